@@ -1,0 +1,108 @@
+"""Requests per second: what came, what is expected, and what that means for every service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.services import Dependency, call_order
+
+HISTORY_COLUMNS = ("ts", "service", "origin", "rps")
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What was asked of services that have users of their own.
+
+    ``frame`` is a long table with the columns ``ts`` (UTC, timezone-aware, on the hour),
+    ``service``, ``origin`` and ``rps`` (mean over the hour that starts at ``ts``; ≥ 0), sorted by
+    service, origin and ts, without duplicates. Hours may be missing. ``note`` says where the
+    numbers come from, for reports.
+    """
+
+    frame: pd.DataFrame
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Why one series is forecast by one model.
+
+    ``scores`` maps every model tried to its backtest error: mean quantile loss scaled by the
+    seasonal naive error of the history (lower is better; NaN when it could not be scored).
+    """
+
+    service: str
+    origin: str
+    model: str
+    scores: tuple[tuple[str, float], ...]
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Expected demand of the series of a history.
+
+    ``series[i]`` is a (service, origin) pair; ``mean_rps`` has shape [series, period] and
+    ``quantiles_rps`` [series, period, level], non-decreasing along levels, all ≥ 0. Period ``p``
+    covers the hour from ``starts`` + p hours.
+    """
+
+    starts: datetime
+    levels: tuple[float, ...]
+    series: tuple[tuple[str, str], ...]
+    mean_rps: NDArray[np.float64]
+    quantiles_rps: NDArray[np.float64]
+    choices: tuple[ModelChoice, ...] = ()
+
+    @property
+    def periods(self) -> int:
+        return int(self.mean_rps.shape[1])
+
+    def at_level(self, level: float) -> NDArray[np.float64]:
+        """Demand at a quantile level, rps, shape [series, period], linear between known levels."""
+        known = np.asarray(self.levels)
+        if not known[0] <= level <= known[-1]:
+            raise ValueError(f"quantile {level} is outside the forecast's {known[0]}–{known[-1]}")
+        upper = int(np.searchsorted(known, level))
+        if known[upper] == level:
+            exact: NDArray[np.float64] = self.quantiles_rps[:, :, upper]
+            return exact
+        weight = (level - known[upper - 1]) / (known[upper] - known[upper - 1])
+        between: NDArray[np.float64] = (1 - weight) * self.quantiles_rps[
+            :, :, upper - 1
+        ] + weight * self.quantiles_rps[:, :, upper]
+        return between
+
+
+def service_demand_rps(
+    services: Sequence[str],
+    origins: Sequence[str],
+    dependencies: Sequence[Dependency],
+    series: Sequence[tuple[str, str]],
+    rps: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Demand of every service, direct and through its callers.
+
+    ``rps`` has shape [series, period] and holds direct demand; the result has shape
+    [service, origin, period]. A service's demand is its direct demand plus, for each dependency,
+    the caller's demand times ``calls_per_request``, traced to the origin that caused it.
+    """
+    row = {name: i for i, name in enumerate(services)}
+    column = {name: j for j, name in enumerate(origins)}
+    total = np.zeros((len(services), len(origins), rps.shape[1]))
+    for k, (service, origin) in enumerate(series):
+        total[row[service], column[origin]] += rps[k]
+    calls_of: dict[str, list[Dependency]] = {}
+    for dependency in dependencies:
+        calls_of.setdefault(dependency.callee, []).append(dependency)
+    callers = {name: tuple(d.caller for d in calls_of.get(name, ())) for name in services}
+    for name in call_order(callers):
+        for dependency in calls_of.get(name, ()):
+            total[row[name]] += dependency.calls_per_request * total[row[dependency.caller]]
+    return total

@@ -1,0 +1,136 @@
+"""The answer: what to run where, who is served from where, what it costs, and the proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+import pandas as pd
+
+COUNT_COLUMNS: Final[dict[str, str]] = {
+    "service": "service name",
+    "cloud": "aws, azure or gcp",
+    "region": "the cloud's name of the region",
+    "instance_type": "the cloud's name of the machine shape",
+    "purchase": "on_demand or spot",
+    "period": "hours since the plan's start, 0-based",
+    "count": "instances; > 0",
+    "price_usd_per_hour": "USD per hour of one instance",
+    "replicas_per_instance": "whole replicas that one instance holds",
+    "capacity_rps": "requests per second that the row's instances serve within the objective",
+    "price_source": "where the price comes from",
+    "price_date": "ISO date of the price in its source",
+}
+ROUTE_COLUMNS: Final[dict[str, str]] = {
+    "service": "service name",
+    "origin": "origin name",
+    "cloud": "aws, azure or gcp",
+    "region": "the cloud's name of the region",
+    "first_period": "first hour for which the route holds, 0-based",
+    "periods": "how many hours it holds",
+    "share": "share of the origin's demand for the service; > 0, sums to 1 over places",
+    "rtt_ms": "round trip between origin and place",
+}
+BINDING_COLUMNS: Final[dict[str, str]] = {
+    "rule": "name of the rule",
+    "in_words": "the rule as its author would say it",
+    "where": "file and line",
+    "rows": "rows of the problem that the rule wrote",
+    "binding_rows": "of these, rows without slack in the plan",
+}
+EXCLUSION_COLUMNS: Final[dict[str, str]] = {
+    "service": "service name",
+    "place": "cloud/region",
+    "rule": "name of the rule that excludes it, or `offerings` when nothing there can hold it",
+    "reason": "why, in words",
+}
+
+
+class Term(StrEnum):
+    """A part of the bill."""
+
+    COMPUTE = "compute"
+    EGRESS_INTER_REGION = "egress_inter_region"
+    EGRESS_INTERNET = "egress_internet"
+
+
+class Proof(StrEnum):
+    """How much is known about the distance to the best possible plan."""
+
+    OPTIMAL = "optimal"  # the gap is within 1e-6
+    WITHIN_GAP = "within_gap"  # the gap is within the target that was asked for
+    TIME_LIMIT = "time_limit"  # time ran out; the gap is what it is
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the solver proved.
+
+    ``gap`` = (objective - bound) / objective, relative; costs are USD over the horizon.
+    """
+
+    proof: Proof
+    objective_usd: float
+    bound_usd: float
+    gap: float
+    backend: str
+    solver: str
+    rows: int
+    columns: int
+    integer_columns: int
+    nonzeros: int
+    build_s: float
+    solve_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One exact amount, USD over the horizon."""
+
+    term: Term
+    cloud: str
+    place: str
+    service: str
+    purchase: str  # empty for egress
+    usd: Decimal
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Everything that is paid for over ``hours``, recomputed exactly from counts and prices."""
+
+    hours: int
+    lines: tuple[BillLine, ...]
+
+    @property
+    def total_usd(self) -> Decimal:
+        return sum((line.usd for line in self.lines), Decimal(0))
+
+    def by(self, field: str) -> dict[str, Decimal]:
+        """Totals per distinct value of ``field`` of the lines, dearest first."""
+        totals: dict[str, Decimal] = {}
+        for line in self.lines:
+            key = str(getattr(line, field))
+            totals[key] = totals.get(key, Decimal(0)) + line.usd
+        return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A plan for the horizon that starts at ``starts``.
+
+    ``counts``, ``routes``, ``binding`` and ``exclusions`` are tables with the columns that
+    ``COUNT_COLUMNS``, ``ROUTE_COLUMNS``, ``BINDING_COLUMNS`` and ``EXCLUSION_COLUMNS`` describe.
+    """
+
+    starts: datetime
+    hours: int
+    counts: pd.DataFrame
+    routes: pd.DataFrame
+    bill: Bill
+    certificate: Certificate
+    binding: pd.DataFrame
+    exclusions: pd.DataFrame

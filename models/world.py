@@ -1,0 +1,94 @@
+"""All that the solver sees at an instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from models.demand import History
+from models.egress import EgressPrices
+from models.errors import Location
+from models.fleet import Fleet
+from models.latency import RoundTrips
+from models.offerings import PriceBook, Purchase
+from models.places import Region
+from models.rules import Rule
+from models.services import Dependency, Origin, Service, Workflow
+
+HOURS_PER_MONTH = 730.0  # 8,760 / 12, as the clouds' own calculators count
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How decisions are made."""
+
+    horizon_hours: int = 24
+    demand_quantile: float = 0.9
+    """Capacity is planned for this quantile of forecast demand."""
+    headroom: float = 0.9
+    """Share of an instance's vCPUs and memory that replicas may use, in (0, 1]."""
+    route_hours: int = 24
+    """Routes stay the same for blocks of this many hours (1: they may change every hour)."""
+    purchases: frozenset[Purchase] = frozenset({Purchase.ON_DEMAND, Purchase.SPOT})
+    burstable: bool = False
+    """Whether instance types that live on CPU credits may be used, at their baseline."""
+    gap_target: float = 1e-3
+    """Stop when (cost - bound) / cost is proven to be at most this."""
+    time_limit_s: float = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The facts that worlds are written against: regions, prices, latency, egress."""
+
+    regions: dict[str, Region]
+    book: PriceBook
+    egress: EgressPrices
+    round_trips: RoundTrips = field(default_factory=RoundTrips)
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Services, users, rules, prices and places at an instant.
+
+    ``regions`` are the candidate places, sorted; ``starts`` is the first hour to plan, the one
+    that follows the end of ``history``.
+    """
+
+    name: str
+    description: str
+    at: Location
+    starts: datetime
+    services: tuple[Service, ...]
+    origins: tuple[Origin, ...]
+    dependencies: tuple[Dependency, ...]
+    workflows: tuple[Workflow, ...]
+    rules: tuple[Rule, ...]
+    policy: Policy
+    fleet: Fleet
+    history: History
+    regions: tuple[Region, ...]
+    book: PriceBook
+    egress: EgressPrices
+    round_trips: RoundTrips
+    demand_factors: tuple[DemandFactor, ...] = ()
+    """What a what-if does to forecast demand, applied in order after the forecast."""
+
+    def keeping(self, rules: tuple[Rule, ...]) -> World:
+        """The same world under other rules."""
+        return replace(self, rules=rules)
+
+
+@dataclass(frozen=True, slots=True)
+class DemandFactor:
+    """Forecast direct demand times ``factor``, for some services, origins and periods.
+
+    Empty ``services`` or ``origins`` mean all; periods ``first_hour`` (inclusive) to ``last_hour``
+    (exclusive, None: the end) counted from the start of the plan.
+    """
+
+    factor: float
+    services: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    first_hour: int = 0
+    last_hour: int | None = None
