@@ -1,0 +1,1 @@
+"""The verbs: gather, forecast, formulate, solve, explain, report; and the command line."""
