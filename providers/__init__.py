@@ -1,0 +1,1 @@
+"""Where facts come from and where actions go: clouds, price books, geography, telemetry."""
