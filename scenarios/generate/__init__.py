@@ -1,0 +1,1 @@
+"""Synthetic demand and worlds: seeded, and the same on every machine."""
