@@ -1,0 +1,53 @@
+"""How rows become a price book: the one place that knows its columns, types and order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from models.offerings import BOOK_COLUMNS, UNPRICED_COLUMNS
+from providers.pricebook.shapes import Shape
+
+KEY: Final = ["cloud", "region", "instance_type", "purchase"]
+ZERO_PRICE: Final = "its price is zero or missing in the source"
+_TEXT: Final = ("cloud", "region", "instance_type", "purchase", "architecture", "family",
+                "gpu_model", "source", "price_date")  # fmt: skip
+_NUMBERS: Final = ("price_usd_per_hour", "vcpus", "baseline_vcpus", "memory_gib", "gpus")
+
+
+def with_shapes(quotes: pd.DataFrame, shapes: Mapping[str, Shape]) -> pd.DataFrame:
+    """``quotes`` and the columns of ``BOOK_COLUMNS`` that follow from the instance type."""
+    types = pd.Index(list(shapes))
+    facts = pd.DataFrame.from_records(list(shapes.values()), columns=list(Shape._fields))
+    facts["baseline_vcpus"] = facts["baseline_vcpus"].astype(np.float64)
+    facts["baseline_vcpus"] = facts["baseline_vcpus"].where(facts["burstable"], facts["vcpus"])
+    rows = types.get_indexer(pd.Index(quotes["instance_type"]))
+    taken = facts.take(rows).reset_index(drop=True)
+    return pd.concat([quotes.reset_index(drop=True), taken], axis=1)
+
+
+def ordered(offerings: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``BOOK_COLUMNS``, typed, sorted by cloud, region, type and purchase."""
+    return _sorted(offerings[list(BOOK_COLUMNS)]).astype(
+        {
+            **dict.fromkeys(_TEXT, "str"),
+            **dict.fromkeys(_NUMBERS, "float64"),
+            "burstable": "bool",
+        }
+    )
+
+
+def unpriced(rows: Iterable[pd.DataFrame], reason: str = ZERO_PRICE) -> pd.DataFrame:
+    """Rows without a usable price (columns ``KEY``) as the book lists them."""
+    frame = pd.concat([pd.DataFrame(columns=KEY, dtype="str"), *(part[KEY] for part in rows)])
+    frame = frame.assign(reason=reason)[list(UNPRICED_COLUMNS)].astype("str")
+    return _sorted(frame)
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sorted by ``KEY``: as integers, since comparing strings four columns deep is slow."""
+    ranks = [pd.factorize(frame[column], sort=True)[0] for column in reversed(KEY)]
+    return frame.take(np.lexsort(ranks)).reset_index(drop=True)
