@@ -1,0 +1,1 @@
+"""What a run leaves behind: JSON, CSV and terminal text, written so that nothing is half done."""

@@ -1,0 +1,81 @@
+"""The few figures that a reader of a plan wants first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from models.placement import Bill, Placement
+from models.plan import Plan
+from optimizer.output.money import saved_share, usd_per_month
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What is paid per month today and under the plan.
+
+    ``today_usd_per_month`` is None when nothing runs today; it is a lower bound when
+    ``unpriced_groups`` > 0. ``saved`` is the share of today's cost, negative when the plan costs
+    more, and None without a cost to compare with.
+    """
+
+    today_usd_per_month: Decimal | None
+    plan_usd_per_month: Decimal
+    unpriced_groups: int
+
+    @property
+    def saving_usd_per_month(self) -> Decimal | None:
+        if self.today_usd_per_month is None:
+            return None
+        return self.today_usd_per_month - self.plan_usd_per_month
+
+    @property
+    def saved(self) -> float | None:
+        if self.today_usd_per_month is None:
+            return None
+        return saved_share(self.today_usd_per_month, self.plan_usd_per_month)
+
+
+def headline(plan: Plan) -> Headline:
+    """Before and after, per month."""
+    runs = bool(plan.world.fleet.groups)
+    today = plan.today.bill
+    return Headline(
+        usd_per_month(today.total_usd, today.hours) if runs else None,
+        usd_per_month(plan.placement.bill.total_usd, plan.placement.hours),
+        len(plan.today.unpriced),
+    )
+
+
+def monthly(bill: Bill, field: str) -> dict[str, Decimal]:
+    """USD per month by a field of the bill's lines, dearest first."""
+    return {key: usd_per_month(usd, bill.hours) for key, usd in bill.by(field).items()}
+
+
+def peak_instances(placement: Placement, by: str) -> dict[str, int]:
+    """Most instances at once, by a column of the counts."""
+    per_hour = placement.counts.groupby([by, "period"], observed=True)["count"].sum()
+    peaks = per_hour.groupby(level=0, observed=True).max()
+    return {str(key): int(peak) for key, peak in peaks.items()}
+
+
+def places_of_services(placement: Placement) -> dict[str, tuple[str, ...]]:
+    """Places where each service runs at some hour, sorted."""
+    open_in = placement.counts[["service", "cloud", "region"]].drop_duplicates()
+    places = open_in["cloud"].astype(str) + "/" + open_in["region"].astype(str)
+    grouped = places.groupby(open_in["service"].astype(str)).agg(sorted)
+    return {str(service): tuple(names) for service, names in grouped.items()}
+
+
+def capacity_by_service(plan: Plan) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Capacity of the plan, rps, shape [service, period], services in the world's order."""
+    counts = plan.placement.counts
+    names = pd.Index([service.name for service in plan.world.services])
+    capacity = np.zeros((len(names), plan.placement.hours))
+    rows = names.get_indexer(pd.Index(counts["service"].astype(str)))
+    periods = counts["period"].to_numpy(np.int64)
+    np.add.at(capacity, (rows, periods), counts["capacity_rps"].to_numpy(np.float64))
+    return capacity
