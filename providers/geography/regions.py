@@ -2,7 +2,7 @@
 
 ``regions.csv`` gives each region the coordinates of the city (or of the metropolitan area) that it
 is in; the clouds do not publish street addresses. ``zones`` counts the availability zones that a
-new account can use; 1 where the region has none.
+new account can use; 1 where the region has none, and the smaller number where sources differ.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _GOVERNMENT = "a government region: only vetted customers may use it"
 _CHINA = "a China region: a separate partition with its own accounts, prices and operator"
 _SOVEREIGN = "a sovereign region: a separate partition with its own accounts and prices"
 _CLOSED = "Microsoft Cloud Germany, closed in October 2021"
+_NOT_OPEN = "announced; not known to be open to every customer"
 _EDGE = "a local zone: an extension of its parent region, not a region"
 _CANARY = "an early-access region that is not for production"
 
@@ -29,9 +30,12 @@ NOT_ORDINARY: Final[dict[str, str]] = {
     "aws/cn-north-1": _CHINA,
     "aws/cn-northwest-1": _CHINA,
     "aws/eusc-de-east-1": _SOVEREIGN,
+    "aws/me-west-1": _NOT_OPEN,
+    "aws/sa-west-1": _NOT_OPEN,
     "aws/us-gov-east-1": _GOVERNMENT,
     "aws/us-gov-west-1": _GOVERNMENT,
     "aws/us-west-2-lax-1": _EDGE,
+    "azure/brazilus": "never opened to customers",
     "azure/centraluseuap": _CANARY,
     "azure/chinaeast": _CHINA,
     "azure/chinaeast2": _CHINA,
@@ -40,6 +44,7 @@ NOT_ORDINARY: Final[dict[str, str]] = {
     "azure/chinanorth2": _CHINA,
     "azure/chinanorth3": _CHINA,
     "azure/eastus2euap": _CANARY,
+    "azure/eastusstg": _CANARY,
     "azure/germanycentral": _CLOSED,
     "azure/germanynortheast": _CLOSED,
     "azure/usdodcentral": _GOVERNMENT,
