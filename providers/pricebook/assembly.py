@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,10 @@ from models.offerings import BOOK_COLUMNS, UNPRICED_COLUMNS
 from providers.pricebook.shapes import Shape
 
 KEY: Final = ["cloud", "region", "instance_type", "purchase"]
+QUOTE_COLUMNS: Final = (
+    "region", "instance_type", "purchase", "price_usd_per_hour", "source", "reason",
+)  # fmt: skip
+"""What a section of a source yields: ``reason`` tells why a price would be missing."""
 ZERO_PRICE: Final = "its price is zero or missing in the source"
 _TEXT: Final = ("cloud", "region", "instance_type", "purchase", "architecture", "family",
                 "gpu_model", "source", "price_date")  # fmt: skip
@@ -40,11 +44,9 @@ def ordered(offerings: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def unpriced(rows: Iterable[pd.DataFrame], reason: str = ZERO_PRICE) -> pd.DataFrame:
-    """Rows without a usable price (columns ``KEY``) as the book lists them."""
-    frame = pd.concat([pd.DataFrame(columns=KEY, dtype="str"), *(part[KEY] for part in rows)])
-    frame = frame.assign(reason=reason)[list(UNPRICED_COLUMNS)].astype("str")
-    return _sorted(frame)
+def unpriced(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without a usable price (columns ``UNPRICED_COLUMNS``) as the book lists them."""
+    return _sorted(rows[list(UNPRICED_COLUMNS)]).astype("str")
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:

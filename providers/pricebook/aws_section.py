@@ -11,13 +11,20 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.offerings import Architecture, Purchase
+from providers.pricebook.assembly import ZERO_PRICE
 from providers.pricebook.libcloud_files import Section
 from providers.pricebook.shapes import Shape
+from providers.pricebook.tenancy import Verdict, shared_prices
 
 SOURCE: Final = "apache-libcloud ec2_linux"
+CORRECTED_SOURCE: Final = f"{SOURCE}, less the premium of dedicated tenancy"
+NOT_SHARED: Final = "its price is not one of shared tenancy, and nothing says what that is"
+LICENSED_SECTIONS: Final = ("ec2_rhel", "ec2_rhel_ha")
 
 _GPU_MODELS: Final = {  # by family
     "g2": "K520", "g3": "M60", "g3s": "M60", "g4ad": "V520", "g4dn": "T4", "g5": "A10G",
@@ -75,15 +82,17 @@ def _shape(name: str, facts: Mapping[str, Any]) -> Shape:
 
 
 def quotes(
-    section: Section, types: Mapping[str, dict[str, Any]]
+    sections: Mapping[str, Section], types: Mapping[str, dict[str, Any]]
 ) -> tuple[pd.DataFrame, dict[str, Shape], Counter[str]]:
-    """On-demand prices (region, instance_type, purchase, price_usd_per_hour), shapes, rejections.
+    """On-demand prices (``QUOTE_COLUMNS``), shapes, and what was rejected.
 
-    Names without a size are dedicated hosts, and Macs run no Linux: both are rejected.
+    Names without a size are dedicated hosts, and Macs run no Linux: both are rejected. Prices of
+    dedicated tenancy are corrected (and named so in ``source``) or left without a price.
     """
+    linux = sections["ec2_linux"]
     rejected: Counter[str] = Counter()
     wanted: list[str] = []
-    for name, prices in section.items():
+    for name, prices in linux.items():
         if "." not in name:
             rejected["aws_rejected_dedicated_host"] += len(prices)
         elif name.startswith("mac"):
@@ -91,15 +100,29 @@ def quotes(
         else:
             wanted.append(name)
     known = shapes(types, wanted)
-    rejected.update(
-        {"aws_rejected_unknown_size": sum(len(section[n]) for n in wanted if n not in known)}
+    rejected["aws_rejected_unknown_size"] = sum(
+        len(linux[name]) for name in wanted if name not in known
     )
-    rows = [
-        (region, name, Purchase.ON_DEMAND.value, float(price))
-        for name in known
-        for region, price in section[name].items()
-    ]
-    frame = pd.DataFrame(
-        rows, columns=["region", "instance_type", "purchase", "price_usd_per_hour"]
+    rows = [(region, name) for name in known for region in linux[name]]
+    frame = pd.DataFrame(rows, columns=["region", "instance_type"]).assign(
+        purchase=Purchase.ON_DEMAND.value,
+        family=[known[name].family for _, name in rows],
+        vcpus=[known[name].vcpus for _, name in rows],
+        price_usd_per_hour=_column(linux, rows),
     )
-    return frame, known, +rejected
+    licensed = {name: _column(sections[name], rows) for name in LICENSED_SECTIONS}
+    price, verdict = shared_prices(frame, licensed)
+    return (
+        frame[["region", "instance_type", "purchase"]].assign(
+            price_usd_per_hour=np.where(verdict == Verdict.REJECTED, 0.0, price),
+            source=np.where(verdict == Verdict.CORRECTED, CORRECTED_SOURCE, SOURCE),
+            reason=np.where(verdict == Verdict.REJECTED, NOT_SHARED, ZERO_PRICE),
+        ),
+        known,
+        rejected,
+    )
+
+
+def _column(section: Section, rows: list[tuple[str, str]]) -> NDArray[np.float64]:
+    nothing: dict[str, float] = {}
+    return np.array([section.get(name, nothing).get(region, 0.0) for region, name in rows])

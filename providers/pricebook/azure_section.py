@@ -15,6 +15,7 @@ from typing import Final
 import pandas as pd
 
 from models.offerings import Purchase
+from providers.pricebook.assembly import ZERO_PRICE
 from providers.pricebook.libcloud_files import Section
 from providers.pricebook.shapes import Shape
 
@@ -73,7 +74,7 @@ _NAMED_OTHERWISE: Final = {"Standard_DC8s_v2": "Standard_DC8_v2"}
 
 
 def quotes(section: Section) -> tuple[pd.DataFrame, dict[str, Shape], Counter[str]]:
-    """Prices (region, instance_type, purchase, price_usd_per_hour), shapes, and what was rejected.
+    """Prices (``QUOTE_COLUMNS``), shapes, and what was rejected.
 
     Promotional prices are rejected: they end, and stand beside the regular ones.
     """
@@ -88,9 +89,8 @@ def quotes(section: Section) -> tuple[pd.DataFrame, dict[str, Shape], Counter[st
         name, purchase, shape = parsed
         shapes[name] = shape
         rows.extend((region, name, purchase, float(price)) for region, price in prices.items())
-    frame = pd.DataFrame(
-        rows, columns=["region", "instance_type", "purchase", "price_usd_per_hour"]
-    )
+    columns = ["region", "instance_type", "purchase", "price_usd_per_hour"]
+    frame = pd.DataFrame(rows, columns=columns).assign(source=SOURCE, reason=ZERO_PRICE)
     return frame, shapes, rejected
 
 

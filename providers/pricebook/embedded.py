@@ -28,34 +28,37 @@ def load_embedded_book(regions: Mapping[str, Region]) -> PriceBook:
     """
     sections, updated = read_prices()
     notes: Counter[str] = Counter()
-    parts = []
-    aws, shapes, rejected = aws_section.quotes(sections["ec2_linux"], read_ec2_types())
+    aws, aws_shapes, rejected = aws_section.quotes(sections, read_ec2_types())
     notes.update(rejected)
-    parts.append(_part(Cloud.AWS, aws, shapes, aws_section.SOURCE, updated))
-    azure, shapes, rejected = azure_section.quotes(sections["azure_linux"])
+    azure, azure_shapes, rejected = azure_section.quotes(sections["azure_linux"])
     notes.update(rejected)
-    parts.append(_part(Cloud.AZURE, azure, shapes, azure_section.SOURCE, azure_section.PRICE_DATE))
     gcp = gcp_section.quotes(sections["gce_instances"])
-    parts.append(
-        _part(Cloud.GCP, gcp, gcp_section.SHAPES, gcp_section.SOURCE, gcp_section.PRICE_DATE)
-    )
-    for cloud, section in (("aws", "ec2_linux"), ("azure", "azure_linux")):
-        notes[f"{cloud}_read"] = sum(map(len, sections[section].values()))
+    notes["aws_read"] = sum(map(len, sections["ec2_linux"].values()))
+    notes["azure_read"] = sum(map(len, sections["azure_linux"].values()))
     notes["gcp_read"] = len(gcp)
+    parts = [
+        _part(Cloud.AWS, aws, aws_shapes, updated),
+        _part(Cloud.AZURE, azure, azure_shapes, azure_section.PRICE_DATE),
+        _part(Cloud.GCP, gcp, gcp_section.SHAPES, gcp_section.PRICE_DATE),
+    ]
     rows, outside = in_known_regions(pd.concat(parts, ignore_index=True), regions)
     notes.update(outside)
     priced = rows["price_usd_per_hour"] > 0
-    missing = unpriced([rows[~priced]])
-    offerings = ordered(rows[priced])
+    offerings, missing = ordered(rows[priced]), unpriced(rows[~priced])
     for cloud in Cloud:
-        notes[f"{cloud.value}_priced"] = int((offerings["cloud"] == cloud.value).sum())
-        notes[f"{cloud.value}_unpriced"] = int((missing["cloud"] == cloud.value).sum())
+        notes[f"{cloud.value}_priced"] = _count(offerings["cloud"], cloud.value)
+        notes[f"{cloud.value}_unpriced"] = _count(missing["cloud"], cloud.value)
+    corrected = _count(offerings["source"], aws_section.CORRECTED_SOURCE)
+    notes["aws_dedicated_tenancy_corrected"] = corrected
+    notes["aws_dedicated_tenancy_rejected"] = _count(missing["reason"], aws_section.NOT_SHARED)
     return PriceBook(NAME, updated, offerings, missing, dict(sorted(notes.items())))
 
 
 def _part(
-    cloud: Cloud, quotes: pd.DataFrame, shapes: Mapping[str, Shape], source: str, day: date
+    cloud: Cloud, quotes: pd.DataFrame, shapes: Mapping[str, Shape], day: date
 ) -> pd.DataFrame:
-    return with_shapes(quotes, shapes).assign(
-        cloud=cloud.value, source=source, price_date=day.isoformat()
-    )
+    return with_shapes(quotes, shapes).assign(cloud=cloud.value, price_date=day.isoformat())
+
+
+def _count(column: pd.Series, value: str) -> int:
+    return int((column == value).sum())

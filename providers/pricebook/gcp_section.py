@@ -13,6 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from models.offerings import Purchase
+from providers.pricebook.assembly import ZERO_PRICE
 from providers.pricebook.shapes import Shape
 
 SOURCE: Final = "apache-libcloud gce_instances"
@@ -71,7 +72,7 @@ SHAPES: Final[dict[str, Shape]] = {
 
 
 def quotes(section: dict[str, Any]) -> pd.DataFrame:
-    """Prices of every machine type: columns region, instance_type, purchase, price_usd_per_hour.
+    """Prices of every machine type (``QUOTE_COLUMNS``).
 
     The price is 0 where a part of it is zero or missing.
     """
@@ -82,7 +83,8 @@ def quotes(section: dict[str, Any]) -> pd.DataFrame:
         for cpu, ram in [_parts(section, shape.family, wire)]
         for region in cpu
     ]
-    return pd.DataFrame(rows, columns=["region", "instance_type", "purchase", "price_usd_per_hour"])
+    columns = ["region", "instance_type", "purchase", "price_usd_per_hour"]
+    return pd.DataFrame(rows, columns=columns).assign(source=SOURCE, reason=ZERO_PRICE)
 
 
 def _parts(section: dict[str, Any], family: str, wire: str) -> tuple[dict[str, Any], Any]:
