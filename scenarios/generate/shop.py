@@ -31,9 +31,7 @@ SALE = ("europe", "north-america")  # where it was advertised
 
 def demand_csv() -> str:
     """Four weeks of hourly demand, sorted by service, origin and time, one line each."""
-    series = [
-        (service, origin) for service, (_, _, peaks) in PEAK_RPS.items() for origin in peaks
-    ]
+    series = [(service, origin) for service, (_, _, peaks) in PEAK_RPS.items() for origin in peaks]
     crowds = [
         Crowd(
             peak_rps=PEAK_RPS[service][2][origin],
@@ -52,8 +50,7 @@ def demand_csv() -> str:
     lines = ["ts,service,origin,rps"]
     for (service, origin), row_rps in zip(series, rps.tolist(), strict=True):
         lines += [
-            f"{ts},{service},{origin},{value:.1f}"
-            for ts, value in zip(hours, row_rps, strict=True)
+            f"{ts},{service},{origin},{value:.1f}" for ts, value in zip(hours, row_rps, strict=True)
         ]
     return "\n".join(lines) + "\n"
 

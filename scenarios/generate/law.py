@@ -1,0 +1,161 @@
+"""Workflow objectives, rules and budgets that an invented company can keep, by construction.
+
+Why every generated world is feasible, with margin:
+
+* each of the three origins has a place of each cloud a few hundred kilometres away, so latency
+  objectives (service time plus 100 ms or more) and workflow objectives (a third more than their
+  service times, plus 40 ms per nested call, plus 150 ms) hold inside every continent;
+* residency binds European users to the European Union, which has two places of each cloud;
+* no team is kept out of more than one cloud, and teams that need GPUs are never kept out of AWS;
+* quotas limit Azure's spot and Google Cloud only, so on-demand capacity of AWS, or of Azure for
+  those who are kept out of AWS, has no limit;
+* teams that must survive a cloud may use all three, and every service four places or more;
+* budgets come from an upper estimate: dear instances at the peak around the clock, twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from scenarios.generate.chance import Chance, Floats
+from scenarios.generate.company import Company, Journey
+
+HOURS_PER_MONTH: Final = 730.0
+# Upper estimates for on-demand prices in the generated worlds' places, and for egress.
+USD_PER_VCPU_HOUR: Final = 0.075
+USD_PER_GPU_HOUR: Final = 0.9
+USD_PER_GB: Final = 0.15
+GB_PER_KIB: Final = 1024 / 1e9
+
+
+def workflow_items(
+    journeys: Iterable[Journey], company: Company, series: Sequence[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Workflows as a world file has them, for the origins in ``series`` (service, origin)."""
+    time_ms = dict(
+        zip(company.names, company.services["replica_service_time_ms"].tolist(), strict=True)
+    )
+    users: dict[str, list[str]] = {}
+    for service, origin in series:
+        users.setdefault(service, []).append(origin)
+    items = []
+    for journey in journeys:
+        ends_ms: dict[str, float] = {}
+        for step in journey.steps:
+            begins = max((ends_ms[name] for name in step.after), default=0.0)
+            ends_ms[step.service] = begins + time_ms[step.service]
+        objective = 4 / 3 * max(ends_ms.values()) + 40 * journey.depth + 150
+        steps = [
+            {"service": step.service, "after": list(step.after)} if step.after
+            else {"service": step.service}
+            for step in journey.steps
+        ]  # fmt: skip
+        items.append(
+            {
+                "name": f"journey-{journey.team + 1:04d}",
+                "latency_objective_ms": int(np.ceil(objective / 10)) * 10,
+                "origins": users[journey.steps[0].service],
+                "steps": steps,
+            }
+        )
+    return items
+
+
+def rule_items(
+    company: Company, peak_rps: Floats, mean_rps: Floats, chance: Chance
+) -> list[dict[str, Any]]:
+    """Rules as a world file has them. Demand has shape [service]: peak and mean."""
+    rules: list[dict[str, Any]] = [
+        {
+            "kind": "spread",
+            "name": "survive-a-zone",
+            "services": "all",
+            "survives": "zone",
+            "share": 0.6,
+        },
+        {
+            "kind": "spot_share",
+            "name": "spot-at-most-six-tenths",
+            "services": "all",
+            "at_most": 0.6,
+        },
+    ]
+    teams = int(company.team[-1]) + 1
+    gpu_teams = set(company.team[company.services["replica_gpus"].to_numpy() > 0].tolist())
+    luck = chance.uniform(0, 1, teams, 5)
+    for team in range(teams):
+        rules += _team_rules(team, team in gpu_teams, luck[team].tolist())
+    return rules + _quotas(company, peak_rps) + _budgets(company, peak_rps, mean_rps)
+
+
+def _team_rules(team: int, needs_gpus: bool, luck: list[float]) -> list[dict[str, Any]]:
+    name = f"team-{team + 1:04d}"
+    services = {"team": name}
+    rules: list[dict[str, Any]] = []
+    if luck[0] < 0.15:
+        rules.append({"kind": "residency", "name": f"eu-data-{name}", "services": services,
+                      "within": ["EU"], "origins": ["europe"]})  # fmt: skip
+    if luck[1] < 0.10:
+        rules.append({"kind": "certification", "name": f"cards-{name}", "services": services,
+                      "certificates": ["pci-dss"]})  # fmt: skip
+    kept_out = luck[2] < 0.09
+    if kept_out:
+        clouds = ("azure", "gcp") if needs_gpus else ("aws", "azure", "gcp")
+        unwanted = clouds[int(luck[2] / 0.09 * len(clouds))]
+        rules.append({"kind": "allowed_places", "name": f"not-on-{unwanted}-{name}",
+                      "services": services, "forbid": {"clouds": [unwanted]}})  # fmt: skip
+    if luck[3] < 0.12 and not needs_gpus and not kept_out:
+        survives, share = ("cloud", 0.3) if luck[3] < 0.04 else ("region", 0.5)
+        rules.append({"kind": "spread", "name": f"survive-a-{survives}-{name}",
+                      "services": services, "survives": survives, "share": share})  # fmt: skip
+    if luck[4] < 0.05:
+        rules.append({"kind": "spot_share", "name": f"no-spot-{name}", "services": services,
+                      "at_most": 0.0})  # fmt: skip
+    return rules
+
+
+def _quotas(company: Company, peak_rps: Floats) -> list[dict[str, Any]]:
+    """vCPUs per region: a share of what the whole company takes at its peak, at least 64."""
+    throughput = company.services["replica_throughput_rps"].to_numpy()
+    vcpus = float((peak_rps / throughput * company.services["replica_vcpus"].to_numpy()).sum())
+    return [
+        {"kind": "quota", "name": name, "where": {"clouds": [cloud]}, "spot": spot,
+         "vcpus_at_most": max(64, round(share * vcpus))}
+        for name, cloud, spot, share in (
+            ("gcp-spot-cpus", "gcp", True, 0.08),
+            ("gcp-on-demand-cpus", "gcp", False, 0.25),
+            ("azure-spot-cpus", "azure", True, 0.08),
+        )
+    ]  # fmt: skip
+
+
+def _budgets(company: Company, peak_rps: Floats, mean_rps: Floats) -> list[dict[str, Any]]:
+    """In all, for the three dearest teams, and half of everything for Google Cloud."""
+    services = company.services
+    replicas = peak_rps / services["replica_throughput_rps"].to_numpy() + 2
+    # Replicas take more vCPUs than they ask for when memory decides, and instances round up.
+    asked = services["replica_vcpus"].to_numpy()
+    vcpus = np.maximum(asked, services["replica_memory_gib"].to_numpy() / 4) / 0.9
+    usd_per_hour = (
+        replicas * (vcpus * USD_PER_VCPU_HOUR)
+        + replicas * services["replica_gpus"].to_numpy() * USD_PER_GPU_HOUR
+        + 4 * 8 * USD_PER_VCPU_HOUR
+    )
+    gb_per_hour = mean_rps * (services["response_kib"].to_numpy() + 1.0) * 3600 * GB_PER_KIB
+    usd_per_month = 2 * (usd_per_hour + gb_per_hour * USD_PER_GB) * HOURS_PER_MONTH
+    by_team = np.bincount(company.team, weights=usd_per_month)
+    dearest = np.argsort(-by_team, kind="stable")[:3].tolist()
+    total = float(by_team.sum())
+    return [
+        {"kind": "budget", "name": "total", "usd_per_month": int(np.ceil(total))},
+        {"kind": "budget", "name": "gcp-contract", "usd_per_month": int(np.ceil(total / 2)),
+         "cloud": "gcp"},
+        *(
+            {"kind": "budget", "name": f"budget-team-{team + 1:04d}",
+             "usd_per_month": int(np.ceil(by_team[team])), "team": f"team-{team + 1:04d}"}
+            for team in sorted(dearest)
+        ),
+    ]  # fmt: skip
