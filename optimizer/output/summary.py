@@ -62,6 +62,12 @@ def peak_instances(placement: Placement, by: str) -> dict[str, int]:
     return {str(key): int(peak) for key, peak in peaks.items()}
 
 
+def whole_peak(placement: Placement) -> int:
+    """Most instances at once, of all services together."""
+    per_hour = placement.counts.groupby("period")["count"].sum()
+    return int(per_hour.max()) if len(per_hour) else 0
+
+
 def places_of_services(placement: Placement) -> dict[str, tuple[str, ...]]:
     """Places where each service runs at some hour, sorted."""
     open_in = placement.counts[["service", "cloud", "region"]].drop_duplicates()
