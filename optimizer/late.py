@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, cast
 from models.errors import Fault, FaultyInput, Location
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from optimizer.solve.answers import Backend
 
 BACKENDS = {
@@ -26,3 +31,9 @@ def backend(name: str) -> Backend:
         raise FaultyInput([Fault(Location(), f"unknown backend {name!r}", f"use one of {known}")])
     module, kind = BACKENDS[name]
     return cast("Backend", getattr(import_module(module), kind)())
+
+
+def smoothed_level() -> Callable[[NDArray[np.float64]], float]:
+    """``optimizer.forecast.smoothing.smoothed_level``, which needs statsforecast."""
+    module = import_module("optimizer.forecast.smoothing")
+    return cast("Callable[[NDArray[np.float64]], float]", module.smoothed_level)

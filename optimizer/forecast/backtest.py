@@ -1,0 +1,143 @@
+"""What every model would have foreseen, had it been asked on each of the last days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.forecast.candidates import Candidate
+from optimizer.forecast.grid import DAY, WEEK, Grid
+from optimizer.forecast.spread import (
+    POWERS,
+    error_quantiles,
+    error_unit,
+    quantile_loss,
+)
+
+WINDOWS = 7
+"""One forecast from each day of a week, so that weekends count as much as they happen."""
+
+LEAST_KNOWN_HOURS = 2 * DAY
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """How one model did on every series.
+
+    ``score`` [series] is its mean quantile loss over ``windows`` [series] forecasts, each with
+    the errors of the other windows as its spread, in units of the seasonal naive error; NaN where
+    fewer than two windows could be scored. ``errors`` [series, sample] are actual - point, in
+    units of level ** ``power`` [series], NaN where unobserved; see ``spread.error_unit``.
+    """
+
+    name: str
+    score: NDArray[np.float64]
+    windows: NDArray[np.int64]
+    power: NDArray[np.float64]
+    errors: NDArray[np.float64]
+
+
+def backtest(
+    grid: Grid, candidates: tuple[Candidate, ...], hours: int, levels: NDArray[np.float64]
+) -> tuple[Trial, ...]:
+    """Try every candidate on rolling origins, a day apart, with ``hours`` to foresee from each.
+
+    Each forecast sees only what was observed before its origin; hours that were not observed are
+    never scored. An origin counts when two days were known before it, and a candidate that has no
+    answer to every origin that counts is not scored: all scores are of the same hours.
+    """
+    actual = np.full((len(grid.series), WINDOWS, hours), np.nan)
+    origins = [grid.until(hours + window * DAY) for window in range(WINDOWS)]
+    for window, known in enumerate(origins):
+        end = known.rps.shape[1]
+        if end >= LEAST_KNOWN_HOURS:
+            rows = known.span_hours >= LEAST_KNOWN_HOURS
+            actual[rows, window] = grid.rps[rows, end : end + hours]
+    scale, mean = naive_error(grid), mean_level(grid)
+    trials = []
+    for candidate in candidates:
+        point = np.stack([candidate.ahead(known, hours) for known in origins], axis=1)
+        trials.append(_trial(candidate.name, point, actual, mean, scale, levels))
+    return tuple(trials)
+
+
+def naive_error(grid: Grid) -> NDArray[np.float64]:
+    """In-sample mean absolute error of seasonal naive [series], rps, as in MASE.
+
+    The season is a week where two weeks are known, else a day (Hyndman and Koehler 2006). A series
+    that repeats exactly has no such error: a billionth of its mean stands in, so that scores stay
+    finite.
+    """
+    weekly = _lagged_error(grid.rps, WEEK)
+    daily = _lagged_error(grid.rps, DAY)
+    error = np.where((grid.span_hours >= 2 * WEEK) & ~np.isnan(weekly), weekly, daily)
+    floor = 1e-9 * mean_level(grid)
+    return np.where(np.isnan(error), floor, np.maximum(error, floor))
+
+
+def mean_level(grid: Grid) -> NDArray[np.float64]:
+    """Mean observed rps [series], NaN where nothing was observed."""
+    seen = grid.observed
+    count = seen.sum(axis=1)
+    total = np.where(seen, grid.rps, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _lagged_error(rps: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
+    change = np.abs(rps[:, lag:] - rps[:, :-lag])
+    seen = ~np.isnan(change)
+    count = seen.sum(axis=1)
+    total = np.where(seen, change, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _trial(
+    name: str,
+    point: NDArray[np.float64],
+    actual: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    levels: NDArray[np.float64],
+) -> Trial:
+    errors = actual - point
+    windows = np.any(~np.isnan(actual), axis=2)
+    unanswered = np.any(windows & np.any(np.isnan(point), axis=2), axis=1)
+    scored = (windows.sum(axis=1) >= 2) & ~unanswered
+    losses = np.empty((len(POWERS), len(point)))
+    for k, power in enumerate(POWERS):
+        unit = error_unit(point, mean, np.full(len(point), power))
+        loss = _left_out_loss(point, actual, unit, levels)
+        losses[k] = np.where(scored, loss / scale, np.nan)
+    best = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=0)
+    power = np.asarray(POWERS)[best]
+    return Trial(
+        name=name,
+        score=np.take_along_axis(losses, best[None], axis=0)[0],
+        windows=windows.sum(axis=1),
+        power=power,
+        errors=(errors / error_unit(point, mean, power)).reshape(
+            len(point), errors.shape[1] * errors.shape[2]
+        ),
+    )
+
+
+def _left_out_loss(
+    point: NDArray[np.float64],
+    actual: NDArray[np.float64],
+    unit: NDArray[np.float64],
+    levels: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Mean quantile loss [series], rps, of windows whose spread is learnt from the others."""
+    series, windows, hours = point.shape
+    samples = (actual - point) / unit
+    total = np.zeros(series)
+    for window in range(windows):
+        others = np.delete(samples, window, axis=1).reshape(series, (windows - 1) * hours)
+        stray = error_quantiles(others, levels)[:, None, :]
+        foreseen = point[:, window, :, None] + unit[:, window, :, None] * stray
+        loss = quantile_loss(actual[:, window], np.maximum(foreseen, 0.0), levels)
+        total += np.nansum(loss, axis=1)
+    count: NDArray[np.int64] = np.sum(~np.isnan(samples), axis=(1, 2))
+    return total / np.maximum(count, 1)

@@ -1,0 +1,116 @@
+"""Foresee the demand of every service and origin, with the best model for each series."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.demand import Forecast, History, ModelChoice
+from optimizer.forecast.backtest import Trial, backtest, mean_level
+from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
+from optimizer.forecast.choice import chosen, scores_of, why_chosen, with_remarks
+from optimizer.forecast.grid import DAY, KEPT_HOURS, WEEK, Grid, hourly_grid
+from optimizer.forecast.spread import error_quantiles, error_unit
+
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+LONGEST_TEST_HOURS = WEEK
+"""Longer horizons are tested, and their errors measured, on their first week."""
+
+
+def forecast(
+    history: History, starts: datetime, hours: int, levels: tuple[float, ...] = LEVELS
+) -> Forecast:
+    """Foresee every series of ``history`` for ``hours`` hours from ``starts``.
+
+    Nothing observed at or after ``starts`` is looked at. Every series gets the model with the
+    lowest backtest score, seasonal naive where scores tie or the series is too short to score;
+    ``Forecast.choices`` says which and why. ``levels`` are strictly increasing, within (0, 1).
+    The mean is that of the predictive distribution, not the model's point forecast.
+
+    Raises ``UnusableData`` if nothing was observed before ``starts``.
+    """
+    level = np.asarray(levels, dtype=np.float64)
+    if not (level.size and level[0] > 0 and level[-1] < 1 and (np.diff(level) > 0).all()):
+        raise ValueError(f"quantile levels {levels} are not increasing within (0, 1)")
+    grid = hourly_grid(history, starts)
+    varying = np.flatnonzero(grid.varies)
+    tested = grid.only(varying)
+    trials = backtest(tested, CANDIDATES, min(hours, LONGEST_TEST_HOURS), level)
+    best = chosen(trials)
+
+    mean = np.zeros((len(grid.series), hours))
+    quantiles = np.zeros((len(grid.series), hours, level.size))
+    choices: dict[int, ModelChoice] = {}
+    for k, (candidate, trial) in enumerate(zip(CANDIDATES, trials, strict=True)):
+        rows = np.flatnonzero(best == k)
+        if not rows.size:
+            continue
+        point = candidate.ahead(tested.only(rows), hours)
+        mean[varying[rows]], quantiles[varying[rows]] = _spread(
+            point, trial, rows, mean_level(tested)[rows], level
+        )
+        choices |= {int(varying[i]): why_chosen(tested, trials, int(i), k) for i in rows}
+    for i in sorted(set(range(len(grid.series))) - choices.keys()):
+        mean[i], quantiles[i], choices[i] = _unscored(grid.only(np.array([i])), hours, level)
+    return Forecast(
+        starts=starts,
+        levels=tuple(levels),
+        series=grid.series,
+        mean_rps=mean,
+        quantiles_rps=quantiles,
+        choices=tuple(with_remarks(choices[i], grid.rps[i]) for i in range(len(grid.series))),
+    )
+
+
+def _spread(
+    point: NDArray[np.float64],
+    trial: Trial,
+    rows: NDArray[np.int64],
+    mean_rps: NDArray[np.float64],
+    levels: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean [row, hour] and quantiles [row, hour, level] around a point forecast [row, hour]."""
+    errors = trial.errors[rows]
+    unit = error_unit(point, mean_rps, trial.power[rows])
+    stray = error_quantiles(errors, levels)
+    mean = point + unit * np.nanmean(errors, axis=1, keepdims=True)
+    quantiles = point[:, :, None] + unit[:, :, None] * stray[:, None, :]
+    return np.maximum(mean, 0.0), np.maximum(quantiles, 0.0)
+
+
+def _unscored(
+    one: Grid, hours: int, levels: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], ModelChoice]:
+    """Mean [hour], quantiles [hour, level] and reason for a series that no backtest can score."""
+    known = one.rps[0][one.observed[0]]
+    span = int(one.span_hours[0])
+    if not known.size:
+        model, why = "none", f"no demand was observed in the last {KEPT_HOURS // DAY} days"
+        point, errors = np.zeros(hours), np.zeros(1)
+    elif known.size > 1 and not np.ptp(known):
+        model, why = "constant", f"every observed hour has {known[0]:g} rps"
+        point, errors = np.full(hours, known[0]), np.zeros(1)
+    elif span < DAY:
+        model, why = "mean", f"{_hours(span)} of history are less than a day: no season to repeat"
+        point, errors = np.full(hours, known.mean()), known - known.mean()
+    else:
+        naive = SeasonalNaive(DAY)
+        model, why = naive.name, f"{_hours(span)} of history are too short to score any model"
+        point = naive.ahead(one, hours)[0]
+        changes = one.rps[0, DAY:] - one.rps[0, :-DAY]
+        changes = changes[~np.isnan(changes)]
+        # Under a day of changes says little; the spread of demand itself is wider and safe.
+        errors = changes if changes.size >= DAY else known - known.mean()
+    stray = error_quantiles(errors[None, :], levels)[0]
+    service, origin = one.series[0]
+    return (
+        point,
+        np.maximum(point[:, None] + stray, 0.0),
+        ModelChoice(service, origin, model, scores_of((), 0), why),
+    )
+
+
+def _hours(count: int) -> str:
+    return "1 hour" if count == 1 else f"{count} hours"

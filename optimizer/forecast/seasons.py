@@ -1,0 +1,96 @@
+"""Daily and weekly seasons that change slowly, of all series at once.
+
+The multiple seasonal-trend decomposition of Bandara, Hyndman and Bergmeir (2021), MSTL, with its
+LOESS smoothers of degree 0 written as matrices: the value of a season on one day is a tricube-
+weighted mean over the same hour of the nearest days. As matrix products over [series, day, hour]
+it costs microseconds per series; smoothing series by series costs a tenth of a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.forecast.grid import DAY, WEEK
+
+DAYS_SMOOTHED = 11  # the window of MSTL for its first season
+WEEKS_SMOOTHED = 5  # MSTL takes 15; measured on web traffic, weeks older than a month mislead
+PASSES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Seasons:
+    """``past`` [series, hour] and ``ahead`` [series, hour ahead] add up the seasons' swings."""
+
+    past: NDArray[np.float64]
+    ahead: NDArray[np.float64]
+
+
+def seasons_of(values: NDArray[np.float64], weekly: NDArray[np.bool_], hours_ahead: int) -> Seasons:
+    """Split the seasons off ``values`` [series, hour], NaN where unobserved.
+
+    ``weekly`` [series] tells which series are long enough for a weekly season. Seasons ahead
+    repeat the last day and week.
+    """
+    hours = values.shape[1]
+    pad = -hours % WEEK
+    padded = np.pad(values, ((0, 0), (pad, 0)), constant_values=np.nan)
+    weight = (~np.isnan(padded)).astype(np.float64)
+    known = np.where(weight > 0, padded, 0.0)
+    daily_part = np.zeros_like(known)
+    weekly_part = np.zeros_like(known)
+    for _ in range(PASSES):
+        level = _moving_mean(known - daily_part - weekly_part, weight)
+        daily_part = _season(known - level - weekly_part, weight, DAY, DAYS_SMOOTHED)
+        weekly_part = _season(known - level - daily_part, weight, WEEK, WEEKS_SMOOTHED)
+        weekly_part *= weekly[:, None]
+    ahead = np.arange(hours_ahead)
+    return Seasons(
+        past=(daily_part + weekly_part)[:, pad:],
+        ahead=daily_part[:, -DAY:][:, ahead % DAY] + weekly_part[:, -WEEK:][:, ahead % WEEK],
+    )
+
+
+def _season(
+    values: NDArray[np.float64], weight: NDArray[np.float64], period: int, window: int
+) -> NDArray[np.float64]:
+    """Smooth each phase of the period over its cycles; every cycle sums to zero."""
+    series, hours = values.shape
+    shape = (series, hours // period, period)
+    smoother = _tricube(hours // period, window)
+    weights = weight.reshape(shape)
+    total = smoother @ (values.reshape(shape) * weights)
+    mass = smoother @ weights
+    season = np.where(mass > 1e-9, total / np.maximum(mass, 1e-9), 0.0)
+    season -= season.mean(axis=2, keepdims=True)
+    return season.reshape(series, hours)
+
+
+def _tricube(cycles: int, window: int) -> NDArray[np.float64]:
+    """LOESS weights of degree 0 [cycle, cycle] over the ``window`` nearest cycles.
+
+    As in Cleveland's STL, a window longer than the data widens the kernel instead.
+    """
+    at = np.arange(cycles)
+    distance = np.abs(at[:, None] - at[None, :]).astype(np.float64)
+    reach = np.sort(distance, axis=1)[:, min(window, cycles) - 1] + max(window - cycles, 0) / 2
+    relative = distance / np.maximum(reach, 1.0)[:, None] * 0.999  # the farthest still counts
+    weights: NDArray[np.float64] = np.clip(1 - relative**3, 0.0, None) ** 3
+    return weights
+
+
+def _moving_mean(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centred mean over a week, of the observed hours; one-sided at the ends."""
+    hours = values.shape[1]
+    first = np.maximum(np.arange(hours) - WEEK // 2, 0)
+    last = np.minimum(np.arange(hours) + WEEK // 2, hours)
+
+    def windows(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = np.pad(np.cumsum(x, axis=1), ((0, 0), (1, 0)))
+        total: NDArray[np.float64] = sums[:, last] - sums[:, first]
+        return total
+
+    mean: NDArray[np.float64] = windows(values * weight) / np.maximum(windows(weight), 1.0)
+    return mean
