@@ -1,0 +1,183 @@
+"""The headline: what is paid today, what the plan would cost, and how well that is proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.placement import Certificate, Proof
+from models.plan import Plan
+from optimizer.report.wording import (
+    THIN,
+    at_least_usd,
+    at_most_percent,
+    exact,
+    hour,
+    number,
+    per_month,
+    percent,
+    plural,
+    round_usd,
+    usd,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The proof in plain words. ``tone`` is ``good`` or ``warn``."""
+
+    title: str
+    words: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """Something that a reader must know to read the headline right."""
+
+    title: str
+    words: str
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """Amounts in words, USD. ``compared`` is false when nothing runs today."""
+
+    world: str
+    description: str
+    span: str
+    hours: int
+    compared: bool
+    today_month: str
+    plan_month: str
+    saving_month: str
+    saving_share: str
+    saves: bool
+    today_horizon: str
+    plan_horizon: str
+    saving_horizon: str
+    verdict: Verdict
+    caveats: tuple[Caveat, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+def headline(plan: Plan) -> Headline:
+    """The first thing that a reader sees."""
+    bill, world = plan.placement.bill, plan.world
+    now, then = plan.today.bill.total_usd, bill.total_usd
+    saving = now - then
+    compared = bool(world.fleet.groups)
+    return Headline(
+        world=world.name,
+        description=world.description.strip(),
+        span=f"{hour(plan.placement.starts)}, {plural(bill.hours, 'hour')}",
+        hours=bill.hours,
+        compared=compared,
+        today_month=round_usd(per_month(now, bill.hours)),
+        plan_month=round_usd(per_month(then, bill.hours)),
+        saving_month=round_usd(abs(per_month(saving, bill.hours))),
+        saving_share=percent(abs(saving) / now) if now else "",
+        saves=saving >= 0,
+        today_horizon=usd(now),
+        plan_horizon=usd(then),
+        saving_horizon=usd(abs(saving)),
+        verdict=verdict(plan.placement.certificate, bill.hours, world.policy.time_limit_s,
+                        world.policy.gap_target),
+        caveats=_caveats(plan) if compared else (),
+        facts=_facts(plan),
+    )  # fmt: skip
+
+
+def verdict(
+    certificate: Certificate, hours: int, time_limit_s: float, gap_target: float
+) -> Verdict:
+    """What is proven, never more: bounds are rounded down and gaps up."""
+    bound = at_least_usd(per_month(exact(certificate.bound_usd), hours))
+    gap = at_most_percent(max(certificate.gap, 0.0))
+    match certificate.proof:
+        case Proof.OPTIMAL:
+            words = f"No plan that keeps every rule can cost less than {bound} USD a month."
+            return Verdict("Proven: no lawful plan is cheaper", words, "good")
+        case Proof.WITHIN_GAP:
+            words = (
+                f"No plan that keeps every rule can cost less than {bound} USD a month: "
+                f"none is more than {gap} cheaper than this one."
+            )
+            return Verdict(f"Proven within {gap} of the best", words, "good")
+        case Proof.TIME_LIMIT:
+            words = (
+                f"The time limit of {number(time_limit_s)}{THIN}s was reached before the target "
+                f"gap of {percent(exact(gap_target), 2)} was proven. The plan keeps every rule, "
+                f"but a lawful plan up to {gap} cheaper may exist: all that is proven is that "
+                f"none costs less than {bound} USD a month."
+            )
+            return Verdict(f"Time limit reached: gap of {gap}", words, "warn")
+
+
+def _caveats(plan: Plan) -> tuple[Caveat, ...]:
+    today, world = plan.today, plan.world
+    caveats = []
+    if today.unpriced:
+        groups = tuple(
+            f"{g.count:,} × {g.instance_type} for {g.service} in {g.place}" for g in today.unpriced
+        )
+        caveats.append(
+            Caveat(
+                f"{plural(len(groups), 'group')} without a price",
+                "The book has no price for them, so today costs more than is shown and the true "
+                "saving is larger.",
+                groups,
+            )
+        )
+    if today.broken:
+        caveats.append(
+            Caveat(
+                f"{plural(len(today.broken), 'rule')} broken today",
+                "The plan keeps them; its cost includes doing so.",
+                tuple(f"{b.rule.name}: {b.rule.in_words} — {b.how}" for b in today.broken),
+            )
+        )
+    peak = plan.demand_rps.sum(axis=1).max(axis=1)
+    short = np.flatnonzero(today.capacity_rps < peak * (1 - 1e-9))
+    if len(short):
+        caveats.append(
+            Caveat(
+                f"{plural(len(short), 'service')} below planned demand today",
+                "What runs today cannot carry the busiest hour that the plan is sized for.",
+                tuple(
+                    f"{world.services[s].name}: carries {number(float(today.capacity_rps[s]))}"
+                    f"{THIN}rps, planned for {number(float(peak[s]))}{THIN}rps"
+                    for s in short
+                ),
+            )
+        )
+    return tuple(caveats)
+
+
+def _facts(plan: Plan) -> tuple[tuple[str, str], ...]:
+    world, counts = plan.world, plan.placement.counts
+    sources = sorted(
+        {
+            f"{source} ({date})"
+            for source, date in zip(counts["price_source"], counts["price_date"], strict=True)
+        }
+    )
+    policy = world.policy
+    sized = (
+        f"the {policy.demand_quantile:g} quantile of forecast demand in every hour, with "
+        f"{percent(exact(policy.headroom), 0)} of each instance's vCPUs and memory in use"
+    )
+    scope = (
+        f"{plural(len(world.services), 'service')}, {plural(len(world.origins), 'origin')}, "
+        f"{len(world.regions):,} candidate regions, {plural(len(world.rules), 'rule')}, "
+        f"{len(world.book):,} offerings"
+    )
+    return (
+        ("Price book", f"{world.book.name}, as of {world.book.as_of.isoformat()}"),
+        ("Prices used", "; ".join(sources) or "none"),
+        ("Demand", world.history.note.strip() or "The source of the demand history is not stated."),
+        ("Sized for", sized),
+        ("Scope", scope),
+    )

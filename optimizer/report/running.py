@@ -1,0 +1,158 @@
+"""What runs where: every service's instances, hour by hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from models.plan import Plan
+from optimizer.report.charts import runs
+from optimizer.report.wording import (
+    PURCHASE_WORDS,
+    exact,
+    per_month,
+    plural,
+    usd,
+)
+
+SHADES = 6
+KEY = ["service", "cloud", "region", "instance_type", "purchase", "price_usd_per_hour"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A stretch of hours with one count. ``shade`` 0 (none) to ``SHADES`` (the group's most)."""
+
+    first: int
+    length: int
+    shade: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Equal instances that run one service in one place."""
+
+    place: str
+    cloud: str
+    instance_type: str
+    purchase: str
+    spot: bool
+    count: str
+    replicas: str
+    price: str
+    month: str
+    strip: tuple[Cell, ...]
+    strip_words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBlock:
+    """A service, what it costs with its data transfer, its lines and what runs today."""
+
+    service: str
+    team: str
+    month: str
+    transfer_month: str
+    today: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    hours: int
+    blocks: tuple[ServiceBlock, ...]
+    compute_month: str
+    transfer_month: str
+    total_month: str
+
+
+def running(plan: Plan) -> Running:
+    """All services, dearest first; the lines' and transfers' exact sum is the bill."""
+    bill = plan.placement.bill
+    lines = _lines(plan)
+    cost = bill.by("service")
+    transfer: dict[str, Decimal] = {}
+    for item in bill.lines:
+        if not item.purchase:
+            transfer[item.service] = transfer.get(item.service, Decimal(0)) + item.usd
+    today: dict[str, list[str]] = {}
+    for group in plan.world.fleet.groups:
+        words = PURCHASE_WORDS[group.purchase.value].lower()
+        today.setdefault(group.service, []).append(
+            f"{group.count:,} × {group.instance_type} in {group.place}, {words}"
+        )
+    zero = Decimal(0)
+    services = sorted(plan.world.services, key=lambda s: (-cost.get(s.name, zero), s.name))
+    all_transfer = sum(transfer.values(), zero)
+    return Running(
+        hours=bill.hours,
+        blocks=tuple(
+            ServiceBlock(
+                service=service.name,
+                team=service.team,
+                month=usd(per_month(cost.get(service.name, zero), bill.hours)),
+                transfer_month=usd(per_month(transfer.get(service.name, zero), bill.hours)),
+                today="; ".join(today.get(service.name, ())),
+                lines=lines.get(service.name, ()),
+            )
+            for service in services
+        ),
+        compute_month=usd(per_month(bill.total_usd - all_transfer, bill.hours)),
+        transfer_month=usd(per_month(all_transfer, bill.hours)),
+        total_month=usd(per_month(bill.total_usd, bill.hours)),
+    )
+
+
+def _lines(plan: Plan) -> dict[str, tuple[Line, ...]]:
+    counts, hours = plan.placement.counts, plan.placement.bill.hours
+    grouped = counts.groupby(KEY, sort=True, observed=True)
+    number_of = grouped.ngroup().to_numpy(np.int64)
+    _, where = np.unique(number_of, return_index=True)
+    firsts: Iterable[Any] = counts.iloc[where].itertuples(index=False)
+    by_hour = np.zeros((len(where), hours), dtype=np.int64)
+    np.add.at(
+        by_hour,
+        (number_of, counts["period"].to_numpy(np.int64)),
+        counts["count"].to_numpy(np.int64),
+    )
+    priced = []
+    for row, per_hour in zip(firsts, by_hour, strict=True):
+        price = exact(row.price_usd_per_hour)
+        month = per_month(price * int(per_hour.sum()), hours)
+        priced.append((str(row.service), month, _line(row, per_hour.tolist(), price, month)))
+    priced.sort(key=lambda item: -item[1])
+    lines: dict[str, tuple[Line, ...]] = {}
+    for service, _, line in priced:
+        lines[service] = (*lines.get(service, ()), line)
+    return lines
+
+
+def _line(row: Any, per_hour: list[int], price: Decimal, month: Decimal) -> Line:
+    low, high = min(per_hour), max(per_hour)
+    cells = tuple(
+        Cell(first, length, -(-SHADES * value // high), _stretch(first, length, value))
+        for first, length, value in runs(per_hour)
+    )
+    return Line(
+        place=f"{row.cloud}/{row.region}",
+        cloud=str(row.cloud),
+        instance_type=str(row.instance_type),
+        purchase=PURCHASE_WORDS.get(str(row.purchase), str(row.purchase)),
+        spot=str(row.purchase) == "spot",
+        count=f"{low:,}" if low == high else f"{low:,}–{high:,}",
+        replicas=f"{int(row.replicas_per_instance):,}",
+        price=f"{price:f}",
+        month=usd(month),
+        strip=cells,
+        strip_words=f"{low:,} to {high:,} instances over {plural(len(per_hour), 'hour')}",
+    )
+
+
+def _stretch(first: int, length: int, value: int) -> str:
+    span = f"hour {first}" if length == 1 else f"hours {first} to {first + length - 1}"
+    return f"{span}: {plural(value, 'instance')}"
