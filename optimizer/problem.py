@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,10 @@ class Problem:
         wrong = (self.row_lower > 0) | (self.row_upper < 0)
         return np.flatnonzero(empty & wrong)
 
+    def without_cost(self) -> Problem:
+        """The same rows and columns, at no cost: the question whether any values will do."""
+        return replace(self, cost=np.zeros_like(self.cost))
+
     def column_names(self) -> list[str]:
         return [name for family in self.columns for name in family.names()]
 
@@ -99,11 +104,11 @@ class Draft:
         self.rules = tuple(rules)
         self._rule_index = {id(rule): i for i, rule in enumerate(self.rules)}
         self._columns: list[Family] = []
-        self._column_data: list[tuple[Floats, Floats, Floats, Bools]] = []
+        self._column_data: list[tuple[Floats, Floats, Bools]] = []
         self._rows: list[Family] = []
         self._row_data: list[tuple[Floats, Floats, Ints]] = []
         self._triplets: list[tuple[Ints, Ints, Floats]] = []
-        self._extra_cost: list[tuple[Ints, Floats]] = []
+        self._costs: list[tuple[Ints, Floats, Ints, Ints]] = []
         self.column_count = 0
         self.row_count = 0
 
@@ -120,22 +125,38 @@ class Draft:
         """Add non-negative columns, cost 0; returns their indices."""
         size = len(keys[0])
         self._columns.append(Family(name, unit, self.column_count, keys, labels))
-        self._column_data.append(
-            (np.zeros(size), np.zeros(size), np.full(size, upper), np.full(size, integer))
-        )
+        self._column_data.append((np.zeros(size), np.full(size, upper), np.full(size, integer)))
         indices = np.arange(self.column_count, self.column_count + size)
         self.column_count += size
         return indices
 
-    def add_cost(self, columns: Ints, usd: Floats) -> None:
-        """Add to the cost of columns; a column may be named more than once."""
-        self._extra_cost.append((columns, np.broadcast_to(usd, columns.shape)))
+    def add_cost(
+        self, columns: Ints, usd: Floats, *, service: Ints | int, region: Ints | int
+    ) -> None:
+        """Add to the cost of columns, and say whose money it is: a service's, in a region.
 
-    def cost_now(self) -> Floats:
-        """The cost vector as it stands, for rows that bound spending."""
+        A column may be named more than once; everything broadcasts against ``columns``.
+        """
+        shape = columns.shape
+        self._costs.append(
+            (
+                columns,
+                np.broadcast_to(usd, shape),
+                np.broadcast_to(service, shape),
+                np.broadcast_to(region, shape),
+            )
+        )
+
+    def cost_of(self, services: Bools | None = None, regions: Bools | None = None) -> Floats:
+        """Cost per column so far, of some services (mask) and regions (mask) only if given."""
         cost = np.zeros(self.column_count)
-        for columns, usd in self._extra_cost:
-            np.add.at(cost, columns, usd)
+        for columns, usd, service, region in self._costs:
+            counts = np.ones(columns.shape, np.bool_)
+            if services is not None:
+                counts &= services[service]
+            if regions is not None:
+                counts &= regions[region]
+            np.add.at(cost, columns, usd * counts)
         return cost
 
     def add_rows(
@@ -163,27 +184,23 @@ class Draft:
                 np.full(size, written_by),
             )
         )
-        for row, column, value in terms:
-            row, column, value = np.broadcast_arrays(row, column, value)
+        for triplet in terms:
+            row, column, value = np.broadcast_arrays(*triplet)
             self._triplets.append((row.ravel() + self.row_count, column.ravel(), value.ravel()))
         self.row_count += size
 
     def finish(self) -> Problem:
-        def joined(parts: list[NDArray[np.generic]], dtype: type) -> NDArray[np.generic]:
-            return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)
-
-        lower, upper, integer = (
-            joined([d[i] for d in self._column_data], t)
-            for i, t in ((1, np.float64), (2, np.float64), (3, np.bool_))
+        lower, upper = (
+            _joined([data[i] for data in self._column_data], np.float64) for i in (0, 1)
         )
-        row_lower, row_upper, row_rule = (
-            joined([d[i] for d in self._row_data], t)
-            for i, t in ((0, np.float64), (1, np.float64), (2, np.int64))
+        integer = _joined([data[2] for data in self._column_data], np.bool_)
+        row_lower, row_upper = (
+            _joined([data[i] for data in self._row_data], np.float64) for i in (0, 1)
         )
-        row, column, value = (
-            joined([d[i] for d in self._triplets], t)
-            for i, t in ((0, np.int64), (1, np.int64), (2, np.float64))
-        )
+        row_rule = _joined([data[2] for data in self._row_data], np.int64)
+        row = _joined([triplet[0] for triplet in self._triplets], np.int64)
+        column = _joined([triplet[1] for triplet in self._triplets], np.int64)
+        value = _joined([triplet[2] for triplet in self._triplets], np.float64)
         matrix = sparse.coo_array((value, (row, column)), (self.row_count, self.column_count))
         csr = matrix.tocsr()
         csr.sum_duplicates()
@@ -193,7 +210,7 @@ class Draft:
             tuple(self._rows),
             self.rules,
             csr,
-            self.cost_now(),
+            self.cost_of(),
             lower,
             upper,
             integer,
@@ -203,15 +220,22 @@ class Draft:
         )
 
 
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+def _joined(parts: Sequence[NDArray[Any]], dtype: type[_Scalar]) -> NDArray[_Scalar]:
+    if not parts:
+        return np.zeros(0, dtype)
+    return np.concatenate(parts).astype(dtype, copy=False)
+
+
 def to_lp(problem: Problem) -> str:
     """The problem in CPLEX LP format, with row and column names made fit for it."""
     columns = _lp_names(problem.column_names())
     rows = _lp_names(problem.row_names())
-    lines = [
-        "Minimize",
-        f" cost_usd: {_sum(np.flatnonzero(problem.cost), problem.cost[problem.cost != 0], columns) or '0 ' + columns[0]}",
-        "Subject To",
-    ]
+    priced = np.flatnonzero(problem.cost)
+    cost = _sum(priced, problem.cost[priced], columns) or f"0 {columns[0]}"
+    lines = ["Minimize", f" cost_usd: {cost}", "Subject To"]
     matrix = problem.matrix
     for i, name in enumerate(rows):
         span = slice(matrix.indptr[i], matrix.indptr[i + 1])

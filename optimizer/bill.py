@@ -1,0 +1,103 @@
+"""The exact bill of a plan: decimal money, recomputed from counts, prices and routes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from models.placement import Bill, BillLine, Term
+from models.world import World
+from optimizer.formulate.assemble import Formulation
+from optimizer.formulate.egress import GB_PER_KIB, SECONDS_PER_HOUR, End, price_levels
+from optimizer.problem import Floats
+
+CENT_OF_A_CENT = Decimal("0.0001")
+
+
+def make_bill(
+    formulation: Formulation, values: Floats, counts: pd.DataFrame, direct_rps: Floats
+) -> Bill:
+    """What the placement costs over the horizon; ``counts`` has the columns of COUNT_COLUMNS."""
+    layout = formulation.layout
+    shape = (len(layout.service_names), len(layout.place_names))
+    internet, between = np.zeros(shape), np.zeros(shape)
+    _to_users(formulation, values, direct_rps, internet)
+    _between_services(formulation, values, internet, between)
+    lines = [
+        *compute_lines(counts),
+        *_egress_lines(layout.world, between, Term.EGRESS_INTER_REGION),
+        *_egress_lines(layout.world, internet, Term.EGRESS_INTERNET),
+    ]
+    return Bill(layout.periods, tuple(lines))
+
+
+def compute_lines(counts: pd.DataFrame) -> list[BillLine]:
+    """One line per service, place and purchase option: Σ instance hours × exact price."""
+    keys = ["cloud", "region", "service", "purchase"]
+    hours = (
+        counts.groupby([*keys, "price_usd_per_hour"], observed=True, sort=True)["count"]
+        .sum()
+        .reset_index()
+    )
+    totals: dict[tuple[str, str, str, str], Decimal] = {}
+    for cloud, region, service, purchase, price, count in hours.itertuples(index=False):
+        key = (str(cloud), str(region), str(service), str(purchase))
+        # repr is the shortest decimal that reads back as the same float: the price as written
+        usd = Decimal(repr(float(price))) * int(count)
+        totals[key] = totals.get(key, Decimal(0)) + usd
+    return [
+        BillLine(Term.COMPUTE, cloud, f"{cloud}/{region}", service, purchase, usd)
+        for (cloud, region, service, purchase), usd in totals.items()
+    ]
+
+
+def _egress_lines(world: World, usd: Floats, term: Term) -> list[BillLine]:
+    lines = []
+    for s, r in zip(*np.nonzero(usd >= float(CENT_OF_A_CENT) / 2), strict=True):
+        region = world.regions[r]
+        amount = Decimal(repr(float(usd[s, r]))).quantize(CENT_OF_A_CENT)
+        name = world.services[s].name
+        lines.append(BillLine(term, region.cloud.value, region.place, name, "", amount))
+    return lines
+
+
+def _to_users(
+    formulation: Formulation, values: Floats, direct_rps: Floats, internet: Floats
+) -> None:
+    layout = formulation.layout
+    prices = price_levels(layout.world)[:, 2]
+    for i, first in enumerate(layout.route_column):
+        s, g, r = layout.route_service[i], layout.route_origin[i], layout.route_region[i]
+        kib = layout.world.services[s].response_kib
+        if kib > 0:
+            share = values[first + layout.route_block_of(int(s))]
+            gb = float(share @ direct_rps[s, g]) * SECONDS_PER_HOUR * kib * GB_PER_KIB
+            internet[s, r] += gb * prices[r]
+
+
+def _between_services(
+    formulation: Formulation, values: Floats, internet: Floats, between: Floats
+) -> None:
+    prices = price_levels(formulation.layout.world)
+    for calls in formulation.calls:
+        stays = _read(values, calls.stays)
+        for end in calls.ends:
+            _one_end(end, stays, values, prices, internet, between)
+
+
+def _one_end(
+    end: End, stays: Floats, values: Floats, prices: Floats, internet: Floats, between: Floats
+) -> None:
+    beyond = _read(values, end.route) - stays
+    for level, columns in enumerate(end.levels):
+        share = _read(values, columns)
+        between[end.service] += (share @ end.gb) * prices[:, level]
+        beyond = beyond - share
+    internet[end.service] += (np.maximum(beyond, 0.0) @ end.gb) * prices[:, 2]
+
+
+def _read(values: Floats, columns: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Floats:
+    """Values of columns; 0 where there is none (-1)."""
+    return np.where(columns >= 0, values[columns], 0.0)

@@ -1,0 +1,51 @@
+"""Puts the problem together: market, reach, columns, then one family of rows after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.world import World
+from optimizer.formulate import capacity, egress, limits, spread, workflows
+from optimizer.formulate.layout import Layout, lay_out
+from optimizer.formulate.market import Market, drop_dominated
+from optimizer.formulate.reach import Distances, Exclusion, find_reach
+from optimizer.problem import Floats, Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Formulation:
+    """A problem, how to read its columns, and what never became one."""
+
+    problem: Problem
+    layout: Layout
+    calls: tuple[egress.Calls, ...]
+    exclusions: tuple[Exclusion, ...]
+    dominated: int
+
+
+def formulate(
+    world: World, market: Market, distances: Distances, demand_rps: Floats, direct_rps: Floats
+) -> Formulation:
+    """Formulate ``world`` under its rules.
+
+    ``market`` and ``distances`` do not depend on rules and may be shared between formulations of
+    the same services, prices and places. ``demand_rps`` and ``direct_rps`` have shape
+    [service, origin, period].
+    """
+    reach = find_reach(world, distances, market.lacks.items())
+    options, dominated = drop_dominated(market.options, world)
+    draft, layout = lay_out(world, demand_rps, distances, reach, options)
+    capacity.routes_add_up(draft, layout)
+    capacity.demand_is_met(draft, layout)
+    capacity.replicas_come_whole(draft, layout)
+    capacity.min_replicas(draft, layout)
+    capacity.runs_only_where_open(draft, layout)
+    capacity.places_within(draft, layout)
+    spread.spread_survives(draft, layout)
+    capacity.spot_within_share(draft, layout)
+    limits.quota_holds(draft, layout)
+    workflows.workflow_within_latency(draft, layout)
+    egress.to_users(draft, layout, direct_rps)
+    calls = egress.between_services(draft, layout)
+    limits.spend_within_budget(draft, layout)
+    return Formulation(draft.finish(), layout, calls, reach.exclusions, dominated)

@@ -1,0 +1,250 @@
+"""The columns of the problem: which variables exist, and where they stand.
+
+| column | symbol | meaning |
+|---|---|---|
+| ``route`` | x[s,g,r,τ] ∈ [0,1] | share of origin g's demand for service s served in region r |
+| ``count`` | n[s,o,b] ∈ ℕ | instances of option o that run in block b |
+| ``worst_zone`` | z[s,o,b] ∈ ℕ | of these, at most so many in one zone (spread over zones) |
+| ``open`` | y[s,r] ∈ {0,1} | service s runs in region r (stateful services, bounded places) |
+| ``uses`` | u[s,g,r] ∈ {0,1} | traffic of origin g for s may use r (slow workflows) |
+
+A *block* is a run of hours in which a variable keeps its value: one hour for the counts of
+stateless services, the whole horizon for stateful ones; ``policy.route_hours`` for routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.rules import Extent, MaxPlacesRule, SpreadRule
+from models.world import World
+from optimizer.formulate.market import Options
+from optimizer.formulate.reach import Distances, Reach
+from optimizer.problem import Bools, Draft, Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Everything that the rows need to know. Arrays named ``route_*`` and ``option_*`` are
+    parallel; ``*_column`` is the first of a run of columns, one per block.
+    """
+
+    world: World
+    demand_rps: Floats  # [service, origin, period]
+    distances: Distances
+    reach: Bools  # [service, origin, region], where there is demand, reach and an option
+    options: Options
+    option_column: Ints  # of count
+    zone_column: Ints  # of worst_zone; -1: the option has none
+    route_service: Ints
+    route_origin: Ints
+    route_region: Ints
+    route_column: Ints
+    route_at: Ints  # [service, origin, region] → index into route_*; -1: none
+    open_column: Ints  # [service, region]; -1: none
+    count_blocks: Ints  # [service]: 1 or the number of periods
+    route_blocks: Ints  # [service]
+    service_names: Sequence[str]
+    origin_names: Sequence[str]
+    place_names: Sequence[str]
+    period_names: Sequence[str]
+
+    @property
+    def periods(self) -> int:
+        return int(self.demand_rps.shape[2])
+
+    @property
+    def replicas_needed(self) -> Floats:
+        """Demand in replicas, fractional, [service, origin, period]."""
+        rate = np.array([service.replica.throughput_rps for service in self.world.services])
+        needed: Floats = self.demand_rps / rate[:, None, None]
+        return needed
+
+    def route_block_of(self, service: int) -> Ints:
+        """The route block of every period."""
+        if self.route_blocks[service] == 1:
+            return np.zeros(self.periods, np.int64)
+        return np.arange(self.periods) // self.world.policy.route_hours
+
+    def count_block_of(self, service: int) -> Ints:
+        """The count block of every period."""
+        if self.count_blocks[service] == 1:
+            return np.zeros(self.periods, np.int64)
+        return np.arange(self.periods)
+
+    def block_hours(self, service: int) -> float:
+        """Hours that one count block lasts."""
+        return self.periods / float(self.count_blocks[service])
+
+    def options_of(self, service: int, regions: Ints | None = None) -> Ints:
+        """Indices of the service's options, in the given regions only if given."""
+        low, high = np.searchsorted(self.options.service, [service, service + 1])
+        indices = np.arange(low, high)
+        if regions is not None:
+            indices = indices[np.isin(self.options.region[low:high], regions)]
+        return indices
+
+    def replica_terms(
+        self, service: int, options: Ints, periods: Ints
+    ) -> tuple[Ints, Ints, Floats]:
+        """Triplets of Σ_o k_o n[s,o,t]: row i for ``periods[i]``."""
+        rows = np.repeat(np.arange(len(periods)), len(options))
+        blocks = self.count_block_of(service)[periods]
+        columns = (self.option_column[options][None, :] + blocks[:, None]).ravel()
+        replicas = np.tile(self.options.replicas[options], len(periods)).astype(np.float64)
+        return rows, columns, replicas
+
+    def zone_terms(self, service: int, options: Ints, periods: Ints) -> tuple[Ints, Ints, Floats]:
+        """Triplets of -Σ_o k_o z[s,o,t]: replicas lost with a region's worst zone."""
+        rows, _, replicas = self.replica_terms(service, options, periods)
+        blocks = self.count_block_of(service)[periods]
+        columns = (self.zone_column[options][None, :] + blocks[:, None]).ravel()
+        return rows, columns, -replicas
+
+
+def lay_out(
+    world: World, demand_rps: Floats, distances: Distances, reach: Reach, options: Options
+) -> tuple[Draft, Layout]:
+    """Create every column but those of egress and workflow times, which their rows add."""
+    asked = demand_rps.max(axis=2) > 0
+    allowed = reach.allowed & asked[:, :, None]
+    useful = allowed.any(axis=1)
+    idle = ~asked.any(axis=1)  # nobody asks for it, but its minimum still has to run somewhere
+    useful[idle] = reach.allowed[idle].any(axis=1)
+    options = options.where(useful[options.service, options.region])
+
+    draft = Draft(world.rules)
+    periods = demand_rps.shape[2]
+    stateful = np.array([service.stateful for service in world.services])
+    count_blocks = np.where(stateful, 1, periods)
+    route_blocks = np.where(stateful, 1, -(-periods // world.policy.route_hours))
+    names = (
+        [service.name for service in world.services],
+        [origin.name for origin in world.origins],
+        [region.place for region in world.regions],
+        [f"t{t}" for t in range(periods)],
+    )
+
+    route_service, route_origin, route_region = np.nonzero(allowed)
+    route_column = _routes(draft, names, route_service, route_origin, route_region, route_blocks)
+    route_at = np.full(allowed.shape, -1)
+    route_at[route_service, route_origin, route_region] = np.arange(len(route_service))
+
+    option_column = _counts(draft, world, names, options, count_blocks, "count")
+    zoned = _zoned(world, options)
+    zone_column = np.full(len(options), -1)
+    if zoned.any():
+        zone_column[zoned] = _counts(
+            draft, world, names, options.where(zoned), count_blocks, "worst_zone"
+        )
+    layout = Layout(
+        world,
+        demand_rps,
+        distances,
+        allowed,
+        options,
+        option_column,
+        zone_column,
+        route_service,
+        route_origin,
+        route_region,
+        route_column,
+        route_at,
+        _opens(draft, world, names, useful),
+        count_blocks,
+        route_blocks,
+        *names,
+    )
+    hours = np.array([layout.block_hours(s) for s in range(len(world.services))])
+    columns, option = _spread(option_column, count_blocks[options.service])
+    draft.add_cost(
+        columns,
+        (options.price_usd_per_hour * hours[options.service])[option],
+        service=options.service[option],
+        region=options.region[option],
+    )
+    return draft, layout
+
+
+def _spread(first: Ints, blocks: Ints) -> tuple[Ints, Ints]:
+    """All columns of runs that start at ``first`` with ``blocks`` columns, and their owners."""
+    owner = np.repeat(np.arange(len(first)), blocks)
+    return first[owner] + _within(blocks), owner
+
+
+def _within(blocks: Ints) -> Ints:
+    """0, 1, …, blocks[0]-1, 0, 1, …, blocks[1]-1, …"""
+    ends = np.cumsum(blocks)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - blocks, blocks)
+
+
+Names = tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str]]
+
+
+def _routes(
+    draft: Draft, names: Names, service: Ints, origin: Ints, region: Ints, route_blocks: Ints
+) -> Ints:
+    blocks = route_blocks[service]
+    owner = np.repeat(np.arange(len(service)), blocks)
+    columns = draft.add_columns(
+        "route",
+        "share",
+        (service[owner], origin[owner], region[owner], _within(blocks)),
+        (*names[:3], [f"b{b}" for b in range(int(route_blocks.max(initial=0)))]),
+        upper=1.0,
+    )
+    return _firsts(columns, blocks)
+
+
+def _counts(
+    draft: Draft, world: World, names: Names, options: Options, count_blocks: Ints, family: str
+) -> Ints:
+    blocks = count_blocks[options.service]
+    owner = np.repeat(np.arange(len(options)), blocks)
+    book = world.book.offerings
+    rows, row_of = np.unique(options.offering, return_inverse=True)
+    offered = book.iloc[rows]
+    labels = (offered["instance_type"].astype(str) + ":" + offered["purchase"].astype(str)).tolist()
+    columns = draft.add_columns(
+        family,
+        "instances",
+        (options.service[owner], options.region[owner], row_of[owner], _within(blocks)),
+        (names[0], names[2], labels, names[3]),
+        integer=True,
+    )
+    return _firsts(columns, blocks)
+
+
+def _firsts(columns: Ints, blocks: Ints) -> Ints:
+    ends = np.cumsum(blocks)
+    return columns[ends - blocks] if len(columns) else np.zeros(len(blocks), np.int64)
+
+
+def _zoned(world: World, options: Options) -> Bools:
+    """Options whose loss of a zone must be counted (more than one zone, and a rule asks)."""
+    asked = {
+        name
+        for rule in world.rules
+        if isinstance(rule, SpreadRule) and rule.survives is Extent.ZONE
+        for name in rule.services
+    }
+    services = np.array([service.name in asked for service in world.services], np.bool_)
+    zones = np.array([region.zones for region in world.regions])
+    zoned: Bools = services[options.service] & (zones[options.region] > 1)
+    return zoned
+
+
+def _opens(draft: Draft, world: World, names: Names, useful: Bools) -> Ints:
+    bounded = {rule.service for rule in world.rules if isinstance(rule, MaxPlacesRule)}
+    needed = np.array(
+        [service.stateful or service.name in bounded for service in world.services], np.bool_
+    )
+    service, region = np.nonzero(useful & needed[:, None])
+    column = np.full(useful.shape, -1)
+    column[service, region] = draft.add_columns(
+        "open", "yes or no", (service, region), (names[0], names[2]), upper=1.0, integer=True
+    )
+    return column

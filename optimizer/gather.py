@@ -1,0 +1,49 @@
+"""Brings a world together: its file, and the facts that it is written against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from models.latency import RoundTrips
+from models.world import Catalogue, World
+from optimizer.watch import SILENT, Watch
+from providers.geography.egress import load_egress
+from providers.geography.regions import load_regions
+from providers.geography.round_trips import read_round_trips
+from providers.pricebook.embedded import load_embedded_book
+from providers.pricebook.files import read_book
+from scenarios.build import build_world
+from scenarios.documents import WorldDocument, read_world
+
+
+def gather(path: Path, watch: Watch = SILENT) -> tuple[World, Catalogue]:
+    """The world at ``path`` (a folder or file) and its catalogue.
+
+    Raises ``FaultyInput`` with every fault of the first file that has any, and ``UnusableData``.
+    """
+    with watch.stage("read the world"):
+        document = read_world(path)
+    with watch.stage("load prices"):
+        catalogue = catalogue_for(document)
+    with watch.stage("check the world"):
+        world = build_world(document, catalogue)
+    return world, catalogue
+
+
+def catalogue_for(document: WorldDocument) -> Catalogue:
+    """Regions, prices, egress and round trips that the document asks for."""
+    regions = load_regions()
+    if document.prices.file is None:
+        book = load_embedded_book(regions)
+    else:
+        unpriced: Literal["report", "reject"] = (
+            "report" if document.prices.report_unpriced else "reject"
+        )
+        book = read_book(document.prices.file, regions, unpriced)
+    latency = document.latency
+    trips = RoundTrips(factor=latency.factor)
+    if latency.measured is not None:
+        names = {*regions, *document.origin_names}
+        trips = read_round_trips(latency.measured, names, latency.factor)
+    return Catalogue(regions, book, load_egress(), trips)

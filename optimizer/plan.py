@@ -1,0 +1,152 @@
+"""The main cycle: a world to a plan, one verb per stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from models.demand import Forecast, service_demand_rps
+from models.plan import Infeasible, Outcome, Plan, Unfinished
+from models.rules import Rule
+from models.world import World
+from optimizer import late
+from optimizer.clash import smallest_clash
+from optimizer.forecast.adjust import apply_factors
+from optimizer.forecast.demand import forecast
+from optimizer.formulate.assemble import Formulation, formulate
+from optimizer.formulate.market import Market, survey
+from optimizer.formulate.reach import Distances, measure
+from optimizer.problem import Floats
+from optimizer.read import read_placement
+from optimizer.solve.answers import Backend, OutOfTime, ProvenInfeasible, Solved
+from optimizer.today import look_at_today
+from optimizer.watch import SILENT, Watch
+
+
+def make_plan(world: World, *, backend: str = "ortools", watch: Watch = SILENT) -> Outcome:
+    """Forecast, formulate, solve and read the plan for ``world``.
+
+    A clash of rules or a lack of time is an answer, not an exception. Raises ``SolverFailed``
+    when the backend breaks down and ``FaultyInput`` for worlds that cannot be formulated.
+    """
+    with watch.stage("forecast demand"):
+        expected = foresee(world)
+    solver = late.backend(backend)
+    started = perf_counter()
+    with watch.stage("formulate"):
+        case = _Case(world, survey(world), measure(world), expected)
+        formulation = case.formulate(world.rules)
+    build_s = perf_counter() - started
+    policy = world.policy
+    with watch.stage("solve"):
+        answer = solver.solve(
+            formulation.problem, gap=policy.gap_target, time_limit_s=policy.time_limit_s
+        )
+    match answer:
+        case Solved():
+            return Plan(
+                world,
+                expected.forecast,
+                expected.demand_rps,
+                expected.mean_rps,
+                expected.bands_rps,
+                read_placement(formulation, answer, expected.direct_rps, backend, build_s),
+                look_at_today(world, expected.demand_rps, expected.direct_rps),
+            )
+        case ProvenInfeasible():
+            return _explain(case, formulation, solver, watch)
+        case OutOfTime():
+            return Unfinished(world, answer.bound, answer.seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """Demand as the plan sees it. ``*_rps`` [service, origin, period] unless said otherwise.
+
+    ``demand_rps`` and ``direct_rps`` are at the policy's quantile, in all and from users alone;
+    ``mean_rps`` [service, period] and ``bands_rps`` [service, period, level] are totals.
+    """
+
+    forecast: Forecast
+    demand_rps: Floats
+    direct_rps: Floats
+    mean_rps: Floats
+    bands_rps: Floats
+
+
+def foresee(world: World) -> Expected:
+    """Forecast direct demand and derive every service's demand from it.
+
+    Quantiles of a service that several series feed are sums of the series' quantiles: on the
+    safe side, since the series do not peak together.
+    """
+    expected = forecast(world.history, world.starts, world.policy.horizon_hours)
+    expected = apply_factors(expected, world.demand_factors)
+    names = [service.name for service in world.services]
+    origins = [origin.name for origin in world.origins]
+
+    def derived(rps: Floats, *, calls: bool = True) -> Floats:
+        dependencies = world.dependencies if calls else ()
+        return service_demand_rps(names, origins, dependencies, expected.series, rps)
+
+    planned = expected.at_level(world.policy.demand_quantile)
+    levels = range(len(expected.levels))
+    bands = [derived(expected.quantiles_rps[:, :, i]).sum(axis=1) for i in levels]
+    return Expected(
+        expected,
+        derived(planned),
+        derived(planned, calls=False),
+        derived(expected.mean_rps).sum(axis=1),
+        np.stack(bands, axis=2),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """A world with all that does not depend on its rules, ready for any subset of them."""
+
+    world: World
+    market: Market
+    distances: Distances
+    expected: Expected
+
+    def formulate(self, rules: tuple[Rule, ...]) -> Formulation:
+        return formulate(
+            self.world.keeping(rules),
+            self.market,
+            self.distances,
+            self.expected.demand_rps,
+            self.expected.direct_rps,
+        )
+
+
+CLASH_TIME_LIMIT_S = 60.0
+ORACLE_TIME_LIMIT_S = 10.0
+
+
+def _explain(case: _Case, formulation: Formulation, solver: Backend, watch: Watch) -> Infeasible:
+    """Find the smallest set of rules that clash, with the reasons why places were ruled out."""
+
+    def feasible(rules: tuple[Rule, ...]) -> bool | None:
+        problem = case.formulate(rules).problem.without_cost()
+        answer = solver.solve(problem, gap=1.0, time_limit_s=ORACLE_TIME_LIMIT_S)
+        match answer:
+            case Solved():
+                return True
+            case ProvenInfeasible():
+                return False
+            case OutOfTime():
+                return None
+
+    clash, proven = smallest_clash(case.world.rules, feasible, CLASH_TIME_LIMIT_S, watch)
+    named = {rule.name for rule in clash}
+    reasons = tuple(
+        dict.fromkeys(
+            f"{e.service} in {e.place}: {e.reason}"
+            for e in formulation.exclusions
+            if e.rule in named or not clash
+        )
+    )
+    return Infeasible(case.world, clash, proven, reasons)

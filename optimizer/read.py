@@ -1,0 +1,152 @@
+"""Reads a placement off the values of a solved problem."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from models.placement import (
+    BINDING_COLUMNS,
+    COUNT_COLUMNS,
+    EXCLUSION_COLUMNS,
+    ROUTE_COLUMNS,
+    Certificate,
+    Placement,
+)
+from optimizer.bill import make_bill
+from optimizer.formulate.assemble import Formulation
+from optimizer.formulate.reach import Exclusion
+from optimizer.problem import Floats, Problem
+from optimizer.solve.answers import Solved
+
+NO_SLACK = 1e-6
+"""Slack, relative to the row's right-hand side, below which a row is called binding."""
+LEAST_SHARE = 1e-6
+"""Route shares below this are solver noise."""
+
+
+def read_placement(
+    formulation: Formulation, answer: Solved, direct_rps: Floats, backend: str, build_s: float
+) -> Placement:
+    """The placement that ``answer`` means, with its exact bill and its certificate."""
+    problem, layout = formulation.problem, formulation.layout
+    counts = _counts(formulation, answer.values)
+    return Placement(
+        starts=layout.world.starts,
+        hours=layout.periods,
+        counts=counts,
+        routes=_routes(formulation, answer.values),
+        bill=make_bill(formulation, answer.values, counts, direct_rps),
+        certificate=Certificate(
+            proof=answer.proof,
+            objective_usd=answer.objective,
+            bound_usd=answer.bound,
+            gap=answer.gap,
+            backend=backend,
+            solver=answer.solver,
+            rows=int(problem.matrix.shape[0]),
+            columns=int(problem.matrix.shape[1]),
+            integer_columns=int(problem.integer.sum()),
+            nonzeros=int(problem.matrix.nnz),
+            build_s=build_s,
+            solve_s=answer.seconds,
+        ),
+        binding=_binding(problem, answer.values),
+        exclusions=tabulate(formulation.exclusions),
+    )
+
+
+def _counts(formulation: Formulation, values: Floats) -> pd.DataFrame:
+    layout = formulation.layout
+    option = np.repeat(np.arange(len(layout.options)), layout.periods)
+    period = np.tile(np.arange(layout.periods), len(layout.options))
+    per_hour = layout.count_blocks[layout.options.service[option]] > 1
+    column = layout.option_column[option] + np.where(per_hour, period, 0)
+    count = np.round(values[column]).astype(np.int64)
+    runs = count > 0
+    option, period, count = option[runs], period[runs], count[runs]
+    service = layout.options.service[option]
+    replicas = layout.options.replicas[option]
+    rate = np.array([s.replica.throughput_rps for s in layout.world.services])
+    offered = layout.world.book.offerings.iloc[layout.options.offering[option]]
+    frame = pd.DataFrame(
+        {
+            "service": np.array(layout.service_names, dtype=object)[service],
+            "cloud": offered["cloud"].astype(str).to_numpy(),
+            "region": offered["region"].astype(str).to_numpy(),
+            "instance_type": offered["instance_type"].astype(str).to_numpy(),
+            "purchase": offered["purchase"].astype(str).to_numpy(),
+            "period": period,
+            "count": count,
+            "price_usd_per_hour": layout.options.price_usd_per_hour[option],
+            "replicas_per_instance": replicas,
+            "capacity_rps": count * replicas * rate[service],
+            "price_source": offered["source"].astype(str).to_numpy(),
+            "price_date": offered["price_date"].astype(str).to_numpy(),
+        },
+        columns=list(COUNT_COLUMNS),
+    )
+    order = ["service", "cloud", "region", "instance_type", "purchase", "period"]
+    return frame.sort_values(order, ignore_index=True)
+
+
+def _routes(formulation: Formulation, values: Floats) -> pd.DataFrame:
+    layout = formulation.layout
+    rows = []
+    for i, first in enumerate(layout.route_column.tolist()):
+        s, g, r = (
+            int(key[i]) for key in (layout.route_service, layout.route_origin, layout.route_region)
+        )
+        region = layout.world.regions[r]
+        blocks, starts, lengths = np.unique(
+            layout.route_block_of(s), return_index=True, return_counts=True
+        )
+        shares = values[first + blocks]
+        for share, start, length in zip(shares, starts, lengths, strict=True):
+            if share >= LEAST_SHARE:
+                rows.append(
+                    (
+                        layout.service_names[s],
+                        layout.origin_names[g],
+                        region.cloud.value,
+                        region.name,
+                        int(start),
+                        int(length),
+                        float(share),
+                        float(layout.distances.from_origin[g, r]),
+                    )
+                )
+    return pd.DataFrame(rows, columns=list(ROUTE_COLUMNS))
+
+
+def _binding(problem: Problem, values: Floats) -> pd.DataFrame:
+    activity = problem.matrix @ values
+    slack = np.minimum(activity - problem.row_lower, problem.row_upper - activity)
+    size = 1.0 + np.where(
+        np.isfinite(problem.row_upper), np.abs(problem.row_upper), np.abs(problem.row_lower)
+    )
+    tight = slack <= NO_SLACK * size
+    rows = []
+    for index, rule in enumerate(problem.rules):
+        own = problem.row_rule == index
+        if own.any():
+            rows.append(
+                (rule.name, rule.in_words, str(rule.at), int(own.sum()), int(tight[own].sum()))
+            )
+    return pd.DataFrame(rows, columns=list(BINDING_COLUMNS))
+
+
+def tabulate(exclusions: tuple[Exclusion, ...]) -> pd.DataFrame:
+    """Exclusions as a table; those that hold for one origin only say so in their reason."""
+    return pd.DataFrame(
+        [
+            (
+                e.service,
+                e.place,
+                e.rule,
+                e.reason if not e.origin or e.origin in e.reason else f"{e.origin}: {e.reason}",
+            )
+            for e in exclusions
+        ],
+        columns=list(EXCLUSION_COLUMNS),
+    )
