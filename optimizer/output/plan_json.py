@@ -17,7 +17,6 @@ from models.fleet import Group
 from models.placement import Bill, Certificate
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import Rule
-from models.world import World
 from optimizer.output.json_values import (
     Document,
     finite_or_null,
@@ -46,25 +45,30 @@ def outcome_document(outcome: Outcome) -> Document:
             return _plan(outcome)
         case Infeasible():
             return {
-                **_head("infeasible", outcome.world),
+                **_head(outcome),
                 "clash": [_rule(rule) for rule in outcome.clash],
                 "smallest": outcome.smallest,
                 "reasons": list(outcome.reasons),
             }
         case Unfinished():
             return {
-                **_head("unfinished", outcome.world),
+                **_head(outcome),
                 "bound_usd": usd_or_null(outcome.bound_usd),
                 "seconds": finite_or_null(outcome.seconds),
             }
 
 
-def _head(outcome: str, world: World) -> Document:
-    policy = world.policy
+def outcome_kind(outcome: Outcome) -> str:
+    """``plan``, ``infeasible`` or ``unfinished``."""
+    return type(outcome).__name__.lower()
+
+
+def _head(outcome: Outcome) -> Document:
+    world, policy = outcome.world, outcome.world.policy
     return {
         "format": PLAN_FORMAT,
         "version": PLAN_VERSION,
-        "outcome": outcome,
+        "outcome": outcome_kind(outcome),
         "world": {
             "name": world.name,
             "description": world.description,
@@ -93,7 +97,7 @@ def _plan(plan: Plan) -> Document:
     placement = plan.placement
     head = headline(plan)
     return {
-        **_head("plan", plan.world),
+        **_head(plan),
         "starts": utc_text(placement.starts),
         "hours": placement.hours,
         "cost": {

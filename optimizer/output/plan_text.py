@@ -163,11 +163,9 @@ def _services(plan: Plan, width: int) -> Table:
     wide = width >= WIDE
     compared = wide and bool(plan.world.fleet.groups)
     numbers = ["Peak instances" if wide else "Peak"]
-    numbers += ["Today", "Change"] if compared else []
-    numbers += ["USD/month"]
-    made = table(
-        "By service", ["Service", *(["Team"] if wide else []), "Places", *numbers], numbers
-    )
+    numbers += ["Today", "Change", "Plan"] if compared else ["Plan"]
+    columns = ["Service", *(["Team"] if wide else []), "Places", *numbers]
+    made = table("By service, USD/month", columns, numbers)
     zero = Decimal(0)
     services = sorted(plan.world.services, key=lambda s: (-after.get(s.name, zero), s.name))
     for service in services[:MOST_SERVICES]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -54,9 +55,9 @@ def bill_table(bill: Bill) -> pd.DataFrame:
             "place": [line.place for line in bill.lines],
             "service": [line.service for line in bill.lines],
             "purchase": [line.purchase for line in bill.lines],
-            "usd": [decimal_text(line.usd) for line in bill.lines],
+            "usd": [line.usd for line in bill.lines],
         },
-        dtype=str,
+        dtype=object,
     )
 
 
@@ -118,8 +119,12 @@ def _is_number(column: pd.Series) -> bool:
 def _harmless(column: pd.Series) -> pd.Series:
     """Cells made safe once per distinct value: names repeat, and tables may be long."""
     codes, values = pd.factorize(column.astype(object), use_na_sentinel=True)
-    safe = np.asarray([spreadsheet_cell(str(value)) for value in values] + [""], dtype=object)
+    safe = np.asarray([*map(_cell, values), ""], dtype=object)
     return pd.Series(safe[codes], index=column.index, dtype=object)
+
+
+def _cell(value: object) -> str:
+    return decimal_text(value) if isinstance(value, Decimal) else spreadsheet_cell(str(value))
 
 
 def _hours(starts: datetime, hours: int) -> np.ndarray[tuple[int], np.dtype[np.object_]]:

@@ -1,0 +1,62 @@
+"""Exit codes, and how failures end a run: a few lines on stderr, a traceback only for debugging."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from enum import IntEnum
+
+from models.errors import FaultyInput, TrimtabError, UnusableData
+from optimizer.output.plain import plain
+
+
+class ExitCode(IntEnum):
+    """What a run of ``trimtab`` ends with."""
+
+    FINE = 0
+    FAILED = 1  # internal failure: the solver broke down, results could not be written
+    BAD_INPUT = 2  # what a person wrote, or a file of facts, cannot be used
+    INFEASIBLE = 3  # proven: no plan keeps every rule
+    UNFINISHED = 4  # no plan was found in the time given
+    GAP_MISSED = 5  # only with --strict: a plan was found, but its gap is above the target
+    INTERRUPTED = 130  # Ctrl-C, as shells count it
+
+
+EXIT_CODES_IN_WORDS = {
+    ExitCode.FINE: "fine",
+    ExitCode.FAILED: "internal failure",
+    ExitCode.BAD_INPUT: "bad input",
+    ExitCode.INFEASIBLE: "infeasible: no plan keeps every rule",
+    ExitCode.UNFINISHED: "no plan was found in the time given",
+    ExitCode.GAP_MISSED: "the gap target was missed (with --strict only)",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+def end_of(error: Exception, debug: bool) -> ExitCode:
+    """Say on stderr what went wrong, and how the run ends."""
+    if debug:
+        traceback.print_exception(error)
+    print(_complaint(error), file=sys.stderr)  # noqa: T201
+    if isinstance(error, FaultyInput | UnusableData):
+        return ExitCode.BAD_INPUT
+    return ExitCode.FAILED
+
+
+def _complaint(error: Exception) -> str:
+    if isinstance(error, FaultyInput):
+        faults = [
+            f"{plain(str(fault.at))}: {plain(fault.message)}" if fault.at.file
+            else plain(fault.message)
+            for fault in error.faults
+        ]  # fmt: skip
+        hints = [
+            f"\n    → {plain(fault.suggestion)}" if fault.suggestion else ""
+            for fault in error.faults
+        ]
+        many = f"{len(faults):,} faults in the input:\n" if len(faults) > 1 else ""
+        return many + "\n".join(fault + hint for fault, hint in zip(faults, hints, strict=True))
+    if isinstance(error, TrimtabError):
+        return plain(str(error))
+    kind = type(error).__name__
+    return f"trimtab failed: {kind}: {plain(str(error))}\n    → run again with --debug to see where"

@@ -1,0 +1,38 @@
+"""All files that a run leaves in its folder, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from models.plan import Outcome, Plan
+from optimizer.output.comparison import compare, comparison_document, comparison_table
+from optimizer.output.json_values import json_text
+from optimizer.output.plan_json import outcome_document
+from optimizer.output.sheets import csv_bytes, sheets
+from optimizer.report.page import render_comparison, render_plan
+
+
+def plan_files(plan: Plan) -> dict[str, bytes]:
+    """``plan.json``, ``report.html`` and the CSV files of a plan."""
+    return {
+        "plan.json": json_text(outcome_document(plan)).encode(),
+        "report.html": render_plan(plan).encode(),
+        **sheets(plan),
+    }
+
+
+def comparison_files(
+    base: Plan,
+    others: Sequence[tuple[str, Outcome]],
+    changes: Mapping[str, Sequence[str]],
+) -> dict[str, bytes]:
+    """``comparison.json``, ``.csv`` and ``.html`` of what-ifs.
+
+    ``others`` are (scenario name, outcome); ``changes`` says in words what each changes.
+    """
+    alternatives = compare([("base", base), *others])
+    return {
+        "comparison.json": json_text(comparison_document(alternatives)).encode(),
+        "comparison.csv": csv_bytes(comparison_table(alternatives)),
+        "comparison.html": render_comparison(base, others, changes).encode(),
+    }
