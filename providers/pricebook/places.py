@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 
 import pandas as pd
 
@@ -40,3 +41,25 @@ def _reason(place: str) -> str:
         if pattern.fullmatch(place):
             return f"rejected_{kind}"
     return f"rejected_unknown_region {place}"
+
+
+def misspelt_as(place: str, regions: Mapping[str, Region]) -> str:
+    """The known place that ``place`` misspells; empty when it is known, or a name of its own.
+
+    Clouds open regions faster than we learn of them, so an unfamiliar name is no mistake by
+    itself; one that differs from a known name only by case, punctuation or swapped letters is.
+    """
+    if place in regions:
+        return ""
+    return _by_letters(frozenset(regions)).get(_letters(place), "")
+
+
+@cache
+def _by_letters(places: frozenset[str]) -> dict[str, str]:
+    return {_letters(place): place for place in sorted(places, reverse=True)}
+
+
+def _letters(place: str) -> str:
+    """Cloud and sorted letters and digits of the region."""
+    cloud, _, region = place.lower().partition("/")
+    return f"{cloud}/" + "".join(sorted(filter(str.isalnum, region)))
