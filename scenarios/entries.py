@@ -1,0 +1,261 @@
+"""World files, field by field."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Tag
+
+from models.offerings import Architecture, Purchase
+from scenarios.fields import (
+    ROWS_OR_TABLE,
+    Amount,
+    Count,
+    Country,
+    Entry,
+    FileName,
+    Name,
+    Names,
+    Places,
+    Positive,
+    Prose,
+    Size,
+    SomeNames,
+    TheTable,
+)
+from scenarios.rule_entries import RuleEntry
+
+FORMAT_VERSION = 1
+
+PurchaseName = Annotated[Purchase, Field(strict=False)]
+PlannedPurchase = Literal["on_demand", "spot"]
+
+
+class PricesEntry(Entry):
+    """Where prices come from: the embedded book, or a file."""
+
+    book: Literal["embedded"] | None = None
+    """`embedded`: the price book that ships with trimtab. The default, when no file is given."""
+    file: FileName | None = None
+    """Price book file (Parquet or CSV); absolute, or relative to the world file. Unlike other
+    files it may lie anywhere."""
+    unpriced: Literal["reject", "report"] = "reject"
+    """What to do when today's fleet holds instances without a price: `reject` the world, or
+    `report` them beside the bill."""
+
+
+class LatencyEntry(Entry):
+    """How round-trip times are found."""
+
+    measured: FileName | None = None
+    """CSV file with the columns from, to (names of places and origins) and rtt_ms (milliseconds).
+    Measured pairs override estimates."""
+    factor: Annotated[float, Field(ge=1, le=10)] | None = None
+    """How much longer real paths are than the great circle. Default: 1.6."""
+
+
+class PolicyEntry(Entry):
+    """How decisions are made."""
+
+    horizon_hours: Annotated[int, Field(ge=1, le=744)] = 24
+    """Hours to plan."""
+    demand_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Quantile of forecast demand that capacity is planned for, between 0 and 1."""
+    headroom: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of an instance's vCPUs and memory that replicas may use, above 0 and up to 1."""
+    route_hours: Annotated[int, Field(ge=1, le=744)] = 24
+    """Routes stay the same for blocks of this many hours."""
+    purchases: Annotated[tuple[PlannedPurchase, ...], Field(strict=False, min_length=1)] = (
+        "on_demand",
+        "spot",
+    )
+    """Purchase options that plans may use: on_demand, spot."""
+    burstable: bool = False
+    """Whether instance types that live on CPU credits may be used, at their baseline."""
+    gap_target: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    """Stop when the cost is proven to lie within this share of the best possible one."""
+    time_limit_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """Stop after this many seconds with the best plan so far."""
+
+
+class DemandEntry(Entry):
+    """What was asked of the services."""
+
+    history: FileName
+    """CSV or Parquet file, relative to the world file, with the columns ts (start of the hour,
+    with time zone), service, origin and rps (mean requests per second over the hour)."""
+    gaps: Literal["reject", "fill"] = "reject"
+    """What to do when hours are missing: `reject` the world, or let the forecaster `fill` them."""
+    note: Prose = ""
+    """Where the numbers come from; reports repeat it."""
+
+
+class OriginEntry(Entry):
+    """A population of users: `near` a known place, or at coordinates."""
+
+    name: Name
+    """Name of the origin."""
+    near: Name | None = None
+    """Place (`cloud/region`) whose coordinates, country and continent the origin takes."""
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
+    """Degrees north."""
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
+    """Degrees east."""
+    country: Country | None = None
+    """ISO 3166 code of the country, such as DE."""
+    continent: Name | None = None
+    """Continent, as the list of regions names it."""
+
+
+class ReplicaEntry(Entry):
+    """What one replica of a service takes and gives."""
+
+    vcpus: Size
+    """vCPUs that one replica takes."""
+    memory_gib: Size
+    """Memory that one replica takes, GiB (2^30 bytes)."""
+    throughput_rps: Annotated[float, Field(ge=1e-6, le=1e9)]
+    """Requests per second that one replica serves while it keeps its service time."""
+    service_time_ms: Annotated[float, Field(ge=0, le=1e7)] = 0.0
+    """Time that one request spends in the service, without the network, milliseconds."""
+    gpus: Annotated[float, Field(ge=0, le=1e3)] = 0.0
+    """GPUs that one replica takes; may be a fraction of one."""
+    gpu_models: Names = ()
+    """GPU models that will do. Default: any."""
+
+
+class ServiceEntry(Entry):
+    """A workload."""
+
+    name: Name
+    """Name of the service, unique in the world."""
+    replica: ReplicaEntry
+    """What one replica takes and gives."""
+    team: Name | None = None
+    """Team that owns it; budgets and reports sum by team. Default: none."""
+    architectures: Annotated[
+        tuple[Annotated[Architecture, Field(strict=False)], ...],
+        Field(strict=False, min_length=1),
+    ] = (Architecture.X86_64,)
+    """Processor architectures that its image is built for: x86_64, arm64."""
+    min_replicas: Annotated[int, Field(ge=0, le=10**6)] = 1
+    """Replicas that always run: in each open place when stateful, else in all."""
+    stateful: bool = False
+    """Whether it keeps data."""
+    state_gib: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    """Data that a move must copy, GiB; only for stateful services."""
+    spot_tolerant: bool = False
+    """Whether it may run on interruptible capacity."""
+    max_places: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Largest number of places to run in. Default: no limit."""
+    response_kib: Amount = 0.0
+    """Size of an answer to a user, KiB (1,024 bytes)."""
+    latency_objective_ms: Positive | None = None
+    """Users of every origin get an answer within this time, milliseconds: round trip plus service
+    time. Default: no objective."""
+
+
+class DependencyEntry(Entry):
+    """One service calls another."""
+
+    caller: Name
+    """Service that calls."""
+    callee: Name
+    """Service that is called."""
+    calls_per_request: Annotated[float, Field(gt=0, le=1e6)]
+    """Calls per request that the caller serves."""
+    request_kib: Amount = 0.0
+    """Size of a call, KiB (1,024 bytes)."""
+    response_kib: Amount = 0.0
+    """Size of its answer, KiB (1,024 bytes)."""
+
+
+class StepEntry(Entry):
+    """One service call of a workflow."""
+
+    service: Name
+    """Service that is called; its name is also the step's name."""
+    after: Names = ()
+    """Steps that must have ended before it starts."""
+
+
+class WorkflowEntry(Entry):
+    """A business transaction: service calls, one after another or at once."""
+
+    name: Name
+    """Name of the workflow, unique in the world."""
+    latency_objective_ms: Positive
+    """Time from the user's request to the answer, milliseconds."""
+    steps: Annotated[tuple[StepEntry, ...], Field(strict=False, min_length=1)]
+    """Service calls."""
+    origins: Names = ()
+    """Origins whose users it serves. Default: all."""
+
+
+class GroupEntry(Entry):
+    """Equal instances that run one service now."""
+
+    service: Name
+    """Service that they run."""
+    place: Name
+    """Where they run, `cloud/region`."""
+    instance_type: Name
+    """The cloud's name of the machine shape."""
+    purchase: PurchaseName = Purchase.ON_DEMAND
+    """How they are bought: on_demand, spot, reserved_1y or reserved_3y."""
+    count: Count
+    """Number of instances."""
+
+
+Services = Annotated[
+    Annotated[tuple[ServiceEntry, ...], Field(strict=False, min_length=1), Tag("<rows>")]
+    | TheTable,
+    ROWS_OR_TABLE,
+]
+Origins = Annotated[
+    Annotated[tuple[OriginEntry, ...], Field(strict=False, min_length=1), Tag("<rows>")] | TheTable,
+    ROWS_OR_TABLE,
+]
+Dependencies = Annotated[
+    Annotated[tuple[DependencyEntry, ...], Field(strict=False), Tag("<rows>")] | TheTable,
+    ROWS_OR_TABLE,
+]
+FleetGroups = Annotated[
+    Annotated[tuple[GroupEntry, ...], Field(strict=False), Tag("<rows>")] | TheTable,
+    ROWS_OR_TABLE,
+]
+
+
+class WorldFile(Entry):
+    """A world: services, users, rules, prices and places."""
+
+    trimtab: Literal[1]
+    """Version of the format."""
+    world: Name
+    """Name of the world."""
+    description: Prose = ""
+    """What the world is; reports repeat it."""
+    places: Places | None = None
+    """Candidate regions. Default: every known region with a price."""
+    prices: PricesEntry = PricesEntry()
+    """Where prices come from."""
+    latency: LatencyEntry = LatencyEntry()
+    """How round-trip times are found."""
+    certifications: dict[Name, SomeNames] = Field(default_factory=dict)
+    """Certificates that places hold beside the built-in ones: lists by place (`cloud/region`)."""
+    policy: PolicyEntry = PolicyEntry()
+    """How decisions are made."""
+    demand: DemandEntry
+    """What was asked of the services."""
+    origins: Origins
+    """Where users are: a list, or `{table: file}`."""
+    services: Services
+    """Workloads: a list, or `{table: file}`."""
+    dependencies: Dependencies = ()
+    """Which service calls which: a list, or `{table: file}`."""
+    workflows: Annotated[tuple[WorkflowEntry, ...], Field(strict=False)] = ()
+    """Business transactions with a latency objective from end to end."""
+    rules: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
+    """Constraints on the plan."""
+    fleet: FleetGroups = ()
+    """What runs now: a list, or `{table: file}`."""
