@@ -57,6 +57,9 @@ class Findings:
                 Fault(Location(self._file), f"row {row + 1}: {message}", suggestion)
             )
 
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
     def stop_if_any(self) -> None:
         """Raises ``FaultyInput`` with everything found so far."""
         if self._faults:

@@ -76,7 +76,7 @@ def sound_rows(
         "keep the row that holds",
     )
     known, outside = in_known_regions(rows, regions)
-    if known.empty:
+    if known.empty and not findings:
         rejected = ", ".join(f"{count:,} {reason}" for reason, count in (notes + outside).items())
         findings.add("no row can be used", rejected.replace("_", " "))
     return known, notes + outside
