@@ -12,7 +12,7 @@ from optimizer.forecast.backtest import Trial, backtest, mean_level
 from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
 from optimizer.forecast.choice import chosen, scores_of, why_chosen, with_remarks
 from optimizer.forecast.grid import DAY, KEPT_HOURS, WEEK, Grid, hourly_grid
-from optimizer.forecast.spread import error_quantiles, error_unit
+from optimizer.forecast.spread import error_quantiles, error_unit, mean_error
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 LONGEST_TEST_HOURS = WEEK
@@ -27,7 +27,7 @@ def forecast(
     Nothing observed at or after ``starts`` is looked at. Every series gets the model with the
     lowest backtest score, seasonal naive where scores tie or the series is too short to score;
     ``Forecast.choices`` says which and why. ``levels`` are strictly increasing, within (0, 1).
-    The mean is that of the predictive distribution, not the model's point forecast.
+    The mean is the model's point forecast less its usual bias in the backtest.
 
     Raises ``UnusableData`` if nothing was observed before ``starts``.
     """
@@ -75,7 +75,7 @@ def _spread(
     errors = trial.errors[rows]
     unit = error_unit(point, mean_rps, trial.power[rows])
     stray = error_quantiles(errors, levels)
-    mean = point + unit * np.nanmean(errors, axis=1, keepdims=True)
+    mean = point + unit * mean_error(errors)[:, None]
     quantiles = point[:, :, None] + unit[:, :, None] * stray[:, None, :]
     return np.maximum(mean, 0.0), np.maximum(quantiles, 0.0)
 
@@ -96,8 +96,11 @@ def _unscored(
         model, why = "mean", f"{_hours(span)} of history are less than a day: no season to repeat"
         point, errors = np.full(hours, known.mean()), known - known.mean()
     else:
-        naive = SeasonalNaive(DAY)
-        model, why = naive.name, f"{_hours(span)} of history are too short to score any model"
+        naive, seen = SeasonalNaive(DAY), _hours(known.size)
+        model, why = (
+            naive.name,
+            f"{seen} observed of the last {span} are too few to score any model",
+        )
         point = naive.ahead(one, hours)[0]
         changes = one.rps[0, DAY:] - one.rps[0, :-DAY]
         changes = changes[~np.isnan(changes)]

@@ -130,6 +130,14 @@ def test_a_new_level_is_taken_up() -> None:
     assert 0.75 < made.mean_rps.mean() / (3 * traffic()[-168:-144].mean()) < 1.25
 
 
+def test_steady_growth_is_followed() -> None:
+    """Repeating last week alone would stay behind by a week's growth."""
+    growing = traffic(noise=0.02) * np.linspace(1, 3, 672)
+    made, _ = one(growing)
+    expected = traffic(noise=0)[-168:-144] * 3
+    assert 0.95 < made.mean_rps.mean() / expected.mean() < 1.1
+
+
 def test_calm_hours_have_narrower_quantiles_where_noise_grows_with_demand() -> None:
     made, _ = one(traffic(1008, noise=0.2))
     width = made.quantiles_rps[0, :, -2] - made.quantiles_rps[0, :, 0]
@@ -173,10 +181,11 @@ def test_a_history_that_stops_early_is_carried_to_the_start() -> None:
 def test_filled_hours_are_never_scored() -> None:
     """With every tested hour missing there is nothing to score, whatever the filling."""
     rps = traffic()
-    rps[-24 * 7 :] = np.nan
+    rps[-24 * 10 :] = np.nan
     _, choice = one(rps)
     assert all(math.isnan(score) for _, score in choice.scores)
     assert choice.model.startswith("seasonal_naive")
+    assert "432 hours observed of the last 672 are too few to score" in choice.why
 
 
 @pytest.mark.parametrize("level", [0.0, 12.5])
@@ -193,8 +202,8 @@ def test_constant_demand_stays(level: float) -> None:
     [
         (1, "mean", "1 hour of history"),
         (20, "mean", "20 hours of history are less than a day"),
-        (30, "seasonal_naive_24h", "30 hours of history are too short to score"),
-        (60, "seasonal_naive_24h", "60 hours of history are too short to score"),
+        (30, "seasonal_naive_24h", "30 hours observed of the last 30 are too few to score"),
+        (60, "seasonal_naive_24h", "60 hours observed of the last 60 are too few to score"),
     ],
 )
 def test_short_histories_say_so(length: int, model: str, why: str) -> None:
