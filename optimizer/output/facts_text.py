@@ -1,0 +1,140 @@
+"""Price books and regions as terminal tables, CSV and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import pandas as pd
+from rich.console import RenderableType
+
+from models.offerings import PriceBook
+from models.places import Region
+from optimizer.output.json_values import Document, finite_or_null, records
+from optimizer.output.money import price_text
+from optimizer.output.plan_text import cloud_name
+from optimizer.output.terminal import WIDE, plural, rendered, table, words
+
+OFFERINGS_FORMAT: Final = "trimtab-prices"
+
+
+def offerings_text(
+    book: PriceBook, shown: pd.DataFrame, matching: int, width: int, colour: bool
+) -> str:
+    """``shown`` of ``matching`` offerings; every row says how old its price is and its source."""
+    return rendered(_offerings(book, shown, matching, width), width, colour)
+
+
+def offerings_document(book: PriceBook, shown: pd.DataFrame) -> Document:
+    """Offerings as JSON values; prices are exact decimal text."""
+    return {
+        "format": OFFERINGS_FORMAT,
+        "version": 1,
+        "book": book.name,
+        "as_of": book.as_of.isoformat(),
+        "offerings": [
+            {
+                **row,
+                "price_usd_per_hour": price_text(row["price_usd_per_hour"]),
+                "baseline_vcpus": finite_or_null(row["baseline_vcpus"]),
+            }
+            for row in records(shown)
+        ],
+    }
+
+
+def book_text(book: PriceBook, width: int, colour: bool) -> str:
+    """What a book holds, by cloud and purchase option, and what was left out and why."""
+    return rendered(_book(book), width, colour)
+
+
+def book_document(book: PriceBook) -> Document:
+    """``book_text`` as JSON values."""
+    return {
+        "format": "trimtab-price-book",
+        "version": 1,
+        "book": book.name,
+        "as_of": book.as_of.isoformat(),
+        "offerings": len(book),
+        "places": len(book.places),
+        "priced": _counted(book.offerings, "purchase"),
+        "unpriced": _counted(book.unpriced, "reason"),
+        "notes": dict(book.notes),
+    }
+
+
+def regions_text(
+    regions: Sequence[Region], rtt_ms: Sequence[float] | None, width: int, colour: bool
+) -> str:
+    """Places with their law, zones and, when asked for, the round trip from somewhere."""
+    wide = width >= WIDE
+    numbers = ["Zones", *(["RTT ms"] if rtt_ms is not None else [])]
+    names = ["Place", "Where", "Country", *(["Law", "Certificates"] if wide else []), *numbers]
+    made = table(plural(len(regions), "place"), names, numbers)
+    for i, region in enumerate(regions):
+        made.add_row(
+            words(region.place),
+            words(region.display_name),
+            words(region.country),
+            *([words(" ".join(sorted(region.jurisdictions)))] if wide else []),
+            *([words(" ".join(sorted(region.certifications)))] if wide else []),
+            str(region.zones),
+            *([f"{rtt_ms[i]:.0f}"] if rtt_ms is not None else []),
+        )
+    return rendered([made], width, colour)
+
+
+def _counted(rows: pd.DataFrame, field: str) -> list[Document]:
+    """Rows per cloud and distinct value of ``field``."""
+    counted = rows.groupby(["cloud", field], observed=True).size().rename("offerings")
+    return records(counted.reset_index())
+
+
+def _offerings(
+    book: PriceBook, shown: pd.DataFrame, matching: int, width: int
+) -> Iterator[RenderableType]:
+    numbers = ["USD/hour", "vCPU", "GiB", "GPU"]
+    rest = ["Arch", "Price of"] if width < WIDE else ["Arch", "Price of", "Source"]
+    made = table(
+        f"Prices in USD, {book.name}", ["Place", "Type", "Purchase", *numbers, *rest], numbers
+    )
+    for row in records(shown):
+        gpus = f"{row['gpus']:g} {row['gpu_model']}".strip() if row["gpus"] else ""
+        made.add_row(
+            words(f"{row['cloud']}/{row['region']}"),
+            words(str(row["instance_type"])),
+            words(str(row["purchase"])),
+            price_text(row["price_usd_per_hour"]),
+            f"{row['vcpus']:g}",
+            f"{row['memory_gib']:g}",
+            words(gpus),
+            words(str(row["architecture"])),
+            words(str(row["price_date"])),
+            *([words(str(row["source"]))] if width >= WIDE else []),
+        )
+    yield made
+    if matching > len(shown):
+        yield words(f"{len(shown):,} of {matching:,} offerings; --cheapest N shows more.", "dim")
+
+
+def _book(book: PriceBook) -> Iterator[RenderableType]:
+    holds = book_document(book)
+    yield words(f"{book.name}, as of {book.as_of}", "bold")
+    yield words(f"{plural(len(book), 'offering')} in {plural(len(book.places), 'place')}")
+    yield ""
+    priced = table("With a price", ["Cloud", "Purchase", "Offerings"], ["Offerings"])
+    for row in holds["priced"]:
+        priced.add_row(
+            words(cloud_name(row["cloud"])), words(row["purchase"]), f"{row['offerings']:,}"
+        )
+    yield priced
+    left_out = table("Without a usable price", ["Cloud", "Why", "Offerings"], ["Offerings"])
+    for row in holds["unpriced"]:
+        left_out.add_row(
+            words(cloud_name(row["cloud"])), words(row["reason"]), f"{row['offerings']:,}"
+        )
+    yield left_out
+    notes = table("On the way", ["What", "Count"], ["Count"])
+    for what, count in book.notes.items():
+        notes.add_row(words(what.replace("_", " ")), f"{count:,}")
+    yield notes
