@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-from models.places import Cloud
+from models.places import Cloud, PlaceFilter
+from scenarios.units import UNITS
 
 # Control characters, line separators and bidirectional overrides would let a name forge lines of
 # a report or a log. Everything else, markup and formulas included, is text that outputs escape.
@@ -36,6 +37,13 @@ Names = Annotated[tuple[Name, ...], Lax]
 SomeNames = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
 
 
+def _title(name: str, _: object = None) -> str:
+    """A field's name as a title: ``memory_gib`` becomes "memory (GiB)"."""
+    *words, last = name.split("_")
+    unit = UNITS.get(last) if words else None
+    return f"{' '.join(words)} ({unit})" if unit else name.replace("_", " ")
+
+
 class Entry(BaseModel):
     """A mapping in a file: unknown keys, wrong types, NaN and infinities are faults."""
 
@@ -45,6 +53,8 @@ class Entry(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+        field_title_generator=_title,
+        model_title_generator=lambda model: model.__name__.removesuffix("Entry"),
     )
 
 
@@ -80,6 +90,20 @@ class Places(Entry):
     """Legal areas: a country's ISO 3166 code, EU, EEA, ... A region under any of them matches."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    def as_filter(self) -> PlaceFilter:
+        """The set, its names unchecked."""
+        return PlaceFilter(
+            places=frozenset(self.places or ()),
+            clouds=frozenset(Cloud(cloud) for cloud in self.clouds or ()),
+            countries=frozenset(self.countries or ()),
+            continents=frozenset(self.continents or ()),
+            jurisdictions=frozenset(self.jurisdictions or ()),
+        )
+
+    @property
+    def in_words(self) -> str:
+        return self.as_filter().in_words
 
 
 class TeamServices(Entry):

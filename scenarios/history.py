@@ -262,9 +262,12 @@ class _Series:
 
 
 def _check_series(
-    rows: _Rows, hours: NDArray[np.int64], service: pd.Categorical[str], origin: pd.Categorical[str],
+    rows: _Rows,
+    hours: NDArray[np.int64],
+    service: pd.Categorical[str],
+    origin: pd.Categorical[str],
     gaps_are_fine: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Order, duplicates, gaps and length of every series, as far as their rows are known."""
     number = service.codes.astype(np.int64) * len(origin.categories) + origin.codes
     placed = (hours >= _FIRST_HOUR) & (service.codes >= 0) & (origin.codes >= 0)

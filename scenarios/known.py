@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.errors import Location
-from models.places import Cloud, PlaceFilter, Region
+from models.places import PlaceFilter, Region
 from models.services import Service
 from models.world import Catalogue
 from scenarios.faults import Faults
@@ -77,13 +77,7 @@ def place_filter(
         ("jurisdictions", "jurisdiction", known.jurisdictions),
     ):
         check_names(getattr(places, field) or (), written, (*path, field), what, names, faults)
-    return PlaceFilter(
-        places=frozenset(places.places or ()),
-        clouds=frozenset(Cloud(cloud) for cloud in places.clouds or ()),
-        countries=frozenset(places.countries or ()),
-        continents=frozenset(places.continents or ()),
-        jurisdictions=frozenset(places.jurisdictions or ()),
-    )
+    return places.as_filter()
 
 
 def check_names(
@@ -105,16 +99,20 @@ def check_names(
 
 
 def selected_services(
-    chosen: str | Sequence[str] | TeamServices, written: Written[Any], known: Known, faults: Faults
+    chosen: str | Sequence[str] | TeamServices,
+    written: Written[Any],
+    known: Known,
+    faults: Faults,
+    path: tuple[str | int, ...] = ("services",),
 ) -> tuple[str, ...]:
-    """The services that a rule's ``services`` selects, in the order of the world or as listed."""
+    """The services that ``chosen`` selects, in the order of the world or as listed."""
     if isinstance(chosen, TeamServices):
-        check_team(chosen.team, written.at("services", "team"), known, faults)
+        check_team(chosen.team, written.at(*path, "team"), known, faults)
         return tuple(name for name, team in known.services.items() if team == chosen.team)
     if isinstance(chosen, str):
         return tuple(known.services)
     names = known.services.keys() | known.left_out
-    check_names(chosen, written, ("services",), "service", names, faults)
+    check_names(chosen, written, path, "service", names, faults)
     return tuple(chosen)
 
 

@@ -25,7 +25,7 @@ _CONVERSIONS: Final[dict[str, dict[str, float]]] = {
     "usd": {"usd": 1, "$": 1, "k": 1e3, "m": 1e6},
 }  # fmt: skip
 _PER_CENT: Final = {"%": 0.01}
-_UNIT_WORDS: Final = {
+UNITS: Final[dict[str, str]] = {
     "gib": "GiB", "kib": "KiB", "ms": "milliseconds", "s": "seconds", "hours": "hours",
     "rps": "requests per second", "vcpus": "vCPUs", "deg": "degrees", "usd": "USD",
 }  # fmt: skip
@@ -104,11 +104,11 @@ def as_number(text: str, field: str) -> str:
     factor = 1.0 if not suffix else (_CONVERSIONS.get(unit) or _PER_CENT).get(suffix, 0.0)
     if not factor:
         return ""
-    words = f"{_UNIT_WORDS[unit]}, without the unit" if unit in _UNIT_WORDS else "a plain number"
+    words = f"{UNITS[unit]}, without the unit" if unit in UNITS else "a plain number"
     return f"write {number * factor:.6g} ({words})"
 
 
 def _unit_of(field: str) -> str:
     """The unit that a field's name ends in, or holds."""
     parts = field.split("_")
-    return next((part for part in reversed(parts) if part in _UNIT_WORDS), "")
+    return next((part for part in reversed(parts) if part in UNITS), "")

@@ -1,0 +1,246 @@
+"""What-ifs: scenario files, and the worlds that they make of a world."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from models.errors import FaultyInput, Location
+from models.offerings import Purchase
+from models.rules import AllowedPlacesRule, BudgetRule
+from models.world import Catalogue, DemandFactor, World
+from scenarios.build import book_in, series_of
+from scenarios.changes import (
+    AddRulesChange,
+    DropRulesChange,
+    Forbid,
+    ForbidChange,
+    Lose,
+    LoseChange,
+    ScaleBudget,
+    ScaleBudgetChange,
+    ScaleDemand,
+    ScaleDemandChange,
+    ScalePrices,
+    ScalePricesChange,
+    ScenarioFile,
+    Withdraw,
+    WithdrawChange,
+)
+from scenarios.documents import check_version
+from scenarios.faults import Faults, faults_of
+from scenarios.known import Known, check_names, known_names, place_filter, selected_services
+from scenarios.lines import read_yaml
+from scenarios.rules import written_rules
+from scenarios.tables import Written
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A what-if as written. ``changes`` are applied in order."""
+
+    name: str
+    description: str
+    at: Location
+    changes: tuple[Written[Any], ...]
+
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """What each change supposes."""
+        return tuple(written.entry.in_words for written in self.changes)
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read a scenario file. Raises ``FaultyInput`` with every fault of its text."""
+    data = read_yaml(path)
+    check_version(path, data, "scenario", {"world", "services"})
+    try:
+        content = ScenarioFile.model_validate(data)
+    except ValidationError as error:
+        raise FaultyInput(faults_of(error, ScenarioFile, data, str(path))) from None
+    changes = zip(content.changes, data["changes"], strict=True)
+    return Scenario(
+        name=content.scenario,
+        description=content.description,
+        at=Location(str(path), data.lines["scenario"]),
+        changes=tuple(Written(change, str(path), row) for change, row in changes),
+    )
+
+
+def apply(scenario: Scenario, world: World, catalogue: Catalogue) -> World:
+    """The world under a what-if; ``world`` itself stays as it is.
+
+    ``catalogue`` is the one that ``world`` was built with: it knows the names of what the world
+    does not use. Raises ``FaultyInput`` with every name that the world does not know and every
+    change that would do nothing.
+    """
+    regions = {region.place: region for region in world.regions}
+    known = known_names(
+        world.services,
+        (origin.name for origin in world.origins),
+        {**catalogue.regions, **regions}.values(),  # the world's own hold its certificates
+        catalogue,
+    )
+    faults = Faults()
+    for written in scenario.changes:
+        world = _Step(scenario.name, written, world, known, faults).world_after()
+    if faults.found:
+        raise FaultyInput(faults.found)
+    return world
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One change about to be made to a world."""
+
+    scenario: str
+    written: Written[Any]
+    world: World
+    known: Known
+    faults: Faults
+
+    def world_after(self) -> World:
+        match self.written.entry:
+            case ScaleDemandChange(scale_demand=change):
+                return self._scale_demand(change)
+            case ScalePricesChange(scale_prices=change):
+                return self._scale_prices(change)
+            case LoseChange(lose=change):
+                return self._lose(change)
+            case ForbidChange(forbid=change):
+                return self._forbid(change)
+            case WithdrawChange(withdraw=change):
+                return self._withdraw(change)
+            case ScaleBudgetChange(scale_budget=change):
+                return self._scale_budget(change)
+            case AddRulesChange():
+                return self._add_rules()
+            case DropRulesChange(drop_rules=names):
+                return self._drop_rules(names)
+            case other:
+                raise TypeError(f"no change is made of {type(other).__name__}")
+
+    def _scale_demand(self, change: ScaleDemand) -> World:
+        path = ("scale_demand",)
+        services, origins = self.known.services, self.known.origins
+        self._check(change.services, (*path, "services"), "service", services)
+        self._check(change.origins, (*path, "origins"), "origin", origins)
+        users = {service for service, _ in series_of(self.world.history.frame)}
+        for i, name in enumerate(change.services):
+            if name in services and name not in users:
+                message = f"{name!r} has no users of its own: its demand follows its callers"
+                self._fault((*path, "services", i), message, "scale the services that call it")
+        first, last = change.hours or (0, None)
+        if last is not None and not first < min(last, self.world.policy.horizon_hours):
+            horizon = self.world.policy.horizon_hours
+            message = f"hours {first} to {last} hold no hour of the plan"
+            hint = f"count from 0; the second is the first hour after; the plan has {horizon}"
+            self._fault((*path, "hours"), message, hint)
+        factor = DemandFactor(
+            change.by, frozenset(change.services), frozenset(change.origins), first, last
+        )
+        return replace(self.world, demand_factors=(*self.world.demand_factors, factor))
+
+    def _scale_prices(self, change: ScalePrices) -> World:
+        path = ("scale_prices", "where")
+        where = place_filter(change.where, self.written, path, self.known, self.faults)
+        changed = [(r.cloud.value, r.name) for r in self.world.regions if where.holds(r)]
+        book = self.world.book
+        offers = book.offerings.copy()
+        rows = pd.MultiIndex.from_frame(offers[["cloud", "region"]]).isin(changed)
+        if change.purchases is not None:
+            rows &= offers["purchase"].isin(change.purchases).to_numpy()
+        offers.loc[rows, "price_usd_per_hour"] *= change.by
+        said = f" × {change.by:g} (what-if {self.scenario})"
+        offers["source"] = (
+            offers["source"].astype("str").mask(rows, offers["source"].astype("str") + said)
+        )
+        name = f"{book.name}, changed by what-if {self.scenario}"
+        return replace(self.world, book=replace(book, name=name, offerings=offers))
+
+    def _lose(self, change: Lose) -> World:
+        """Candidates, prices and today's instances of the lost regions are gone."""
+        world = self.world
+        if not change.model_fields_set:
+            self._fault(("lose",), "nothing is lost", "give 'regions' or 'clouds'")
+        used = {region.place for region in world.regions}
+        used |= {group.place for group in world.fleet.groups}
+        self._check(change.regions or (), ("lose", "regions"), "region of this world", used)
+        clouds = {cloud.value for cloud in change.clouds or ()}
+
+        def is_lost(place: str) -> bool:
+            return place in (change.regions or ()) or place.partition("/")[0] in clouds
+
+        left = tuple(region for region in world.regions if not is_lost(region.place))
+        if not left:
+            self._fault(("lose",), "no place is left to run in", "lose fewer regions")
+            return world
+        groups = tuple(group for group in world.fleet.groups if not is_lost(group.place))
+        book = book_in(world.book, left)
+        return replace(world, regions=left, book=book, fleet=replace(world.fleet, groups=groups))
+
+    def _forbid(self, change: Forbid) -> World:
+        taken = {rule.name for rule in self.world.rules}
+        rule = AllowedPlacesRule(
+            name=next(name for i in count(1) if (name := f"forbid-{i}") not in taken),
+            at=self.written.at(),
+            why=change.why,
+            services=selected_services(
+                change.services, self.written, self.known, self.faults, ("forbid", "services")
+            ),
+            forbid=place_filter(
+                change.where, self.written, ("forbid", "where"), self.known, self.faults
+            ),
+        )
+        return self.world.keeping((*self.world.rules, rule))
+
+    def _withdraw(self, change: Withdraw) -> World:
+        policy = self.world.policy
+        left = policy.purchases - {Purchase(name) for name in change.purchases}
+        if not left:
+            message = "no purchase option is left"
+            hint = f"the world plans with {', '.join(sorted(policy.purchases))}"
+            self._fault(("withdraw", "purchases"), message, hint)
+        return replace(self.world, policy=replace(policy, purchases=left))
+
+    def _scale_budget(self, change: ScaleBudget) -> World:
+        rules = self.world.rules
+        budgets = {rule.name for rule in rules if isinstance(rule, BudgetRule)}
+        self._check(change.rules or (), ("scale_budget", "rules"), "budget rule", budgets)
+        if not budgets:
+            self._fault(("scale_budget",), "the world has no budget", "add one with 'add_rules'")
+        names = budgets if change.rules is None else set(change.rules)
+        return self.world.keeping(
+            tuple(
+                replace(rule, usd_per_month=rule.usd_per_month * change.by)
+                if isinstance(rule, BudgetRule) and rule.name in names
+                else rule
+                for rule in rules
+            )
+        )
+
+    def _add_rules(self) -> World:
+        rows = self.written.data["add_rules"]
+        entries = self.written.entry.add_rules
+        added = [Written(e, self.written.file, row) for e, row in zip(entries, rows, strict=True)]
+        rules = self.world.rules
+        return self.world.keeping((*rules, *written_rules(added, rules, self.known, self.faults)))
+
+    def _drop_rules(self, names: tuple[str, ...]) -> World:
+        rules = self.world.rules
+        self._check(names, ("drop_rules",), "rule", {rule.name for rule in rules})
+        return self.world.keeping(tuple(rule for rule in rules if rule.name not in names))
+
+    def _check(
+        self, names: Sequence[str], path: tuple[str | int, ...], what: str, known: Collection[str]
+    ) -> None:
+        check_names(names, self.written, path, what, known, self.faults)
+
+    def _fault(self, path: tuple[str | int, ...], message: str, suggestion: str) -> None:
+        self.faults.add(self.written.at(*path), message, suggestion)
