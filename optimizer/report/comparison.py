@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +12,7 @@ import pandas as pd
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from optimizer.report.figures import Verdict, verdict
 from optimizer.report.wording import (
-    THIN,
+    NBSP,
     at_least_usd,
     at_most_percent,
     change_percent,
@@ -152,13 +153,7 @@ def _scenario(
             words = _clash_words(outcome)
         case Unfinished():
             kind, status = "unfinished", "Not finished"
-            bound = at_least_usd(per_month(exact(outcome.bound_usd),
-                                           outcome.world.policy.horizon_hours))  # fmt: skip
-            words = (
-                f"Time ran out after {number(outcome.seconds)}{THIN}s before any plan was found. "
-                "Whether a lawful plan exists is not known; if one does, it costs at least "
-                f"{bound} USD a month."
-            )
+            words = _unfinished_words(outcome)
     return Scenario(
         key=key, name=name, kind=kind, status=status, changes=tuple(changes), month=month,
         change=change, change_share=share, gap=gap, width=width,
@@ -181,6 +176,17 @@ def _clash_words(outcome: Infeasible) -> str:
         "These rules cannot be kept together. Leave any one of them out and the rest can be kept. "
         "A smaller set that clashes may exist."
     )
+
+
+def _unfinished_words(outcome: Unfinished) -> str:
+    words = (
+        f"Time ran out after {number(outcome.seconds)}{NBSP}s before any plan was found. "
+        "Whether a lawful plan exists is not known"
+    )
+    if not 0 < outcome.bound_usd < math.inf:
+        return f"{words}."
+    bound = per_month(exact(outcome.bound_usd), outcome.world.policy.horizon_hours)
+    return f"{words}; if one does, it costs at least {at_least_usd(bound)} USD a month."
 
 
 def instance_moves(base: Plan, other: Plan) -> list[Move]:

@@ -9,7 +9,7 @@ import numpy as np
 from models.placement import Certificate, Proof
 from models.plan import Plan
 from optimizer.report.wording import (
-    THIN,
+    NBSP,
     at_least_usd,
     at_most_percent,
     exact,
@@ -108,7 +108,7 @@ def verdict(
             return Verdict(f"Proven within {gap} of the best", words, "good")
         case Proof.TIME_LIMIT:
             words = (
-                f"The time limit of {number(time_limit_s)}{THIN}s was reached before the target "
+                f"The time limit of {number(time_limit_s)}{NBSP}s was reached before the target "
                 f"gap of {percent(exact(gap_target), 2)} was proven. The plan keeps every rule, "
                 f"but a lawful plan up to {gap} cheaper may exist: all that is proven is that "
                 f"none costs less than {bound} USD a month."
@@ -126,8 +126,7 @@ def _caveats(plan: Plan) -> tuple[Caveat, ...]:
         caveats.append(
             Caveat(
                 f"{plural(len(groups), 'group')} without a price",
-                "The book has no price for them, so today costs more than is shown and the true "
-                "saving is larger.",
+                "What they cost is not known, so today truly costs more than is shown.",
                 groups,
             )
         )
@@ -135,7 +134,7 @@ def _caveats(plan: Plan) -> tuple[Caveat, ...]:
         caveats.append(
             Caveat(
                 f"{plural(len(today.broken), 'rule')} broken today",
-                "The plan keeps them; its cost includes doing so.",
+                "The plan keeps every rule; its cost includes doing so.",
                 tuple(f"{b.rule.name}: {b.rule.in_words} — {b.how}" for b in today.broken),
             )
         )
@@ -148,7 +147,7 @@ def _caveats(plan: Plan) -> tuple[Caveat, ...]:
                 "What runs today cannot carry the busiest hour that the plan is sized for.",
                 tuple(
                     f"{world.services[s].name}: carries {number(float(today.capacity_rps[s]))}"
-                    f"{THIN}rps, planned for {number(float(peak[s]))}{THIN}rps"
+                    f"{NBSP}rps, planned for {number(float(peak[s]))}{NBSP}rps"
                     for s in short
                 ),
             )

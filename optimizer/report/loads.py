@@ -12,8 +12,8 @@ from models.plan import Plan
 from optimizer.report.charts import Frame, hour_ticks, ticks
 from optimizer.report.wording import (
     CLOUD_WORDS,
+    NBSP,
     PURCHASE_WORDS,
-    THIN,
     exact,
     number,
     percent,
@@ -92,12 +92,13 @@ def loads(plan: Plan) -> Loads:
         for rank, s in enumerate(order[:MOST_CHARTS], start=1)
     )
     used = sorted({cloud for cloud, _ in layers})
+    levels = plan.forecast.levels
     return Loads(
         charts=charts,
         left_out=max(0, len(order) - MOST_CHARTS),
         clouds=tuple((cloud, CLOUD_WORDS.get(cloud, cloud)) for cloud in used),
         spot=any(purchase == "spot" for _, purchase in layers),
-        bands=", ".join(f"{low:g}–{high:g}" for low, high in _level_pairs(plan)[1]),
+        bands=", ".join(f"{levels[low]:g}–{levels[high]:g}" for low, high in _level_pairs(levels)),
     )
 
 
@@ -121,11 +122,18 @@ def _stacks(plan: Plan) -> tuple[list[tuple[str, str]], Values]:
     return layers, stacks
 
 
-def _level_pairs(plan: Plan) -> tuple[list[tuple[int, int]], list[tuple[float, float]]]:
-    """Indices and levels of nested bands, the widest first."""
-    levels = plan.forecast.levels
-    pairs = [(i, len(levels) - 1 - i) for i in range(len(levels) // 2)]
-    return pairs, [(levels[low], levels[high]) for low, high in pairs]
+def _level_pairs(levels: tuple[float, ...]) -> list[tuple[int, int]]:
+    """Indices of the levels that bound a band, the widest first: those as far from 0 as from 1.
+
+    Where no two levels are, the lowest and the highest.
+    """
+    pairs = [
+        (low, high)
+        for low in range(len(levels))
+        for high in range(low + 1, len(levels))
+        if abs(levels[low] + levels[high] - 1) < 1e-9
+    ]
+    return pairs or ([(0, len(levels) - 1)] if len(levels) > 1 else [])
 
 
 def _chart(plan: Plan, s: int, key: str, layers: list[tuple[str, str]], stack: Values) -> LoadChart:
@@ -137,13 +145,13 @@ def _chart(plan: Plan, s: int, key: str, layers: list[tuple[str, str]], stack: V
     if highest < today <= 2 * highest:  # beyond that, today's line would flatten the rest
         highest = today
     marks = ticks(highest)
-    frame = Frame(48, 10, WIDTH - 58, HEIGHT - 36, len(mean), marks[-1])
+    frame = Frame(48, 20, WIDTH - 58, HEIGHT - 46, len(mean), marks[-1])
     tops = np.cumsum(stack, axis=0)
     peak = int(planned.argmax())
     return LoadChart(
         key=key,
         service=plan.world.services[s].name,
-        summary=f"peak {number(float(planned[peak]))}{THIN}rps · {_use(planned, capacity)}",
+        summary=f"peak {number(float(planned[peak]))}{NBSP}rps · {_use(planned, capacity)} used",
         facts=_facts(planned, capacity, today, peak),
         frame=frame,
         layers=tuple(
@@ -155,7 +163,10 @@ def _chart(plan: Plan, s: int, key: str, layers: list[tuple[str, str]], stack: V
             if stack[i].any()
         ),
         capacity=frame.steps(capacity),
-        bands=tuple(frame.band(bands[:, a], bands[:, b]) for a, b in _level_pairs(plan)[0]),
+        bands=tuple(
+            frame.band(bands[:, low], bands[:, high])
+            for low, high in _level_pairs(plan.forecast.levels)
+        ),
         mean=frame.line(mean),
         planned=frame.steps(planned),
         today_y=round(frame.y(today), 1) if 0 < today <= marks[-1] else None,
@@ -166,22 +177,20 @@ def _chart(plan: Plan, s: int, key: str, layers: list[tuple[str, str]], stack: V
 
 
 def _use(planned: Values, capacity: Values) -> str:
-    return f"{_share(float(planned.sum()), float(capacity.sum()))} of capacity used"
-
-
-def _share(part: float, whole: float) -> str:
-    return percent(exact(part) / exact(whole), 0) if whole > 0 else "none"
+    """Planned-for demand as a share of capacity, over all periods."""
+    whole = float(capacity.sum())
+    return percent(exact(float(planned.sum())) / exact(whole), 0) if whole > 0 else "none"
 
 
 def _facts(
     planned: Values, capacity: Values, today: float, peak: int
 ) -> tuple[tuple[str, str], ...]:
     return (
-        ("Busiest hour, planned for", f"{number(float(planned[peak]))}{THIN}rps"),
-        ("Capacity in that hour", f"{number(float(capacity[peak]))}{THIN}rps"),
+        ("Busiest hour, planned for", f"{number(float(planned[peak]))}{NBSP}rps"),
+        ("Capacity in that hour", f"{number(float(capacity[peak]))}{NBSP}rps"),
         ("Capacity, lowest to highest",
-         f"{number(float(capacity.min()))}–{number(float(capacity.max()))}{THIN}rps"),
-        ("Capacity that runs today", f"{number(today)}{THIN}rps"),
+         f"{number(float(capacity.min()))}–{number(float(capacity.max()))}{NBSP}rps"),
+        ("Capacity that runs today", f"{number(today)}{NBSP}rps"),
     )  # fmt: skip
 
 
@@ -211,7 +220,7 @@ def _hovers(
                 round(frame.x(last) - frame.x(first), 1),
                 f"{when:%d %b %H:%M}: mean {number(float(mean[peak]))}, "
                 f"planned for {number(float(planned[peak]))}, "
-                f"capacity {number(float(capacity[peak]))}{THIN}rps",
+                f"capacity {number(float(capacity[peak]))}{NBSP}rps",
             )
         )
     return tuple(hovers)

@@ -17,7 +17,7 @@ from optimizer.report.projection import on_sheet, window
 from optimizer.report.traffic import user_traffic_rps
 from optimizer.report.wording import (
     CLOUD_WORDS,
-    THIN,
+    NBSP,
     number,
     per_month,
     percent,
@@ -93,14 +93,11 @@ def draw_map(plan: Plan) -> Map:
     view = window(sheet)
     page = view.on_page(sheet)
     radii = _radii([cost.get(region.place, Decimal(0)) for region in regions])
-    centres = np.vstack([spread(page[: len(regions)], radii), page[len(regions) :]])
+    sizes = np.concatenate([radii, np.full(len(origins), ORIGIN_RADIUS)])
+    centres = spread(page, sizes)
     names = [region.place for region in regions] + [origin.name for origin in origins]
     labels = place_labels(
-        centres,
-        np.concatenate([radii, np.full(len(origins), ORIGIN_RADIUS)]),
-        [visible(name) for name in names],
-        view.width,
-        view.height,
+        centres, sizes, [visible(name) for name in names], view.width, view.height
     )
     spots = [(float(x), float(y)) for x, y in centres]
     ends = {r.place: spot for r, spot in zip(regions, spots[: len(regions)], strict=True)}
@@ -196,7 +193,7 @@ def _routes(
             arc(*starts[origin], *ends[place]),
             THINNEST + (THICKEST - THINNEST) * rps / most,
             clouds[place],
-            f"{origin} → {place}: {number(rps)}{THIN}rps on average",
+            f"{origin} → {place}: {number(rps)}{NBSP}rps on average",
         )
         for (origin, place), rps in sorted(traffic.items(), key=lambda i: (-i[1], i[0]))
     )

@@ -9,7 +9,7 @@ from models.demand import Forecast
 from models.placement import Certificate, Proof
 from models.plan import Plan
 from optimizer.report.wording import (
-    THIN,
+    NBSP,
     at_most_percent,
     exact,
     number,
@@ -96,8 +96,8 @@ def solving(certificate: Certificate) -> tuple[tuple[str, str], ...]:
         f"{certificate.nonzeros:,} non-zeros"
     )
     time = (
-        f"{number(certificate.build_s)}{THIN}s to write the problem, "
-        f"{number(certificate.solve_s)}{THIN}s to solve it"
+        f"{number(certificate.build_s)}{NBSP}s to write the problem, "
+        f"{number(certificate.solve_s)}{NBSP}s to solve it"
     )
     return (
         ("Result", PROOF_WORDS[certificate.proof]),

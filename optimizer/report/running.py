@@ -16,6 +16,7 @@ from optimizer.report.wording import (
     exact,
     per_month,
     plural,
+    price_usd,
     usd,
 )
 
@@ -52,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ServiceBlock:
-    """A service, what it costs with its data transfer, its lines and what runs today."""
+    """A service, what it costs with its data transfer (empty: none), and what runs today."""
 
     service: str
     team: str
@@ -96,7 +97,11 @@ def running(plan: Plan) -> Running:
                 service=service.name,
                 team=service.team,
                 month=usd(per_month(cost.get(service.name, zero), bill.hours)),
-                transfer_month=usd(per_month(transfer.get(service.name, zero), bill.hours)),
+                transfer_month=(
+                    usd(per_month(transfer[service.name], bill.hours))
+                    if transfer.get(service.name)
+                    else ""
+                ),
                 today="; ".join(today.get(service.name, ())),
                 lines=lines.get(service.name, ()),
             )
@@ -146,7 +151,7 @@ def _line(row: Any, per_hour: list[int], price: Decimal, month: Decimal) -> Line
         spot=str(row.purchase) == "spot",
         count=f"{low:,}" if low == high else f"{low:,}–{high:,}",
         replicas=f"{int(row.replicas_per_instance):,}",
-        price=f"{price:f}",
+        price=price_usd(price),
         month=usd(month),
         strip=cells,
         strip_words=f"{low:,} to {high:,} instances over {plural(len(per_hour), 'hour')}",

@@ -14,8 +14,8 @@ def user_traffic_rps(plan: Plan) -> dict[tuple[str, str], float]:
     """
     direct = set(plan.forecast.series)
     table = plan.placement.routes
-    keep = [pair in direct for pair in zip(table["service"], table["origin"], strict=True)]
-    routes = table[keep]
+    pairs = zip(table["service"], table["origin"], strict=True)
+    routes = table[np.array([pair in direct for pair in pairs], dtype=bool)]
     row = {service.name: i for i, service in enumerate(plan.world.services)}
     column = {origin.name: j for j, origin in enumerate(plan.world.origins)}
     s = routes["service"].map(row).to_numpy(np.int64)

@@ -11,7 +11,7 @@ from models.placement import Term
 from models.places import CLOUD_NAMES
 from models.world import HOURS_PER_MONTH
 
-THIN = "\u202f"  # narrow no-break space, between a number and its unit
+NBSP = "\u00a0"  # between a number and its unit
 MINUS = "\u2212"
 CENT = Decimal("0.01")
 DOLLAR = Decimal(1)
@@ -48,6 +48,11 @@ def usd(amount: Decimal, unit: Decimal = CENT, rounding: str = ROUND_HALF_EVEN) 
     return f"{sign}{abs(rounded):,}"
 
 
+def price_usd(price: Decimal) -> str:
+    """Every digit of a price, and at least four decimals so that columns line up."""
+    return f"{price.quantize(Decimal('0.0001')) if price == round(price, 4) else price:f}"
+
+
 def round_usd(amount: Decimal) -> str:
     """Whole dollars from 1,000 on, cents below."""
     return usd(amount, DOLLAR if abs(amount) >= 1000 else CENT)
@@ -66,7 +71,7 @@ def change_usd(amount: Decimal) -> str:
 def percent(ratio: Decimal, digits: int = 1) -> str:
     """``34.9 %``."""
     rounded = (ratio * 100).quantize(Decimal(1).scaleb(-digits))
-    return f"{MINUS if rounded < 0 else ''}{abs(rounded):,}{THIN}%"
+    return f"{MINUS if rounded < 0 else ''}{abs(rounded):,}{NBSP}%"
 
 
 def change_percent(part: Decimal, whole: Decimal) -> str:
@@ -79,7 +84,7 @@ def change_percent(part: Decimal, whole: Decimal) -> str:
 
 def at_most_percent(ratio: float) -> str:
     """Rounded up in the second digit: a proven gap never shrinks by rounding."""
-    return f"{(exact(ratio) * 100).quantize(CENT, ROUND_CEILING)}{THIN}%"
+    return f"{(exact(ratio) * 100).quantize(CENT, ROUND_CEILING)}{NBSP}%"
 
 
 def number(value: float) -> str:

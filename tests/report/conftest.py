@@ -75,6 +75,7 @@ def build_plan(
     scale: float = 1.0,
     exclusions: int = 40,
     dearer: bool = False,
+    fleet: bool = True,
 ) -> Plan:
     """A plan in which every text that a person could have written went through ``name``."""
     names = [name(SHOP[s % 20] + ("" if s < 20 else f"-{s // 20}")) for s in range(services)]
@@ -89,7 +90,9 @@ def build_plan(
     routes = _routes(names, [origin.name for origin in origins], hours)
     counts = _counts(names, planned, hours, name)
     bill = _bill(counts, names, hours)
-    world = _world(names, origins, name, hours, dearer)
+    world = _world(names, origins, name, hours)
+    if not fleet:
+        world = replace(world, fleet=Fleet())
     series = tuple((service, origin.name) for service in names[:4] for origin in origins)
     forecast = Forecast(
         STARTS, LEVELS, series, np.ones((len(series), hours)),
@@ -105,7 +108,15 @@ def build_plan(
         STARTS, hours, counts, routes, bill, certificate, _binding(world),
         _exclusions(names, name, exclusions),
     )  # fmt: skip
-    return Plan(world, forecast, planned, whole, bands, placement, _today(world, bill, planned, name))
+    return Plan(
+        world,
+        forecast,
+        planned,
+        whole,
+        bands,
+        placement,
+        _today(world, bill, planned, name, "0.02" if dearer else "0.4"),
+    )
 
 
 def _mean_rps(services: int, hours: int) -> np.ndarray:
@@ -159,21 +170,24 @@ def _counts(names: list[str], planned: np.ndarray, hours: int, name: Name) -> pd
 def _bill(counts: pd.DataFrame, names: list[str], hours: int) -> Bill:
     lines = []
     keys = ["service", "cloud", "region", "purchase", "price_usd_per_hour"]
-    for (service, cloud, region, purchase, price), number in counts.groupby(keys)["count"].sum().items():
+    for (service, cloud, region, purchase, price), number in (
+        counts.groupby(keys)["count"].sum().items()
+    ):
         usd = Decimal(repr(float(price))) * int(number)
         lines.append(BillLine(Term.COMPUTE, cloud, f"{cloud}/{region}", service, purchase, usd))
     for s, service in enumerate(names):
         place = _places_of(s)[0][0]
         cloud = place.split("/")[0]
-        for term, usd in ((Term.EGRESS_INTERNET, "1.238471"), (Term.EGRESS_INTER_REGION, "0.3300019")):
+        for term, usd in (
+            (Term.EGRESS_INTERNET, "1.238471"),
+            (Term.EGRESS_INTER_REGION, "0.3300019"),
+        ):
             amount = Decimal(usd) * hours / (s + 1)
             lines.append(BillLine(term, cloud, place, service, "", amount))
     return Bill(hours, tuple(lines))
 
 
-def _world(
-    names: list[str], origins: tuple[Origin, ...], name: Name, hours: int, dearer: bool
-) -> World:
+def _world(names: list[str], origins: tuple[Origin, ...], name: Name, hours: int) -> World:
     at = Location("world.yaml", 31)
     rules: tuple[Rule, ...] = (
         BudgetRule(name=name("monthly-budget"), at=at, why=name("board"), usd_per_month=90_000),
@@ -185,13 +199,13 @@ def _world(
     fleet = Fleet(
         tuple(
             Group(service, "aws/us-east-1", name("m4.2xlarge"), Purchase.ON_DEMAND,
-                  (2 if dearer else 30) // (1 + s // 3) + 4)
+                  30 // (1 + s // 3) + 4)
             for s, service in enumerate(names)
         )
     )  # fmt: skip
     regions = load_regions()
     book = PriceBook(
-        name("embedded"), date(2026, 1, 15), pd.DataFrame(columns=list(BOOK_COLUMNS)),
+        name("embedded"), date(2026, 1, 15), _offerings(),
         pd.DataFrame(columns=list(UNPRICED_COLUMNS)), {name("rows_read"): 15_023},
     )  # fmt: skip
     return World(
@@ -217,6 +231,16 @@ def _world(
                 for place in PLACES},
         round_trips=RoundTrips({("europe", "aws/eu-central-1"): 9.0}),
     )  # fmt: skip
+
+
+def _offerings() -> pd.DataFrame:
+    rows = [
+        (*place.split("/"), kind, purchase, price, 4.0, 4.0, 16.0, "x86_64", "general", 0.0, "",
+         False, "list prices", "2026-01-15")
+        for place, (kind, price) in PLACES.items()
+        for purchase in ("on_demand", "spot")
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(BOOK_COLUMNS))
 
 
 def _choices(series: tuple[tuple[str, str], ...], name: Name) -> tuple[ModelChoice, ...]:
@@ -250,13 +274,13 @@ def _exclusions(names: list[str], name: Name, number: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(EXCLUSION_COLUMNS))
 
 
-def _today(world: World, bill: Bill, planned: np.ndarray, name: Name) -> Today:
+def _today(world: World, bill: Bill, planned: np.ndarray, name: Name, price: str) -> Today:
     lines = [
         BillLine(Term.COMPUTE, "aws", "aws/us-east-1", group.service, "on_demand",
-                 Decimal("0.4") * group.count * bill.hours)
+                 Decimal(price) * group.count * bill.hours)
         for group in world.fleet.groups
     ]  # fmt: skip
-    lines += [replace(line, usd=line.usd * 3) for line in bill.lines if not line.purchase]
+    lines += [replace(line, usd=line.usd) for line in bill.lines if not line.purchase]
     peak = planned.sum(axis=1).max(axis=1)
     return Today(
         bill=Bill(bill.hours, tuple(lines)),
