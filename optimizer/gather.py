@@ -42,8 +42,8 @@ def catalogue_for(document: WorldDocument) -> Catalogue:
         )
         book = read_book(document.prices.file, regions, unpriced)
     latency = document.latency
-    trips = RoundTrips(factor=latency.factor)
+    trips = RoundTrips() if latency.factor is None else RoundTrips(factor=latency.factor)
     if latency.measured is not None:
-        names = {*regions, *document.origin_names}
-        trips = read_round_trips(latency.measured, names, latency.factor)
+        names = {*regions, *(origin.name for origin in document.content.origins)}
+        trips = read_round_trips(latency.measured, names, trips.factor)
     return Catalogue(regions, book, load_egress(), trips)

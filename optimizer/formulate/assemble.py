@@ -32,7 +32,8 @@ def formulate(
     the same services, prices and places. ``demand_rps`` and ``direct_rps`` have shape
     [service, origin, period].
     """
-    reach = find_reach(world, distances, market.lacks.items())
+    asked = demand_rps.max(axis=2) > 0
+    reach = find_reach(world, distances, market.lacks.items(), asked)
     options, dominated = drop_dominated(market.options, world)
     draft, layout = lay_out(world, demand_rps, distances, reach, options)
     capacity.routes_add_up(draft, layout)

@@ -17,7 +17,6 @@ from models.rules import (
     CertificationRule,
     LatencyRule,
     ResidencyRule,
-    Rule,
     WorkflowRule,
 )
 from models.services import Workflow
@@ -66,9 +65,16 @@ def measure(world: World) -> Distances:
 
 
 def find_reach(
-    world: World, distances: Distances, lacks: Iterable[tuple[tuple[int, int], str]]
+    world: World,
+    distances: Distances,
+    lacks: Iterable[tuple[tuple[int, int], str]],
+    asked: Bools | None = None,
 ) -> Reach:
-    """Apply every rule that excludes places, in the order in which they are written."""
+    """Apply every rule that excludes places, in the order in which they are written.
+
+    ``asked`` [service, origin] says which origins ask for which services (None: all for all); a
+    workflow does not bind an origin that never asks for one of its steps.
+    """
     allowed = np.ones((len(world.services), len(world.origins), len(world.regions)), np.bool_)
     exclusions: list[Exclusion] = []
     for (s, r), reason in lacks:
@@ -87,7 +93,9 @@ def find_reach(
     workflows = {rule.workflow: rule for rule in world.rules if isinstance(rule, WorkflowRule)}
     for workflow in world.workflows:  # after the others: they bound what a path can still use
         if workflow.name in workflows:
-            _by_workflow(workflows[workflow.name], workflow, world, distances, allowed, exclusions)
+            rule = workflows[workflow.name]
+            for g in bound_origins(workflow, world, asked):
+                _by_workflow(rule, workflow, world, distances, g, allowed, exclusions)
     return Reach(allowed, tuple(exclusions))
 
 
@@ -225,48 +233,43 @@ def _by_workflow(
     workflow: Workflow,
     world: World,
     distances: Distances,
+    g: int,
     allowed: Bools,
     exclusions: list[Exclusion],
 ) -> None:
     """Rule out places through which even the fastest path is too slow, until nothing changes."""
     row = {service.name: s for s, service in enumerate(world.services)}
     rows = [row[step.service] for step in workflow.in_order()]
-    for g in bound_origins(workflow, world):
-        while True:
-            times = path_times(workflow, world, distances, g, allowed[rows, g])
-            fastest = times.soonest_end + times.soonest_rest
-            too_slow = allowed[rows, g] & (fastest > rule.within_ms)
-            if not too_slow.any():
-                break
-            for i, r in zip(*np.nonzero(too_slow), strict=True):
-                allowed[rows[i], g, r] = False
-                at_best = (
-                    "no path is left"
-                    if np.isinf(fastest[i, r])
-                    else (f"it takes at least {fastest[i, r]:.0f} ms, not {rule.within_ms:g} ms")
+    users = world.origins[g].name
+    while True:
+        times = path_times(workflow, world, distances, g, allowed[rows, g])
+        fastest = times.soonest_end + times.soonest_rest
+        too_slow = allowed[rows, g] & (fastest > rule.within_ms)
+        if not too_slow.any():
+            return
+        for i, r in zip(*np.nonzero(too_slow), strict=True):
+            allowed[rows[i], g, r] = False
+            at_best = "no path is left"
+            if np.isfinite(fastest[i, r]):
+                at_best = f"it takes at least {fastest[i, r]:.0f} ms, not {rule.within_ms:g} ms"
+            exclusions.append(
+                Exclusion(
+                    world.services[rows[i]].name,
+                    users,
+                    world.regions[r].place,
+                    rule.name,
+                    f"workflow {workflow.name} for users of {users}: through this place {at_best}",
                 )
-                exclusions.append(
-                    Exclusion(
-                        world.services[rows[i]].name,
-                        world.origins[g].name,
-                        world.regions[r].place,
-                        rule.name,
-                        f"workflow {workflow.name} for users of {world.origins[g].name}: "
-                        f"through this place {at_best}",
-                    )
-                )
+            )
 
 
-def bound_origins(workflow: Workflow, world: World) -> list[int]:
-    """Indices of the origins whose users run the workflow."""
+def bound_origins(workflow: Workflow, world: World, asked: Bools | None = None) -> list[int]:
+    """Indices of the origins whose users run the workflow, and ask for all of its steps."""
+    row = {service.name: s for s, service in enumerate(world.services)}
+    rows = [row[step.service] for step in workflow.steps]
     return [
         g
         for g, origin in enumerate(world.origins)
-        if not workflow.origins or origin.name in workflow.origins
+        if (not workflow.origins or origin.name in workflow.origins)
+        and (asked is None or bool(asked[rows, g].all()))
     ]
-
-
-def excluding_rules(world: World) -> tuple[Rule, ...]:
-    """Rules that act by exclusion, in the order in which they are written."""
-    kinds = (AllowedPlacesRule, CertificationRule, ResidencyRule, LatencyRule, WorkflowRule)
-    return tuple(rule for rule in world.rules if isinstance(rule, kinds))

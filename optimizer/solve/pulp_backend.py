@@ -51,7 +51,8 @@ class PulpBackend:
                 raise SolverFailed(f"CBC through PuLP failed: {error}") from error
             text = log.read_text(errors="replace")
         seconds = perf_counter() - started
-        if model.sol_status == pulp.LpSolutionInfeasible:
+        # CBC's preprocessing may prove infeasibility before there is a solution to have a status
+        if pulp.LpStatusInfeasible in (model.status, model.sol_status):
             return ProvenInfeasible(seconds)
         bound = _bound(text)
         if model.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible):

@@ -1,0 +1,444 @@
+"""A second opinion on placements that shares no code with the formulation.
+
+``broken_rules`` walks a placement with plain loops and says what is wrong with it.
+``cheapest_usd`` solves a deliberately naive model: every offering (dominated or not), explicit
+rerouting after every loss instead of Hall's condition, one variable per pair of places for calls
+instead of nested levels, no valid inequalities. Slow, obvious, and must agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+import pulp
+
+from models.offerings import Purchase
+from models.places import Region
+from models.rules import (
+    AllowedPlacesRule,
+    BudgetRule,
+    CertificationRule,
+    Extent,
+    LatencyRule,
+    MaxPlacesRule,
+    MinReplicasRule,
+    QuotaRule,
+    ResidencyRule,
+    SpotShareRule,
+    SpreadRule,
+    WorkflowRule,
+)
+from models.services import Service
+from models.world import World
+from small_worlds import Asked
+
+TOLERANCE = 1e-6
+
+
+def rtt_ms(world: World, a: str, b: str) -> float:
+    points = {o.name: o.coordinates for o in world.origins}
+    points |= {r.place: r.coordinates for r in world.regions}
+    return float(world.round_trips.between({a: points[a]}, {b: points[b]})[0, 0])
+
+
+def holds(service: Service, offer: pd.Series, headroom: float) -> int:
+    """Whole replicas on one instance, without GPUs."""
+    if offer["architecture"] not in {a.value for a in service.architectures}:
+        return 0
+    replica = service.replica
+    return math.floor(
+        min(
+            offer["vcpus"] * headroom / replica.vcpus,
+            offer["memory_gib"] * headroom / replica.memory_gib,
+        )
+        + 1e-9
+    )
+
+
+def may_serve(world: World, service: str, origin: str, region: Region) -> bool:
+    """Rules about single (service, origin, place) triples; workflows are checked on paths."""
+    own = next(s for s in world.services if s.name == service).replica.service_time_ms
+    for rule in world.rules:
+        match rule:
+            case LatencyRule(service=name, origins=origins, within_ms=limit):
+                if name == service and (not origins or origin in origins):
+                    if rtt_ms(world, origin, region.place) + own > limit:
+                        return False
+            case ResidencyRule(services=names, origins=origins, jurisdictions=areas):
+                if service in names and (not origins or origin in origins):
+                    if not areas & region.jurisdictions:
+                        return False
+            case CertificationRule(services=names, certificates=wanted):
+                if service in names and not wanted <= region.certifications:
+                    return False
+            case AllowedPlacesRule(services=names, allow=allow, forbid=forbid):
+                if service in names and allow is not None and not allow.holds(region):
+                    return False
+                if service in names and forbid is not None and forbid.holds(region):
+                    return False
+            case _:
+                pass
+    return True
+
+
+def level_price(world: World, leaves: Region, reaches: Region) -> float:
+    price = world.egress[leaves.place]
+    if leaves.place == reaches.place:
+        return 0.0
+    if leaves.cloud is not reaches.cloud:
+        return price.internet_usd_per_gb
+    if leaves.continent != reaches.continent:
+        return price.same_cloud_usd_per_gb
+    return price.same_continent_usd_per_gb
+
+
+@dataclass
+class Naive:
+    """The naive model of one small world, in PuLP."""
+
+    asked: Asked
+
+    def __post_init__(self) -> None:
+        self.world = self.asked.world
+        self.hours = self.asked.demand_rps.shape[2]
+        self.model = pulp.LpProblem("naive", pulp.LpMinimize)
+        self.number = 0
+        self.regions = {r.place: r for r in self.world.regions}
+        self.services = {s.name: (i, s) for i, s in enumerate(self.world.services)}
+        self.origins = {o.name: i for i, o in enumerate(self.world.origins)}
+        self.spend: list[tuple[pulp.LpAffineExpression, str, str]] = []  # cost, service, place
+        self._routes()
+        self._counts()
+        self._capacity()
+        self._open()
+        self._egress()
+        self._rules()
+        self.model.setObjective(pulp.lpSum(cost for cost, _, _ in self.spend))
+
+    def solve(self) -> float | None:
+        """Least cost, USD over the horizon; None: infeasible."""
+        self.model.solve(pulp.PULP_CBC_CMD(msg=False, gapRel=1e-9, gapAbs=0.0, timeLimit=60))
+        if pulp.LpStatusInfeasible in (self.model.status, self.model.sol_status):
+            return None
+        if self.model.sol_status != pulp.LpSolutionOptimal:
+            raise AssertionError("the naive model was not solved to optimality")
+        return float(pulp.value(self.model.objective))
+
+    def var(self, name: str, top: float | None = None, kind: str = "Continuous") -> pulp.LpVariable:
+        self.number += 1
+        return pulp.LpVariable(f"{name}_{self.number}", 0, top, kind)
+
+    def demand(self, service: str, origin: str, t: int) -> float:
+        return float(self.asked.demand_rps[self.services[service][0], self.origins[origin], t])
+
+    def block(self, service: str, t: int) -> int:
+        return 0 if self.services[service][1].stateful else t // self.world.policy.route_hours
+
+    def needs(self, service: str, origin: str) -> bool:
+        return any(self.demand(service, origin, t) > 0 for t in range(self.hours))
+
+    def share(self, service: str, origin: str, place: str, t: int) -> pulp.LpVariable | int:
+        return self.x.get((service, origin, place, self.block(service, t)), 0)
+
+    def _routes(self) -> None:
+        self.x: dict[tuple[str, str, str, int], pulp.LpVariable] = {}
+        for s in self.services:
+            for g in self.origins:
+                if not self.needs(s, g):
+                    continue
+                for b in {self.block(s, t) for t in range(self.hours)}:
+                    row = []
+                    for place, region in self.regions.items():
+                        if may_serve(self.world, s, g, region):
+                            self.x[s, g, place, b] = self.var("x", 1)
+                            row.append(self.x[s, g, place, b])
+                    self.model += pulp.lpSum(row) == 1
+
+    def _counts(self) -> None:
+        self.n: dict[tuple[str, int, int], pulp.LpVariable] = {}
+        self.fits: dict[tuple[str, int], int] = {}
+        offers = self.world.book.offerings
+        self.offers = {int(i): offer for i, offer in offers.iterrows()}
+        for s, (_, service) in self.services.items():
+            for i, offer in self.offers.items():
+                place = f"{offer['cloud']}/{offer['region']}"
+                spot = offer["purchase"] == Purchase.SPOT
+                fits = holds(service, offer, self.world.policy.headroom)
+                if place not in self.regions or fits < 1 or (spot and not service.spot_tolerant):
+                    continue
+                users = [g for g in self.origins if self.needs(s, g)] or list(self.origins)
+                if not any(may_serve(self.world, s, g, self.regions[place]) for g in users):
+                    continue
+                self.fits[s, i] = fits
+                for t in range(self.hours):
+                    if service.stateful and t:
+                        self.n[s, i, t] = self.n[s, i, 0]
+                    else:
+                        self.n[s, i, t] = self.var("n", 200, "Integer")
+                    price = float(offer["price_usd_per_hour"])
+                    self.spend.append((price * self.n[s, i, t], s, place))
+
+    def place_of(self, i: int) -> str:
+        return f"{self.offers[i]['cloud']}/{self.offers[i]['region']}"
+
+    def held(self, s: str, t: int, places: set[str] | None = None) -> pulp.LpAffineExpression:
+        return pulp.lpSum(
+            self.fits[s, i] * self.n[s, i, t]
+            for name, i in self.fits
+            if name == s and (places is None or self.place_of(i) in places)
+        )
+
+    def _capacity(self) -> None:
+        for s, (_, service) in self.services.items():
+            for place in self.regions:
+                for t in range(self.hours):
+                    flow = pulp.lpSum(
+                        self.demand(s, g, t) * self.share(s, g, place, t) for g in self.origins
+                    )
+                    rate = service.replica.throughput_rps
+                    self.model += rate * self.held(s, t, {place}) >= flow
+
+    def _open(self) -> None:
+        bounded = {r.service for r in self.world.rules if isinstance(r, MaxPlacesRule)}
+        self.y: dict[tuple[str, str], pulp.LpVariable] = {}
+        for s, (_, service) in self.services.items():
+            if not (service.stateful or s in bounded):
+                continue
+            for place in self.regions:
+                opened = self.y[s, place] = self.var("y", 1, "Binary")
+                for t in range(self.hours):
+                    self.model += self.held(s, t, {place}) <= 2000 * opened
+            self.model += pulp.lpSum(self.y[s, p] for p in self.regions) >= 1
+
+    def _egress(self) -> None:
+        volume = 3600 * 1024 / 1e9
+        for s, (row, service) in self.services.items():
+            for (name, g, place, b), x in self.x.items():
+                if name == s and service.response_kib:
+                    rps = sum(
+                        self.asked.direct_rps[row, self.origins[g], t]
+                        for t in range(self.hours)
+                        if self.block(s, t) == b
+                    )
+                    price = self.world.egress[place].internet_usd_per_gb
+                    cost = float(rps) * volume * service.response_kib * price
+                    self.spend.append((cost * x, s, place))
+        for edge in self.world.dependencies:
+            for g in self.origins:
+                blocks = {
+                    (self.block(edge.caller, t), self.block(edge.callee, t))
+                    for t in range(self.hours)
+                }
+                for pair in blocks:
+                    hours = [
+                        t
+                        for t in range(self.hours)
+                        if (self.block(edge.caller, t), self.block(edge.callee, t)) == pair
+                    ]
+                    calls = sum(self.demand(edge.caller, g, t) for t in hours)
+                    if calls * edge.calls_per_request > 0:
+                        self._calls(edge, g, hours[0], calls * edge.calls_per_request * volume)
+
+    def _calls(self, edge, origin: str, t: int, kib_to_gb: float) -> None:  # type: ignore[no-untyped-def]
+        z = {(p, q): self.var("z", 1) for p in self.regions for q in self.regions}
+        for p in self.regions:
+            out = pulp.lpSum(z[p, q] for q in self.regions)
+            self.model += out == self.share(edge.caller, origin, p, t)
+            into = pulp.lpSum(z[q, p] for q in self.regions)
+            self.model += into == self.share(edge.callee, origin, p, t)
+        for (p, q), flow in z.items():
+            there = level_price(self.world, self.regions[p], self.regions[q])
+            back = level_price(self.world, self.regions[q], self.regions[p])
+            self.spend.append((kib_to_gb * edge.request_kib * there * flow, edge.caller, p))
+            self.spend.append((kib_to_gb * edge.response_kib * back * flow, edge.callee, q))
+
+    def _rules(self) -> None:
+        for rule in self.world.rules:
+            match rule:
+                case MinReplicasRule():
+                    self._min_replicas(rule)
+                case MaxPlacesRule():
+                    opens = [y for (s, _), y in self.y.items() if s == rule.service]
+                    self.model += pulp.lpSum(opens) <= rule.at_most
+                case SpreadRule():
+                    for s in rule.services:
+                        self._spread(rule, s)
+                case SpotShareRule():
+                    for s in rule.services:
+                        self._spot(rule, s)
+                case QuotaRule():
+                    self._quota(rule)
+                case WorkflowRule():
+                    self._workflow(rule)
+                case _:
+                    pass
+        for rule in self.world.rules:
+            if isinstance(rule, BudgetRule):
+                teams = {s: service.team for s, (_, service) in self.services.items()}
+                spent = pulp.lpSum(
+                    cost
+                    for cost, s, place in self.spend
+                    if (rule.team is None or teams[s] == rule.team)
+                    and (rule.cloud is None or self.regions[place].cloud is rule.cloud)
+                )
+                self.model += 730 / self.hours * spent <= rule.usd_per_month
+
+    def _min_replicas(self, rule: MinReplicasRule) -> None:
+        for t in range(self.hours):
+            if not self.services[rule.service][1].stateful:
+                self.model += self.held(rule.service, t) >= rule.at_least
+                continue
+            for place in self.regions:
+                opened = self.y[rule.service, place]
+                self.model += self.held(rule.service, t, {place}) >= rule.at_least * opened
+
+    def _spread(self, rule: SpreadRule, s: str) -> None:
+        """After each loss, some lawful rerouting must exist: its shares are variables."""
+        by_cloud = {r.cloud.value: {p for p, q in self.regions.items() if q.cloud is r.cloud}
+                    for r in self.regions.values()}  # fmt: skip
+        lost_sets = {
+            Extent.CLOUD: list(by_cloud.values()),
+            Extent.REGION: [{p} for p in self.regions],
+            Extent.ZONE: [{p} for p in self.regions],
+        }[rule.survives]
+        rate = self.services[s][1].replica.throughput_rps
+        worst = self._worst_zones(s) if rule.survives is Extent.ZONE else {}
+        for lost in lost_sets:
+            for t in range(self.hours):
+                rerouted = {
+                    (g, p): self.var("v")
+                    for g in self.origins
+                    for p, region in self.regions.items()
+                    if may_serve(self.world, s, g, region)
+                    and any((s, g, p, b) in self.x and self.path_fits(s, g, p)
+                            for b in range(self.hours))
+                }  # fmt: skip
+                # a whole replica serves rate rps; a group of origins is served in whole replicas
+                for g in self.origins:
+                    asked = rule.share * self.demand(s, g, t)
+                    if asked > 0:
+                        self.model += (
+                            pulp.lpSum(v for (o, _), v in rerouted.items() if o == g) >= asked
+                        )
+                for p in self.regions:
+                    left = self.held(s, t, {p})
+                    if p in lost:
+                        zoned = rule.survives is Extent.ZONE and self.regions[p].zones > 1
+                        left = (
+                            left
+                            - pulp.lpSum(
+                                self.fits[s, i] * w
+                                for (i, h), w in worst.items()
+                                if h == t and self.place_of(i) == p
+                            )
+                            if zoned
+                            else pulp.lpSum([])
+                        )
+                    used = pulp.lpSum(v for (_, q), v in rerouted.items() if q == p)
+                    self.model += rate * left >= used
+
+    def path_fits(self, s: str, g: str, place: str) -> bool:
+        """Whether some path of every workflow can go through the place at all."""
+        for rule in self.world.rules:
+            if isinstance(rule, WorkflowRule):
+                workflow = next(w for w in self.world.workflows if w.name == rule.workflow)
+                if s in {step.service for step in workflow.steps}:
+                    if self._fastest(workflow, g, {s: place}) > rule.within_ms + TOLERANCE:
+                        return False
+        return True
+
+    def _fastest(self, workflow, g: str, pinned: dict[str, str]) -> float:  # type: ignore[no-untyped-def]
+        """Fastest end over all choices of places; chains only (as the small worlds have)."""
+        steps = workflow.in_order()
+        best: dict[str, float] = {}
+        for k, step in enumerate(steps):
+            own = self.services[step.service][1].replica.service_time_ms
+            ends = {}
+            for p, region in self.regions.items():
+                if pinned.get(step.service, p) != p:
+                    continue
+                if not may_serve(self.world, step.service, g, region):
+                    continue
+                if not any(name == step.service and self.place_of(i) == p for name, i in self.fits):
+                    continue
+                start = (
+                    rtt_ms(self.world, g, p)
+                    if k == 0
+                    else min((e + rtt_ms(self.world, q, p) for q, e in best.items()),
+                             default=math.inf)
+                )  # fmt: skip
+                ends[p] = start + own
+            best = ends
+        return min(best.values(), default=math.inf)
+
+    def _worst_zones(self, s: str) -> dict[tuple[int, int], pulp.LpVariable]:
+        worst = {}
+        for name, i in self.fits:
+            if name == s:
+                for t in range(self.hours):
+                    w = worst[i, t] = self.var("w", None, "Integer")
+                    self.model += self.regions[self.place_of(i)].zones * w >= self.n[s, i, t]
+        return worst
+
+    def _spot(self, rule: SpotShareRule, s: str) -> None:
+        for t in range(self.hours):
+            spot = pulp.lpSum(
+                self.fits[s, i] * self.n[s, i, t]
+                for name, i in self.fits
+                if name == s and self.offers[i]["purchase"] == Purchase.SPOT
+            )
+            self.model += spot <= rule.at_most * self.held(s, t)
+
+    def _quota(self, rule: QuotaRule) -> None:
+        for place, region in self.regions.items():
+            if not rule.where.holds(region):
+                continue
+            for t in range(self.hours):
+                counted = [
+                    (self.offers[i]["vcpus"], n)
+                    for (_, i, h), n in self.n.items()
+                    if h == t
+                    and self.place_of(i) == place
+                    and (not rule.families or self.offers[i]["family"] in rule.families)
+                    and rule.spot in (None, self.offers[i]["purchase"] == Purchase.SPOT)
+                ]
+                if rule.vcpus_at_most is not None:
+                    self.model += pulp.lpSum(v * n for v, n in counted) <= rule.vcpus_at_most
+                if rule.instances_at_most is not None:
+                    self.model += pulp.lpSum(n for _, n in counted) <= rule.instances_at_most
+
+    def _workflow(self, rule: WorkflowRule) -> None:
+        """Forbid every combination of places along the chain that is too slow."""
+        workflow = next(w for w in self.world.workflows if w.name == rule.workflow)
+        chain = [step.service for step in workflow.in_order()]
+        for g in self.origins:
+            if workflow.origins and g not in workflow.origins:
+                continue
+            if not all(self.needs(s, g) for s in chain):
+                continue
+            used = {}
+            for s in dict.fromkeys(chain):
+                for p in self.regions:
+                    used[s, p] = self.var("u", 1, "Binary")
+                    for t in range(self.hours):
+                        self.model += self.share(s, g, p, t) <= used[s, p]
+            self._forbid(rule, chain, g, used, [], 0.0)
+
+    def _forbid(self, rule: WorkflowRule, chain: list[str], g: str, used, path, so_far) -> None:  # type: ignore[no-untyped-def]
+        if len(path) == len(chain):
+            if so_far > rule.within_ms + TOLERANCE:
+                hops = list(zip(chain, path, strict=True))
+                self.model += pulp.lpSum(used[hop] for hop in hops) <= len(hops) - 1
+            return
+        own = self.services[chain[len(path)]][1].replica.service_time_ms
+        for p in self.regions:
+            before = path[-1] if path else g
+            ms = so_far + rtt_ms(self.world, before, p) + own
+            self._forbid(rule, chain, g, used, [*path, p], ms)
+
+
+def cheapest_usd(asked: Asked) -> float | None:
+    """Least cost of the naive model; None: infeasible."""
+    return Naive(asked).solve()
