@@ -21,11 +21,15 @@ WINDOWS = 10
 
 LEAST_KNOWN_HOURS = 2 * DAY
 
+LONGEST_TEST_HOURS = WEEK
+"""Longer horizons are tested, and their errors measured, on their first week."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """How one model did on every series.
+    """How one model did on every series, and what it foresees.
 
+    ``ahead_rps`` [series, hour] is its point forecast from the end of the history.
     ``score`` [series] is its mean quantile loss over ``windows`` [series] forecasts, each with
     the errors of the other windows as its spread, in units of the seasonal naive error; NaN where
     fewer than two windows could be scored. ``errors`` [series, sample] are actual - point, in
@@ -33,6 +37,7 @@ class Trial:
     """
 
     name: str
+    ahead_rps: NDArray[np.float64]
     score: NDArray[np.float64]
     windows: NDArray[np.int64]
     power: NDArray[np.float64]
@@ -42,25 +47,29 @@ class Trial:
 def backtest(
     grid: Grid, candidates: tuple[Candidate, ...], hours: int, levels: NDArray[np.float64]
 ) -> tuple[Trial, ...]:
-    """Try every candidate on rolling origins, a day apart, with ``hours`` to foresee from each.
+    """Try every candidate on rolling origins, a day apart, then have it foresee ``hours``.
 
     Each forecast sees only what was observed before its origin; hours that were not observed are
     never scored. An origin counts when two days and half of the history were known before it; a
-    candidate that has no answer to every origin that counts is not scored, so all scores are of
-    the same hours.
+    candidate without an answer to each of them, and to what comes, is not scored: all scores of a
+    series are of the same hours.
     """
-    actual = np.full((len(grid.series), WINDOWS, hours), np.nan)
-    origins = [grid.until(hours + window * DAY) for window in range(WINDOWS)]
+    tested_hours = min(hours, LONGEST_TEST_HOURS)
+    actual = np.full((len(grid.series), WINDOWS, tested_hours), np.nan)
+    origins = [grid.until(tested_hours + window * DAY) for window in range(WINDOWS)]
+    origins = [known for known in origins if known.rps.shape[1] >= LEAST_KNOWN_HOURS]
     for window, known in enumerate(origins):
         end = known.rps.shape[1]
         rows = known.span_hours >= np.maximum(LEAST_KNOWN_HOURS, grid.span_hours / 2)
-        if rows.any():
-            actual[rows, window] = grid.rps[rows, end : end + hours]
+        actual[rows, window] = grid.rps[rows, end : end + tested_hours]
     scale, mean = naive_error(grid), mean_level(grid)
     trials = []
     for candidate in candidates:
-        point = np.stack([candidate.ahead(known, hours) for known in origins], axis=1)
-        trials.append(_trial(candidate.name, point, actual, mean, scale, levels))
+        ahead = candidate.ahead(grid, hours)
+        point = np.full_like(actual, np.nan)
+        for window, known in enumerate(origins):
+            point[:, window] = candidate.ahead(known, tested_hours)
+        trials.append(_trial(candidate.name, ahead, point, actual, mean, scale, levels))
     return tuple(trials)
 
 
@@ -96,6 +105,7 @@ def _lagged_error(rps: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
 
 def _trial(
     name: str,
+    ahead: NDArray[np.float64],
     point: NDArray[np.float64],
     actual: NDArray[np.float64],
     mean: NDArray[np.float64],
@@ -105,6 +115,7 @@ def _trial(
     errors = actual - point
     windows = np.any(~np.isnan(actual), axis=2)
     unanswered = np.any(windows & np.any(np.isnan(point), axis=2), axis=1)
+    unanswered |= np.any(np.isnan(ahead), axis=1)
     scored = (windows.sum(axis=1) >= 2) & ~unanswered
     losses = np.empty((len(POWERS), len(point)))
     for k, power in enumerate(POWERS):
@@ -115,6 +126,7 @@ def _trial(
     power = np.asarray(POWERS)[best]
     return Trial(
         name=name,
+        ahead_rps=ahead,
         score=np.take_along_axis(losses, best[None], axis=0)[0],
         windows=windows.sum(axis=1),
         power=power,

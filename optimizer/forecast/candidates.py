@@ -23,7 +23,7 @@ class Candidate(Protocol):
     def name(self) -> str: ...
 
     def ahead(self, known: Grid, hours: int) -> NDArray[np.float64]:
-        """Point forecast [series, hour], NaN for series too short for this model."""
+        """Point forecast [series, hour], rps ≥ 0; NaN where this model has no answer."""
 
 
 @dataclass(frozen=True, slots=True)

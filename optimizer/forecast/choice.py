@@ -51,7 +51,7 @@ def why_chosen(grid: Grid, trials: tuple[Trial, ...], row: int, best: int) -> Mo
         )
     unscored = [t.name for t in trials if np.isnan(t.score[row])]
     if unscored:
-        why += f"; too short to score {', '.join(unscored)}"
+        why += f"; not scored, for want of history: {', '.join(unscored)}"
     service, origin = grid.series[row]
     return ModelChoice(service, origin, trial.name, scores_of(trials, row), why)
 

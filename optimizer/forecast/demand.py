@@ -11,12 +11,10 @@ from models.demand import Forecast, History, ModelChoice
 from optimizer.forecast.backtest import Trial, backtest, mean_level
 from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
 from optimizer.forecast.choice import chosen, scores_of, why_chosen, with_remarks
-from optimizer.forecast.grid import DAY, KEPT_HOURS, WEEK, Grid, hourly_grid
+from optimizer.forecast.grid import DAY, KEPT_HOURS, Grid, hourly_grid
 from optimizer.forecast.spread import error_quantiles, error_unit, mean_error
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-LONGEST_TEST_HOURS = WEEK
-"""Longer horizons are tested, and their errors measured, on their first week."""
 
 
 def forecast(
@@ -37,19 +35,18 @@ def forecast(
     grid = hourly_grid(history, starts)
     varying = np.flatnonzero(grid.varies)
     tested = grid.only(varying)
-    trials = backtest(tested, CANDIDATES, min(hours, LONGEST_TEST_HOURS), level)
+    trials = backtest(tested, CANDIDATES, hours, level)
     best = chosen(trials)
 
     mean = np.zeros((len(grid.series), hours))
     quantiles = np.zeros((len(grid.series), hours, level.size))
     choices: dict[int, ModelChoice] = {}
-    for k, (candidate, trial) in enumerate(zip(CANDIDATES, trials, strict=True)):
+    for k, trial in enumerate(trials):
         rows = np.flatnonzero(best == k)
         if not rows.size:
             continue
-        point = candidate.ahead(tested.only(rows), hours)
         mean[varying[rows]], quantiles[varying[rows]] = _spread(
-            point, trial, rows, mean_level(tested)[rows], level
+            trial, rows, mean_level(tested)[rows], level
         )
         choices |= {int(varying[i]): why_chosen(tested, trials, int(i), k) for i in rows}
     for i in sorted(set(range(len(grid.series))) - choices.keys()):
@@ -65,14 +62,13 @@ def forecast(
 
 
 def _spread(
-    point: NDArray[np.float64],
     trial: Trial,
     rows: NDArray[np.int64],
     mean_rps: NDArray[np.float64],
     levels: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean [row, hour] and quantiles [row, hour, level] around a point forecast [row, hour]."""
-    errors = trial.errors[rows]
+    """Mean [row, hour] and quantiles [row, hour, level] around a model's point forecast."""
+    point, errors = trial.ahead_rps[rows], trial.errors[rows]
     unit = error_unit(point, mean_rps, trial.power[rows])
     stray = error_quantiles(errors, levels)
     mean = point + unit * mean_error(errors)[:, None]
