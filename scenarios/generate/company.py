@@ -106,8 +106,8 @@ def _requirements(
             "stateful": stateful,
             "state_gib": np.where(stateful, np.round(chance.pareto(5, 0.8, 4000, count)), 0.0),
             "spot_tolerant": ~stateful & ~gpus & (chance.uniform(0, 1, count) < 0.6),
-            # Four places let a service be near three origins and still survive a cloud.
-            "max_places": pd.Series(4, range(count), "Int64").where(pd.Series(stateful)),
+            # Six places let a service survive a region or a cloud near each of three origins.
+            "max_places": pd.Series(6, range(count), "Int64").where(pd.Series(stateful)),
             "response_kib": np.where(web, np.round(chance.lognormal(6.0, 0.8, count), 1), 0.0),
             "latency_objective_ms": np.where(
                 web & (chance.uniform(0, 1, count) < 0.6), service_time_ms + slack_ms, np.nan

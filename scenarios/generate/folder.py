@@ -23,10 +23,12 @@ def new_folder(out: Path) -> Iterator[Path]:
     Raises ``FaultyInput`` when ``out`` holds anything already, and ``OutputFailed`` when writing
     fails; then nothing is left behind.
     """
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        hint = "name a folder that does not exist yet, or an empty one"
-        raise FaultyInput([Fault(Location(str(out)), "would be overwritten", hint)])
+    hint = "name a folder that does not exist yet, or an empty one"
     try:
+        if out.is_dir() and any(out.iterdir()):
+            raise FaultyInput([Fault(Location(str(out)), "the folder is not empty", hint)])
+        if out.exists() and not out.is_dir():
+            raise FaultyInput([Fault(Location(str(out)), "this is a file", hint)])
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
             folder = Path(temporary) / out.name

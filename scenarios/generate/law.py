@@ -9,7 +9,8 @@ Why every generated world is feasible, with margin:
 * no team is kept out of more than one cloud, and teams that need GPUs are never kept out of AWS;
 * quotas limit Azure's spot and Google Cloud only, so on-demand capacity of AWS, or of Azure for
   those who are kept out of AWS, has no limit;
-* teams that must survive a cloud may use all three, and every service four places or more;
+* teams that must survive a region or a cloud may use all three clouds and need no GPUs, and
+  every service may have six places: two near each origin;
 * budgets come from an upper estimate: dear instances at the peak around the clock, twice.
 """
 
