@@ -38,7 +38,7 @@ def measure(services: int, backend: str, folder: Path) -> Iterator[Metric]:
     from scenarios.generator import generate_world
 
     generate_world(services, HOURS, SEED, folder)
-    world = gather(folder)
+    world, _ = gather(folder)
     world = replace(world, policy=replace(world.policy, time_limit_s=TIME_LIMIT_S))
     outcome = make_plan(world, backend=backend)
     if isinstance(outcome, Infeasible):
