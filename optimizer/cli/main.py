@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version as version_of
+from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import Annotated, Final
 
@@ -18,35 +18,80 @@ import typer
 
 from optimizer.cli import facts, formats, planning
 from optimizer.cli.exits import EXIT_CODES_IN_WORDS, ExitCode, end_of
+from optimizer.cli.interrupting import leave_at_once
 from optimizer.cli.screen import say
 
-EXAMPLES: Final[dict[str, tuple[Callable[..., None], str]]] = {
-    "plan": (planning.plan, "trimtab plan shop --out out/shop"),
-    "whatif": (planning.whatif, "trimtab whatif shop flash-sale loss-of-region --out out/whatif"),
-    "why-not": (planning.why_not, "trimtab why-not shop payments gcp/us-central1"),
-    "validate": (planning.validate, "trimtab validate my-world.yaml"),
-    "prices": (
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, what it does in a few words, and an example of its use."""
+
+    function: Callable[..., None]
+    gist: str
+    example: str
+
+
+COMMANDS: Final = {
+    "plan": Command(
+        planning.plan,
+        "Find and prove the cheapest lawful fleet.",
+        "trimtab plan shop --out out/shop",
+    ),
+    "whatif": Command(
+        planning.whatif,
+        "Compare a world with what-ifs of it.",
+        "trimtab whatif shop flash-sale loss-of-region --out out/whatif",
+    ),
+    "why-not": Command(
+        planning.why_not,
+        "Say why a service may not run in a region.",
+        "trimtab why-not shop payments gcp/us-central1",
+    ),
+    "validate": Command(
+        planning.validate,
+        "Read a world and list its faults.",
+        "trimtab validate my-world.yaml",
+    ),
+    "prices": Command(
         facts.prices,
+        "Look prices up, with date and source.",
         "trimtab prices --region eu-central-1 --vcpus-min 4 --memory-min 16 --cheapest 5",
     ),
-    "regions": (facts.regions, "trimtab regions --cloud gcp --near aws/eu-central-1"),
-    "schema": (formats.schema, "trimtab schema world > world.schema.json"),
-    "generate": (formats.generate, "trimtab generate --services 1000 --seed 7 --out worlds/big"),
+    "regions": Command(
+        facts.regions,
+        "List the known places.",
+        "trimtab regions --cloud gcp --near aws/eu-central-1",
+    ),
+    "schema": Command(
+        formats.schema,
+        "Print the JSON Schema of a file format.",
+        "trimtab schema world > world.schema.json",
+    ),
+    "generate": Command(
+        formats.generate,
+        "Make up a world of any size.",
+        "trimtab generate --services 1000 --seed 7 --out worlds/big",
+    ),
 }
-"""Every command with an example of its use, in the order of ``--help``."""
+"""The commands, in the order of ``--help``."""
 
-_CODES: Final = ", ".join(f"{code.value} {said}" for code, said in EXIT_CODES_IN_WORDS.items())
+_EXIT_CODES: Final = "\n".join(
+    f"  {code.value:<3}  {said}" for code, said in EXIT_CODES_IN_WORDS.items()
+)
 
 app = typer.Typer(
     name="trimtab",
     help="Prove the cheapest fleet across AWS, Google Cloud and Azure that keeps every rule.",
-    epilog=f"Exit codes: {_CODES}.",
+    epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: a third of the time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for _name, (_command, _example) in EXAMPLES.items():
-    app.command(_name, epilog=f"Example: {_example}")(_command)
+for _name, _command in COMMANDS.items():
+    app.command(_name, short_help=_command.gist, epilog=f"\b\nExample:\n  {_command.example}")(
+        _command.function
+    )
 
 
 def run() -> None:
@@ -61,7 +106,11 @@ def run() -> None:
     try:
         app(args=[a for a in arguments if a != "--debug"], prog_name="trimtab")
     except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+        leave_at_once()
+    except SystemExit as end:
+        if end.code == ExitCode.INTERRUPTED:  # what typer makes of KeyboardInterrupt
+            leave_at_once()
+        raise
     except Exception as error:  # noqa: BLE001 - the last border: nobody else shows it to the user
         sys.exit(end_of(error, debug))
 
@@ -69,6 +118,8 @@ def run() -> None:
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
+    from importlib.metadata import version as version_of
+
     say(f"trimtab {version_of('trimtab')}")
 
 

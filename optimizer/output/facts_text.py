@@ -67,9 +67,10 @@ def regions_text(
     regions: Sequence[Region], rtt_ms: Sequence[float] | None, width: int, colour: bool
 ) -> str:
     """Places with their law, zones and, when asked for, the round trip from somewhere."""
-    wide = width >= WIDE
+    wide, widest = width >= WIDE, width >= 1.5 * WIDE
     numbers = ["Zones", *(["RTT ms"] if rtt_ms is not None else [])]
-    names = ["Place", "Where", "Country", *(["Law", "Certificates"] if wide else []), *numbers]
+    more = [*(["Law"] if wide else []), *(["Certificates"] if widest else [])]
+    names = ["Place", "Where", "Country", *more, *numbers]
     made = table(plural(len(regions), "place"), names, numbers)
     for i, region in enumerate(regions):
         made.add_row(
@@ -77,7 +78,7 @@ def regions_text(
             words(region.display_name),
             words(region.country),
             *([words(" ".join(sorted(region.jurisdictions)))] if wide else []),
-            *([words(" ".join(sorted(region.certifications)))] if wide else []),
+            *([words(" ".join(sorted(region.certifications)))] if widest else []),
             str(region.zones),
             *([f"{rtt_ms[i]:.0f}"] if rtt_ms is not None else []),
         )
@@ -96,7 +97,7 @@ def _offerings(
     numbers = ["USD/hour", "vCPU", "GiB", "GPU"]
     rest = ["Arch", "Price of"] if width < WIDE else ["Arch", "Price of", "Source"]
     made = table(
-        f"Prices in USD, {book.name}", ["Place", "Type", "Purchase", *numbers, *rest], numbers
+        f"Prices, book {book.name}", ["Place", "Type", "Purchase", *numbers, *rest], numbers
     )
     for row in records(shown):
         gpus = f"{row['gpus']:g} {row['gpu_model']}".strip() if row["gpus"] else ""

@@ -24,7 +24,7 @@ def why_not_text(
     """The answer to ``question``, a (service, place) pair, for a terminal of ``width`` columns.
 
     ``served`` are the origins that may be served from there; ``prices`` are the cheapest replica
-    there and in the cheapest place that is open to the service.
+    there and in the cheapest place from which the same users may be served.
     """
     return rendered(_answer(world, question, reasons, served, prices), width, colour=False)
 
@@ -59,6 +59,9 @@ def _priced(here: UnitPrice, cheapest: UnitPrice) -> str:
         f"({here.instance_type}, {here.purchase.replace('_', ' ')})"
     )
     if here.usd_per_replica_hour <= cheapest.usd_per_replica_hour:
-        return f"{cost}: no place that is open to it has cheaper ones."
+        return f"{cost}: no place that may serve these users has cheaper ones."
     more = here.usd_per_replica_hour / cheapest.usd_per_replica_hour - 1
-    return f"{cost}, {percent(more)} more than in {cheapest.place}, the cheapest open to it."
+    return (
+        f"{cost}, {percent(more)} more than in {cheapest.place}, "
+        "the cheapest place that may serve these users."
+    )
