@@ -13,12 +13,12 @@ from optimizer.report.wording import (
     at_least_usd,
     at_most_percent,
     exact,
+    headline_unit,
     hour,
     number,
     per_month,
     percent,
     plural,
-    round_usd,
     usd,
 )
 
@@ -69,15 +69,16 @@ def headline(plan: Plan) -> Headline:
     now, then = plan.today.bill.total_usd, bill.total_usd
     saving = now - then
     compared = bool(world.fleet.groups)
+    unit = headline_unit(per_month(max(now, then), bill.hours))
     return Headline(
         world=world.name,
         description=world.description.strip(),
         span=f"{hour(plan.placement.starts)}, {plural(bill.hours, 'hour')}",
         hours=bill.hours,
         compared=compared,
-        today_month=round_usd(per_month(now, bill.hours)),
-        plan_month=round_usd(per_month(then, bill.hours)),
-        saving_month=round_usd(abs(per_month(saving, bill.hours))),
+        today_month=usd(per_month(now, bill.hours), unit),
+        plan_month=usd(per_month(then, bill.hours), unit),
+        saving_month=usd(abs(per_month(saving, bill.hours)), unit),
         saving_share=percent(abs(saving) / now) if now else "",
         saves=saving >= 0,
         today_horizon=usd(now),

@@ -53,14 +53,14 @@ def price_usd(price: Decimal) -> str:
     return f"{price.quantize(Decimal('0.0001')) if price == round(price, 4) else price:f}"
 
 
-def round_usd(amount: Decimal) -> str:
-    """Whole dollars from 1,000 on, cents below."""
-    return usd(amount, DOLLAR if abs(amount) >= 1000 else CENT)
+def headline_unit(largest: Decimal) -> Decimal:
+    """What amounts up to ``largest`` are rounded to in prose: dollars from 1,000 on, or cents."""
+    return DOLLAR if abs(largest) >= 1000 else CENT
 
 
 def at_least_usd(amount: Decimal) -> str:
     """Rounded down: what is proven never grows by rounding."""
-    return usd(amount, DOLLAR if abs(amount) >= 1000 else CENT, ROUND_FLOOR)
+    return usd(amount, headline_unit(amount), ROUND_FLOOR)
 
 
 def change_usd(amount: Decimal) -> str:
