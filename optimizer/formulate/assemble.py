@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from models.rules import MinReplicasRule
 from models.world import World
 from optimizer.formulate import capacity, egress, limits, spread, workflows
 from optimizer.formulate.layout import Layout, lay_out
 from optimizer.formulate.market import Market, drop_dominated
 from optimizer.formulate.reach import Distances, Exclusion, find_reach
-from optimizer.problem import Floats, Problem
+from optimizer.formulate.spread import whole_replicas
+from optimizer.problem import Floats, Ints, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +38,17 @@ def formulate(
     """
     asked = demand_rps.max(axis=2) > 0
     reach = find_reach(world, distances, market.lacks.items(), asked)
-    options, dominated = drop_dominated(market.options, world)
+    most_replicas = _most_replicas(world, demand_rps)
+    options, dominated = drop_dominated(market.options, world, most_replicas)
     draft, layout = lay_out(world, demand_rps, distances, reach, options)
     capacity.routes_add_up(draft, layout)
+    capacity.replicas_are_held(draft, layout)
     capacity.demand_is_met(draft, layout)
     capacity.replicas_come_whole(draft, layout)
     capacity.min_replicas(draft, layout)
-    capacity.runs_only_where_open(draft, layout)
+    capacity.runs_only_where_open(draft, layout, most_replicas)
     capacity.places_within(draft, layout)
+    spread.survivors_are_held(draft, layout)
     spread.spread_survives(draft, layout)
     capacity.spot_within_share(draft, layout)
     limits.quota_holds(draft, layout)
@@ -50,3 +57,12 @@ def formulate(
     calls = egress.between_services(draft, layout)
     limits.spend_within_budget(draft, layout)
     return Formulation(draft.finish(), layout, calls, reach.exclusions, dominated)
+
+
+def _most_replicas(world: World, demand_rps: Floats) -> Ints:
+    """[service]: the most replicas that any row asks for."""
+    rate = np.array([service.replica.throughput_rps for service in world.services])
+    peak = whole_replicas(demand_rps.sum(axis=1).max(axis=1) / rate).astype(np.int64)
+    least = {r.service: r.at_least for r in world.rules if isinstance(r, MinReplicasRule)}
+    minimum = np.array([least.get(service.name, 0) for service in world.services], np.int64)
+    return np.maximum(peak, minimum)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from models.rules import MaxPlacesRule, MinReplicasRule, SpotShareRule
-from optimizer.formulate.layout import Layout
+from optimizer.formulate.layout import Layout, runs
 from optimizer.formulate.spread import OriginSet, origin_sets, whole_replicas
-from optimizer.problem import Draft
+from optimizer.problem import Draft, Ints
 
 
 def routes_add_up(draft: Draft, layout: Layout) -> None:
@@ -41,8 +41,35 @@ def routes_add_up(draft: Draft, layout: Layout) -> None:
     )
 
 
+def replicas_are_held(draft: Draft, layout: Layout) -> None:
+    """Σ_{o∈r} k_o n[s,o,b] ≥ k[s,r,b]: instances hold the replicas."""
+    where = np.nonzero(layout.replica_column >= 0)
+    blocks = layout.count_blocks[where[0]]
+    place, place_block = runs(np.arange(len(blocks)), blocks)
+    first_row = np.full(layout.replica_column.shape, -1)
+    first_row[where] = np.cumsum(blocks) - blocks
+    option_blocks = layout.count_blocks[layout.options.service]
+    owner, block = runs(np.arange(len(layout.options)), option_blocks)
+    rows = np.arange(len(place))
+    draft.add_rows(
+        "replicas_are_held",
+        "replicas",
+        (where[0][place], where[1][place], place_block),
+        (layout.service_names, layout.place_names, layout.period_names),
+        [
+            (
+                first_row[layout.options.service, layout.options.region][owner] + block,
+                layout.option_column[owner] + block,
+                layout.options.replicas[owner].astype(np.float64),
+            ),
+            (rows, layout.replica_column[where][place] + place_block, np.full(len(rows), -1.0)),
+        ],
+        lower=0.0,
+    )
+
+
 def demand_is_met(draft: Draft, layout: Layout) -> None:
-    """Σ_{o∈r} k_o n[s,o,t] ≥ Σ_g x[s,g,r,τ(t)] · D[s,g,t]/q_s, in replicas.
+    """k[s,r,t] ≥ Σ_g x[s,g,r,τ(t)] · D[s,g,t]/q_s, in replicas.
 
     Dividing by the replica's throughput q_s makes every coefficient of n a whole number, which
     is what cutting planes live on.
@@ -55,17 +82,9 @@ def demand_is_met(draft: Draft, layout: Layout) -> None:
             continue
         row_of_region = np.full(len(layout.place_names), -1)
         row_of_region[regions] = np.arange(len(regions)) * len(periods)
-        options = layout.options_of(s, regions)
-        row, column, replicas = layout.replica_terms(s, options, periods)
-        region_row = row_of_region[layout.options.region[options]]
-        supply = (row + np.tile(region_row, len(periods)), column, replicas)
+        supply = layout.replica_column[s, regions][:, None] + layout.count_block_of(s)[None, :]
         routes = np.flatnonzero(layout.route_service == s)
         block = layout.route_block_of(s)
-        ask = (
-            (row_of_region[layout.route_region[routes]][:, None] + periods[None, :]).ravel(),
-            (layout.route_column[routes][:, None] + block[None, :]).ravel(),
-            -needed[s, layout.route_origin[routes]].ravel(),
-        )
         draft.add_rows(
             "demand_is_met",
             "replicas",
@@ -75,13 +94,20 @@ def demand_is_met(draft: Draft, layout: Layout) -> None:
                 np.tile(periods, len(regions)),
             ),
             (layout.service_names, layout.place_names, layout.period_names),
-            [supply, ask],
+            [
+                (np.arange(supply.size), supply.ravel(), np.ones(supply.size)),
+                (
+                    (row_of_region[layout.route_region[routes]][:, None] + periods).ravel(),
+                    (layout.route_column[routes][:, None] + block).ravel(),
+                    -needed[s, layout.route_origin[routes]].ravel(),
+                ),
+            ],
             lower=0.0,
         )
 
 
 def replicas_come_whole(draft: Draft, layout: Layout) -> None:
-    """Σ_{r ∈ reach(G)} Σ_o k_o n[s,o,t] ≥ ⌈Σ_{g∈G} D[s,g,t]/q_s⌉, for sets G of origins.
+    """Σ_{r ∈ reach(G)} k[s,r,t] ≥ ⌈Σ_{g∈G} D[s,g,t]/q_s⌉, for sets G of origins.
 
     Implied for whole numbers of instances by the rows above; without these the bound would be
     weaker by the rounding.
@@ -96,7 +122,7 @@ def replicas_come_whole(draft: Draft, layout: Layout) -> None:
                 "replicas",
                 (periods * 0, periods * 0, periods),
                 ([name], [members], layout.period_names),
-                [layout.replica_terms(s, layout.options_of(s, origin_set.regions), periods)],
+                [layout.replica_terms(s, origin_set.regions, periods)],
                 lower=whole_replicas(needed),
             )
 
@@ -109,7 +135,8 @@ def _sets(layout: Layout, s: int) -> tuple[OriginSet, ...]:
 
 
 def min_replicas(draft: Draft, layout: Layout) -> None:
-    """Stateless: Σ_o k_o n[s,o,t] ≥ minimum. Stateful: Σ_{o∈r} k_o n[s,o,t] ≥ minimum · y[s,r]."""
+    """Stateless: Σ_r k[s,r,t] ≥ minimum. Stateful: k[s,r] ≥ minimum · y[s,r]."""
+    all_regions = np.arange(len(layout.place_names))
     for rule in layout.world.rules:
         if not isinstance(rule, MinReplicasRule):
             continue
@@ -123,7 +150,7 @@ def min_replicas(draft: Draft, layout: Layout) -> None:
             "replicas",
             (periods * 0, periods * 0 + s, periods),
             ([rule.name], layout.service_names, layout.period_names),
-            [layout.replica_terms(s, layout.options_of(s), periods)],
+            [layout.replica_terms(s, all_regions, periods)],
             lower=float(rule.at_least),
             rule=rule,
         )
@@ -131,47 +158,45 @@ def min_replicas(draft: Draft, layout: Layout) -> None:
 
 def _min_replicas_where_open(draft: Draft, layout: Layout, rule: MinReplicasRule, s: int) -> None:
     regions = np.flatnonzero(layout.open_column[s] >= 0)
-    terms = []
-    for i, r in enumerate(regions):
-        row, column, replicas = layout.replica_terms(
-            s, layout.options_of(s, np.array([r])), np.array([0])
-        )
-        terms.append((row + i, column, replicas))
     rows = np.arange(len(regions))
-    terms.append((rows, layout.open_column[s, regions], np.full(len(rows), -rule.at_least * 1.0)))
     draft.add_rows(
         "min_replicas",
         "replicas",
         (rows * 0, rows * 0 + s, regions),
         ([rule.name], layout.service_names, layout.place_names),
-        terms,
+        [
+            (rows, layout.replica_column[s, regions], np.ones(len(rows))),
+            (rows, layout.open_column[s, regions], np.full(len(rows), -float(rule.at_least))),
+        ],
         lower=0.0,
         rule=rule,
     )
 
 
-def runs_only_where_open(draft: Draft, layout: Layout) -> None:
-    """x[s,g,r,τ] ≤ y[s,r] and Σ_{o∈r} k_o n[s,o,b] ≤ K_s · y[s,r]; Σ_r y[s,r] ≥ 1.
+def runs_only_where_open(draft: Draft, layout: Layout, most_replicas: Ints) -> None:
+    """x[s,g,r,τ] ≤ y[s,r] and k_o n[s,o,b] ≤ K_s · y[s,r] summed over o in r; Σ_r y[s,r] ≥ 1.
 
-    K_s, the most replicas that any plan could use in one place, is twice what demand and the
-    minimum ask for in all (the loss of one of two zones doubles the need), plus one instance.
+    K_s is twice the most replicas that any row asks for (the loss of one of two zones doubles
+    what is needed), plus one instance.
     """
     services, regions = np.nonzero(layout.open_column >= 0)
-    minimum = {r.service: r.at_least for r in layout.world.rules if isinstance(r, MinReplicasRule)}
-    peak = whole_replicas(layout.replicas_needed.sum(axis=1)).max(axis=1)
     for s, r in zip(services.tolist(), regions.tolist(), strict=True):
         opened = layout.open_column[s, r]
         options = layout.options_of(s, np.array([r]))
-        largest = float(layout.options.replicas[options].max(initial=1))
-        most = 2 * (peak[s] + minimum.get(layout.service_names[s], 0)) + largest
+        held = layout.options.replicas[options].astype(np.float64)
+        most = 2.0 * float(most_replicas[s]) + float(held.max(initial=1.0))
         blocks = np.arange(int(layout.count_blocks[s]))
-        row, column, replicas = layout.replica_terms(s, options, blocks)
+        counts = layout.option_column[options][None, :] + blocks[:, None]
+        rows = np.repeat(blocks, len(options))
         draft.add_rows(
             "runs_only_where_open",
             "replicas",
             (blocks * 0 + s, blocks * 0 + r, blocks),
             (layout.service_names, layout.place_names, layout.period_names),
-            [(row, column, replicas), (blocks, blocks * 0 + opened, np.full(len(blocks), -most))],
+            [
+                (rows, counts.ravel(), np.tile(held, len(blocks))),
+                (blocks, blocks * 0 + opened, np.full(len(blocks), -most)),
+            ],
             upper=0.0,
         )
         routes = layout.route_at[s, :, r]
@@ -230,14 +255,16 @@ def spot_within_share(draft: Draft, layout: Layout) -> None:
             if not layout.options.spot[options].any():
                 continue
             blocks = np.arange(int(layout.count_blocks[s]))
-            row, column, replicas = layout.replica_terms(s, options, blocks)
-            spot = np.tile(layout.options.spot[options], len(blocks))
+            counts = layout.option_column[options][None, :] + blocks[:, None]
+            weight = layout.options.replicas[options] * (
+                layout.options.spot[options] - rule.at_most
+            )
             draft.add_rows(
                 "spot_within_share",
                 "replicas",
                 (blocks * 0, blocks * 0 + s, blocks),
                 ([rule.name], layout.service_names, layout.period_names),
-                [(row, column, replicas * (spot - rule.at_most))],
+                [(np.repeat(blocks, len(options)), counts.ravel(), np.tile(weight, len(blocks)))],
                 upper=0.0,
                 rule=rule,
             )

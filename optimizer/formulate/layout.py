@@ -4,7 +4,9 @@
 |---|---|---|
 | ``route`` | x[s,g,r,τ] ∈ [0,1] | share of origin g's demand for service s served in region r |
 | ``count`` | n[s,o,b] ∈ ℕ | instances of option o that run in block b |
-| ``worst_zone`` | z[s,o,b] ∈ ℕ | of these, at most so many in one zone (spread over zones) |
+| ``replicas`` | k[s,r,b] ∈ ℕ | replicas of s in r that these hold |
+| ``worst_zone`` | z[s,o,b] ∈ ℕ | of n, at most so many in one zone (spread over zones) |
+| ``survivors`` | v[s,r,b] ∈ ℕ | replicas left in r after the loss of its worst zone |
 | ``open`` | y[s,r] ∈ {0,1} | service s runs in region r (stateful services, bounded places) |
 | ``uses`` | u[s,g,r] ∈ {0,1} | traffic of origin g for s may use r (slow workflows) |
 
@@ -39,6 +41,8 @@ class Layout:
     options: Options
     option_column: Ints  # of count
     zone_column: Ints  # of worst_zone; -1: the option has none
+    replica_column: Ints  # of replicas, [service, region]; -1: none
+    survivor_column: Ints  # of survivors, [service, region]; -1: none
     route_service: Ints
     route_origin: Ints
     route_region: Ints
@@ -87,22 +91,25 @@ class Layout:
             indices = indices[np.isin(self.options.region[low:high], regions)]
         return indices
 
-    def replica_terms(
-        self, service: int, options: Ints, periods: Ints
-    ) -> tuple[Ints, Ints, Floats]:
-        """Triplets of Σ_o k_o n[s,o,t]: row i for ``periods[i]``."""
-        rows = np.repeat(np.arange(len(periods)), len(options))
-        blocks = self.count_block_of(service)[periods]
-        columns = (self.option_column[options][None, :] + blocks[:, None]).ravel()
-        replicas = np.tile(self.options.replicas[options], len(periods)).astype(np.float64)
-        return rows, columns, replicas
+    def replica_terms(self, service: int, regions: Ints, periods: Ints) -> Triplets:
+        """Triplets of Σ_r k[s,r,t]: row i for ``periods[i]``."""
+        return self._per_period(self.replica_column[service, regions], service, periods)
 
-    def zone_terms(self, service: int, options: Ints, periods: Ints) -> tuple[Ints, Ints, Floats]:
-        """Triplets of -Σ_o k_o z[s,o,t]: replicas lost with a region's worst zone."""
-        rows, _, replicas = self.replica_terms(service, options, periods)
+    def survivor_terms(self, service: int, region: int, periods: Ints) -> Triplets:
+        """Triplets of v[s,r,t]: row i for ``periods[i]``."""
+        column = self.survivor_column[service, np.array([region])]
+        return self._per_period(column, service, periods)
+
+    def _per_period(self, first: Ints, service: int, periods: Ints) -> Triplets:
+        first = first[first >= 0]
+        rows = np.repeat(np.arange(len(periods)), len(first))
         blocks = self.count_block_of(service)[periods]
-        columns = (self.zone_column[options][None, :] + blocks[:, None]).ravel()
-        return rows, columns, -replicas
+        columns = (first[None, :] + blocks[:, None]).ravel()
+        return rows, columns, np.ones(len(rows))
+
+
+Triplets = tuple[Ints, Ints, Floats]
+"""Rows, columns and coefficients."""
 
 
 def lay_out(
@@ -134,7 +141,11 @@ def lay_out(
     route_at[route_service, route_origin, route_region] = np.arange(len(route_service))
 
     option_column = _counts(draft, world, names, options, count_blocks, "count")
+    held = np.zeros((len(world.services), len(world.regions)), np.bool_)
+    held[options.service, options.region] = True
     zoned = _zoned(world, options)
+    zoned_places = np.zeros_like(held)
+    zoned_places[options.service[zoned], options.region[zoned]] = True
     zone_column = np.full(len(options), -1)
     if zoned.any():
         zone_column[zoned] = _counts(
@@ -148,6 +159,8 @@ def lay_out(
         options,
         option_column,
         zone_column,
+        _by_place(draft, names, held, count_blocks, "replicas"),
+        _by_place(draft, names, zoned_places, count_blocks, "survivors"),
         route_service,
         route_origin,
         route_region,
@@ -159,9 +172,9 @@ def lay_out(
         *names,
     )
     hours = np.array([layout.block_hours(s) for s in range(len(world.services))])
-    columns, option = _spread(option_column, count_blocks[options.service])
+    option, block = runs(np.arange(len(options)), count_blocks[options.service])
     draft.add_cost(
-        columns,
+        option_column[option] + block,
         (options.price_usd_per_hour * hours[options.service])[option],
         service=options.service[option],
         region=options.region[option],
@@ -169,10 +182,9 @@ def lay_out(
     return draft, layout
 
 
-def _spread(first: Ints, blocks: Ints) -> tuple[Ints, Ints]:
-    """All columns of runs that start at ``first`` with ``blocks`` columns, and their owners."""
-    owner = np.repeat(np.arange(len(first)), blocks)
-    return first[owner] + _within(blocks), owner
+def runs(owners: Ints, blocks: Ints) -> tuple[Ints, Ints]:
+    """Every (owner, block): owner i ``blocks[i]`` times, with 0, 1, …, ``blocks[i]`` - 1."""
+    return np.repeat(owners, blocks), _within(blocks)
 
 
 def _within(blocks: Ints) -> Ints:
@@ -188,11 +200,11 @@ def _routes(
     draft: Draft, names: Names, service: Ints, origin: Ints, region: Ints, route_blocks: Ints
 ) -> Ints:
     blocks = route_blocks[service]
-    owner = np.repeat(np.arange(len(service)), blocks)
+    owner, block = runs(np.arange(len(service)), blocks)
     columns = draft.add_columns(
         "route",
         "share",
-        (service[owner], origin[owner], region[owner], _within(blocks)),
+        (service[owner], origin[owner], region[owner], block),
         (*names[:3], [f"b{b}" for b in range(int(route_blocks.max(initial=0)))]),
         upper=1.0,
     )
@@ -203,7 +215,7 @@ def _counts(
     draft: Draft, world: World, names: Names, options: Options, count_blocks: Ints, family: str
 ) -> Ints:
     blocks = count_blocks[options.service]
-    owner = np.repeat(np.arange(len(options)), blocks)
+    owner, block = runs(np.arange(len(options)), blocks)
     book = world.book.offerings
     rows, row_of = np.unique(options.offering, return_inverse=True)
     offered = book.iloc[rows]
@@ -211,11 +223,28 @@ def _counts(
     columns = draft.add_columns(
         family,
         "instances",
-        (options.service[owner], options.region[owner], row_of[owner], _within(blocks)),
+        (options.service[owner], options.region[owner], row_of[owner], block),
         (names[0], names[2], labels, names[3]),
         integer=True,
     )
     return _firsts(columns, blocks)
+
+
+def _by_place(draft: Draft, names: Names, where: Bools, count_blocks: Ints, family: str) -> Ints:
+    """A column per service, region and block; the first of each run, [service, region]."""
+    service, region = np.nonzero(where)
+    blocks = count_blocks[service]
+    owner, block = runs(np.arange(len(service)), blocks)
+    columns = draft.add_columns(
+        family,
+        "replicas",
+        (service[owner], region[owner], block),
+        (names[0], names[2], names[3]),
+        integer=True,
+    )
+    first = np.full(where.shape, -1)
+    first[service, region] = _firsts(columns, blocks)
+    return first
 
 
 def _firsts(columns: Ints, blocks: Ints) -> Ints:

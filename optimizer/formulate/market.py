@@ -1,12 +1,14 @@
 """What each service could run on in each place, before any rule: its options.
 
 An option is an offering that holds at least one replica. Dominated options are dropped here: an
-option *b* goes when another option *a* of the same service and place does at least as much for no
-more money, counting ``m`` instances of *a* for one of *b*:
+option *b* goes when other options of the same service and place, together and any number of
+times, do at least as much for no more money:
 
-    m = ⌈k_b / k_a⌉,   m · p_a ≤ p_b        (k replicas per instance, p USD per hour)
+    min { Σ_a m_a p_a : Σ_a m_a k_a ≥ k_b, m ∈ ℕ } ≤ p_b    (k replicas, p USD per hour)
 
-Rules that look at more than capacity and price narrow this down, see ``_quota_kind``.
+No plan gets dearer by that, and none loses capacity to the failure of a zone: replicas on more
+instances are never worse spread. Rules that look at more than capacity and price narrow it down:
+quotas count vCPUs and instances, spot shares count spot replicas.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from models.rules import QuotaRule, SpotShareRule
 from models.services import Service
 from models.world import World
 from optimizer.problem import Bools, Floats, Ints
+
+SAME_PRICE = 1e-12
+"""Relative difference below which two sums of prices are equal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,60 +130,149 @@ def _what_lacks(service: Service, world: World) -> str:
     )
 
 
-def drop_dominated(options: Options, world: World) -> tuple[Options, int]:
-    """Options without those that others make useless, and how many were dropped."""
+def drop_dominated(options: Options, world: World, most_replicas: Ints) -> tuple[Options, int]:
+    """Options without those that others make useless, and how many were dropped.
+
+    ``most_replicas`` [service]: the most replicas that any rule or hour asks for; what an
+    instance holds beyond that is of no use.
+    """
     if not len(options):
         return options, 0
-    quota_kind = _quota_kind(options, world)
-    limited_spot = _spot_limited(world)
-    keys = np.stack([options.service, options.region, quota_kind], axis=1)
-    order = np.lexsort((np.arange(len(options)), quota_kind, options.region, options.service))
-    changes = np.flatnonzero(np.any(np.diff(keys[order], axis=0) != 0, axis=1)) + 1
+    quotas, by_instances = _quotas(options, world)
+    limited = _spot_limited(world)
+    place = options.service * len(world.regions) + options.region
+    order = np.argsort(place, kind="stable")
+    changes = np.flatnonzero(np.diff(place[order])) + 1
     keep = np.zeros(len(options), dtype=np.bool_)
     for group in np.split(order, changes):
-        first = group[0]
-        spot_limited = limited_spot[options.service[first]]
-        keep[_undominated(options, group, spot_limited, strict=quota_kind[first] != 0)] = True
+        service = options.service[group[0]]
+        stays = _unbeaten(
+            options.where(group),
+            quotas[group],
+            by_instances,
+            most=max(int(most_replicas[service]), 1),
+            spot_limited=limited[service],
+        )
+        keep[group[stays]] = True
     return options.where(keep), int(len(options) - keep.sum())
 
 
-def _undominated(options: Options, group: Ints, spot_limited: bool, *, strict: bool) -> Ints:
-    """Members of ``group`` (indices) that no other makes useless; ``strict``: quotas count them."""
-    k = options.replicas[group]
-    price = options.price_usd_per_hour[group]
-    vcpus = options.vcpus[group]
-    spot = options.spot[group] & spot_limited
-    # Of options with the same capacity only the cheapest matters, unless a quota counts vCPUs.
-    order = np.lexsort((np.arange(len(group)), vcpus if strict else price, price, k, spot))
-    same = (np.diff(k[order], prepend=-1) == 0) & (np.diff(spot[order], prepend=2) == 0)
-    if strict:
-        same[:] = False
-    chosen = order[~same]
-    chosen = chosen[np.lexsort((chosen, price[chosen], price[chosen] / k[chosen]))]
-    k, price, vcpus, spot = k[chosen], price[chosen], vcpus[chosen], spot[chosen]
-    times = -(-k[None, :] // k[:, None])  # [a, b]: instances of a that replace one of b
-    beats = times * price[:, None] <= price[None, :] * (1 + 1e-12)
-    if strict:  # quotas count vCPUs and instances
-        beats &= (times * vcpus[:, None] <= vcpus[None, :]) & (times == 1)
-    if spot_limited:
-        # On demand never stands in for spot less well; spot must replace spot replica by replica,
-        # because more spot replicas than needed would count against the share.
-        exact = times * k[:, None] == k[None, :]
-        beats &= np.where(spot[:, None], spot[None, :] & exact, True)
-    earlier = np.arange(len(k))[:, None] < np.arange(len(k))[None, :]
-    beats &= earlier | ~beats.T  # of two that beat each other, the first stays
-    np.fill_diagonal(beats, False)
-    stays: Ints = group[chosen[~beats.any(axis=0)]]
+def _unbeaten(
+    here: Options, quotas: Ints, by_instances: int, *, most: int, spot_limited: bool
+) -> list[int]:
+    """Which options of one service and place stay.
+
+    First those that nothing but capacity and price tells apart, ``free`` ones: no quota counts
+    them, and no spot share. They may stand in for any other. Then spot replicas under a share,
+    which only the same number of spot replicas, or free ones, may replace; then what quotas
+    count, which must not use more of a quota than before.
+    """
+    spot = here.spot & spot_limited
+    size: list[int] = here.replicas.tolist()
+    price: list[float] = here.price_usd_per_hour.tolist()
+    # Under a spot share even idle replicas on demand count: they let more spot run.
+    capped = size if spot_limited else np.minimum(here.replicas, most).tolist()
+    free = _sweep(np.flatnonzero((quotas == 0) & ~spot), capped, price, exact=False)
+    cover = _cheapest(free, capped, price, max(capped), exact=False)
+
+    def beaten_by_free(i: int) -> bool:
+        return bool(cover[capped[i]] <= price[i] * (1 + SAME_PRICE))
+
+    left = [i for i in np.flatnonzero((quotas == 0) & spot).tolist() if not beaten_by_free(i)]
+    shared = _sweep(np.array(left, np.int64), size, price, exact=True)
+    stays = free + shared
+    counted = [i for i in np.flatnonzero(quotas != 0).tolist() if not beaten_by_free(i)]
+    if counted:
+        most_counted = max(size[i] for i in counted)
+        match = _cheapest(shared, size, price, most_counted, exact=True)
+        counted = [
+            i for i in counted if not (spot[i] and match[size[i]] <= price[i] * (1 + SAME_PRICE))
+        ]
+        stays += _within_quotas(here, counted, quotas, by_instances)
     return stays
 
 
-def _quota_kind(options: Options, world: World) -> Ints:
-    """0 where no quota counts the option; otherwise a number per set of quotas that do."""
-    kinds = np.zeros(len(options), dtype=np.int64)
-    quotas = [rule for rule in world.rules if isinstance(rule, QuotaRule)]
-    for bit, rule in enumerate(quotas):
-        kinds += counted_by(rule, options, world).astype(np.int64) << bit
-    return kinds
+def _sweep(candidates: Ints, size: list[int], price: list[float], *, exact: bool) -> list[int]:
+    """Candidates that no combination of others covers (or matches exactly) for no more money.
+
+    Combinations need only smaller options: when any cover will do, a larger option that is no
+    dearer stands in alone. So one sweep by size, with the cheapest cover of q replicas so far.
+    """
+    by_size = sorted(candidates.tolist(), key=lambda i: (size[i], price[i], i))
+    if not exact:  # what a larger option undercuts goes first
+        cheapest = np.inf
+        front = []
+        for i in sorted(by_size, key=lambda i: (-size[i], price[i], i)):
+            if price[i] < cheapest:
+                cheapest = price[i]
+                front.append(i)
+        by_size = front[::-1]
+    kept: list[int] = []
+    best = [0.0]
+    for i in by_size:
+        _extend(best, size[i], kept, size, price, exact=exact)
+        if best[size[i]] > price[i] * (1 + SAME_PRICE):
+            kept.append(i)
+            best[size[i]] = price[i]
+    return kept
+
+
+def _cheapest(
+    kept: list[int], size: list[int], price: list[float], most: int, *, exact: bool
+) -> list[float]:
+    """[q]: the least that at least (or exactly) q replicas cost, q = 0 … ``most``."""
+    best = [0.0]
+    _extend(best, most, kept, size, price, exact=exact)
+    return best
+
+
+def _extend(
+    best: list[float],
+    most: int,
+    kept: list[int],
+    size: list[int],
+    price: list[float],
+    *,
+    exact: bool,
+) -> None:
+    for q in range(len(best), most + 1):
+        best.append(
+            min(
+                (price[j] + best[max(0, q - size[j])] for j in kept if not exact or size[j] <= q),
+                default=np.inf,
+            )
+        )
+
+
+def _within_quotas(here: Options, counted: list[int], quotas: Ints, by_instances: int) -> list[int]:
+    """Of options that quotas count: one goes when some number of another holds exactly as many
+    replicas for no more money and no more of every quota that counts it.
+    """
+    index = np.array(counted, np.int64)
+    k, price, vcpus = here.replicas[index], here.price_usd_per_hour[index], here.vcpus[index]
+    times = np.maximum(k[None, :] // k[:, None], 1)  # [a, b]: instances of a for one of b
+    beats = (times * k[:, None] == k[None, :]) & (here.spot[index][:, None] == here.spot[index])
+    beats &= times * price[:, None] <= price[None, :] * (1 + SAME_PRICE)
+    beats &= times * vcpus[:, None] <= vcpus[None, :]
+    beats &= (quotas[index][:, None] & ~quotas[index][None, :]) == 0  # counted by no others
+    beats &= (times == 1) | ((quotas[index][:, None] & by_instances) == 0)
+    earlier = np.arange(len(index))[:, None] < np.arange(len(index))[None, :]
+    beats &= earlier | ~beats.T  # of two that beat each other, the first stays
+    np.fill_diagonal(beats, False)
+    return [i for i, beaten in zip(counted, beats.any(axis=0).tolist(), strict=True) if not beaten]
+
+
+def _quotas(options: Options, world: World) -> tuple[Ints, int]:
+    """Which quotas count each option, as bits, and the bits of those that count instances."""
+    bits = np.zeros(len(options), dtype=np.int64)
+    by_instances = 0
+    rules = [rule for rule in world.rules if isinstance(rule, QuotaRule)]
+    for i, rule in enumerate(rules):
+        bit = 1 << min(i, 62)  # beyond 62 quotas the last bit stands for all the others
+        bits |= np.where(counted_by(rule, options, world), bit, 0)
+        if rule.instances_at_most is not None:
+            by_instances |= bit
+    return bits, by_instances
 
 
 def counted_by(rule: QuotaRule, options: Options, world: World) -> Bools:

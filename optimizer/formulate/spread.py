@@ -16,7 +16,7 @@ import numpy as np
 
 from models.errors import Fault, FaultyInput
 from models.rules import Extent, SpreadRule
-from optimizer.formulate.layout import Layout
+from optimizer.formulate.layout import Layout, runs
 from optimizer.problem import Bools, Draft, Floats, Ints
 
 MOST_ORIGIN_KINDS = 10
@@ -73,7 +73,10 @@ def whole_replicas(needed: Floats) -> Floats:
 
 
 def spread_survives(draft: Draft, layout: Layout) -> None:
-    """Σ_{r ∈ reach(G) \\ lost} Σ_o k_o n[s,o,t] - (worst zone lost) ≥ ⌈share · Σ_{g∈G} D/q⌉."""
+    """Σ_{r ∈ reach(G) \\ lost} k[s,r,t] (+ v[s,lost,t]) ≥ ⌈share · Σ_{g∈G} D[s,g,t]/q_s⌉.
+
+    The survivors v count when a zone is lost and not the whole region.
+    """
     for rule in layout.world.rules:
         if isinstance(rule, SpreadRule):
             for name in rule.services:
@@ -91,18 +94,14 @@ def _one_service(draft: Draft, layout: Layout, rule: SpreadRule, s: int) -> None
             error
         )
     periods = np.arange(layout.periods)
-    if rule.survives is Extent.ZONE:
-        _zone_balance(draft, layout, rule, s)
     for origin_set in sets:
         needed = layout.replicas_needed[s, origin_set.origins].sum(axis=0)
         asked = whole_replicas(rule.share * needed)
         for lost_name, lost in _losses(layout, rule.survives, origin_set.regions):
             left = np.setdiff1d(origin_set.regions, lost)
-            terms = [layout.replica_terms(s, layout.options_of(s, left), periods)]
-            if rule.survives is Extent.ZONE and layout.world.regions[lost[0]].zones > 1:
-                there = layout.options_of(s, lost)
-                terms.append(layout.replica_terms(s, there, periods))
-                terms.append(layout.zone_terms(s, there, periods))
+            terms = [layout.replica_terms(s, left, periods)]
+            if rule.survives is Extent.ZONE and layout.survivor_column[s, lost[0]] >= 0:
+                terms.append(layout.survivor_terms(s, int(lost[0]), periods))
             members = "+".join(layout.origin_names[g] for g in origin_set.origins)
             draft.add_rows(
                 f"spread_survives_{rule.survives.value}",
@@ -130,28 +129,47 @@ def _losses(layout: Layout, extent: Extent, regions: Ints) -> list[tuple[str, In
     return [(layout.place_names[r], np.array([r])) for r in regions]
 
 
-def _zone_balance(draft: Draft, layout: Layout, rule: SpreadRule, s: int) -> None:
-    """Z_r · z[s,o,b] ≥ n[s,o,b]: instances of one option stand evenly in the region's zones."""
-    options = layout.options_of(s)
-    options = options[layout.zone_column[options] >= 0]
-    blocks = int(layout.count_blocks[s])
+def survivors_are_held(draft: Draft, layout: Layout) -> None:
+    """Instances of one option stand evenly in the Z zones of their region, so that
+
+    Z_r · z[s,o,b] ≥ n[s,o,b]   and   v[s,r,b] ≤ Σ_{o∈r} k_o (n[s,o,b] - z[s,o,b]).
+    """
+    options = np.flatnonzero(layout.zone_column >= 0)
+    blocks = layout.count_blocks[layout.options.service[options]]
+    owner, block = runs(options, blocks)
     zones = np.array([region.zones for region in layout.world.regions], np.float64)
-    owner = np.repeat(options, blocks)
-    block = np.tile(np.arange(blocks), len(options))
     rows = np.arange(len(owner))
+    service, region = layout.options.service[owner], layout.options.region[owner]
+    count, worst = layout.option_column[owner] + block, layout.zone_column[owner] + block
     draft.add_rows(
         "zones_are_even",
         "instances",
-        (rows * 0, rows * 0 + s, rows),
-        (
-            [rule.name],
-            layout.service_names,
-            [f"{o}.{b}" for o, b in zip(owner.tolist(), block.tolist(), strict=True)],
-        ),
+        (service, region, rows),
+        (layout.service_names, layout.place_names, _numbers(len(rows))),
+        [(rows, worst, zones[region]), (rows, count, np.full(len(rows), -1.0))],
+        lower=0.0,
+    )
+    survivors_at = np.full(layout.survivor_column.shape, -1)
+    where = np.nonzero(layout.survivor_column >= 0)
+    per_place = layout.count_blocks[where[0]]
+    survivors_at[where] = np.cumsum(per_place) - per_place
+    place, place_block = runs(np.arange(len(per_place)), per_place)
+    survivors = layout.survivor_column[where][place] + place_block
+    held = layout.options.replicas[owner].astype(np.float64)
+    at = survivors_at[service, region] + block
+    draft.add_rows(
+        "survivors_are_held",
+        "replicas",
+        (where[0][place], where[1][place], place_block),
+        (layout.service_names, layout.place_names, layout.period_names),
         [
-            (rows, layout.zone_column[owner] + block, zones[layout.options.region[owner]]),
-            (rows, layout.option_column[owner] + block, np.full(len(rows), -1.0)),
+            (at, count, held),
+            (at, worst, -held),
+            (np.arange(len(survivors)), survivors, np.full(len(survivors), -1.0)),
         ],
         lower=0.0,
-        rule=rule,
     )
+
+
+def _numbers(size: int) -> list[str]:
+    return [str(i) for i in range(size)]
