@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from models.errors import Fault, FaultyInput, Location
 from scenarios.entries import FORMAT_VERSION, WorldFile
-from scenarios.faults import faults_of
+from scenarios.faults import faults_of, shown
 from scenarios.lines import Listed, Mapped, line_at, read_yaml
 
 WORLD_FILE: Final = "world.yaml"
@@ -99,7 +99,7 @@ def check_version(path: Path, data: Mapped, what: str, others: Iterable[str]) ->
     if "trimtab" not in data:
         raise FaultyInput([Fault(at, "the format version is missing", "start with 'trimtab: 1'")])
     if type(version) is not int or version != FORMAT_VERSION:
-        message = f"unknown format version {version!r}"
+        message = f"unknown format version {shown(version)}"
         raise FaultyInput([Fault(at, message, f"write 'trimtab: {FORMAT_VERSION}'")])
 
 

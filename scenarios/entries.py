@@ -240,13 +240,13 @@ class WorldFile(Entry):
     prices: PricesEntry = PricesEntry()
     """Where prices come from."""
     latency: LatencyEntry = LatencyEntry()
-    """How round-trip times are found."""
+    """Where round-trip times come from. Default: estimates from distance."""
     certifications: dict[Name, SomeNames] = Field(default_factory=dict)
     """Certificates that places hold beside the built-in ones: lists by place (`cloud/region`)."""
     policy: PolicyEntry = PolicyEntry()
-    """How decisions are made."""
+    """How decisions are made: horizon, margins, purchase options, when to stop."""
     demand: DemandEntry
-    """What was asked of the services."""
+    """Demand history: what was asked of the services."""
     origins: Origins
     """Where users are: a list, or `{table: file}`."""
     services: Services

@@ -81,7 +81,7 @@ def said_of(detail: ErrorDetails, model: Any) -> tuple[str, str] | None:
         written = given if isinstance(given, list) else ()
         return None if len(written) >= context["min_length"] else (f"{name} is empty", "")
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        return _unknown_tag(name, kind, given, context)
+        return _unknown_tag(name, given, context, models_at(model, detail["loc"]))
     if given is None:
         return f"{name} is empty", f"give {_expected(kind, context)}, or remove the key"
     return _wrong_value(name, key, kind, given, context)
@@ -90,29 +90,29 @@ def said_of(detail: ErrorDetails, model: Any) -> tuple[str, str] | None:
 def _wrong_value(
     name: str, key: str, kind: str, given: Any, context: dict[str, Any]
 ) -> tuple[str, str]:
-    shown = _shown(given)
+    said = shown(given)
     if kind == "string_type" and isinstance(given, (bool, int, float)):
-        return f"{name} must be text, not {shown}", f"put it in quotes: '{_as_written(given)}'"
+        return f"{name} must be text, not {said}", f"put it in quotes: '{_as_written(given)}'"
     if kind == "bool_type" and isinstance(given, str):
         meant = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false"}
         hint = meant.get(given.lower(), "true or false")
-        return f"{name} must be true or false, not {shown}", f"write {hint}"
+        return f"{name} must be true or false, not {said}", f"write {hint}"
     if kind in ("float_type", "int_type") and isinstance(given, str):
         hint = as_number(given, key) or "write a plain number"
-        return f"{name} must be a number, not {shown}", hint
+        return f"{name} must be a number, not {said}", hint
     if kind in ("literal_error", "enum"):
         known = [part.strip(" '") for part in context["expected"].replace(" or ", ",").split(",")]
-        return f"{name} cannot be {shown}", nearest(str(given), known)
+        return f"{name} cannot be {said}", nearest(str(given), known)
     if kind == "string_pattern_mismatch":
         if context["pattern"] == COUNTRY_PATTERN:
             hint = f"did you mean {given.upper()!r}?" if len(given) == 2 else "such as DE or US"
-            return f"{name} must be an ISO 3166 code of two capitals, not {shown}", hint
+            return f"{name} must be an ISO 3166 code of two capitals, not {said}", hint
         return (
-            f"{name} is blank or holds control characters: {shown}",
+            f"{name} is blank or holds control characters: {said}",
             "use printable characters only",
         )
-    expected = _expected(kind, context)
-    return f"{name} must be {expected}, not {shown}", ""
+    hint = f"write [{given}]" if kind == "tuple_type" and isinstance(given, str) else ""
+    return f"{name} must be {_expected(kind, context)}, not {said}", hint
 
 
 def _expected(kind: str, context: dict[str, Any]) -> str:
@@ -143,25 +143,33 @@ def _expected(kind: str, context: dict[str, Any]) -> str:
 
 def unknown_key(name: str, key: str, known: Collection[str], what: str = "key") -> tuple[str, str]:
     """Message and suggestion for a key, or column, that is none of ``known``."""
-    meant, unit = MISNAMED.get(key.lower(), ("", ""))
-    if meant in known:
-        return f"unknown {what} {name}", f"use '{meant}', {unit}"
+    bare = key.lower().partition("_")[2]  # a column's name may start with its mapping's
+    meant, unit = MISNAMED.get(key.lower()) or MISNAMED.get(bare) or ("", "")
+    if found := [field for field in known if f"_{field}".endswith(f"_{meant}") and meant]:
+        return f"unknown {what} {name}", f"use '{found[0]}', {unit}"
     if unit and not meant:
         return f"unknown {what} {name}", unit
     return f"unknown {what} {name}", nearest(key, sorted(known))
 
 
-def _unknown_tag(name: str, kind: str, given: Any, context: dict[str, Any]) -> tuple[str, str]:
+def _unknown_tag(
+    name: str, given: Any, context: dict[str, Any], models: Sequence[type[BaseModel]]
+) -> tuple[str, str]:
+    """Which alternative of a union is meant? Rules tell by ``kind``, changes by their only key."""
     if not isinstance(given, dict):
-        return f"{name} must be a mapping ('key: value'), not {_shown(given)}", ""
-    known = [part.strip(" '<>") for part in context.get("expected_tags", "").split(",")]
-    if kind == "union_tag_not_found":
-        return f"{name} needs a {context['discriminator']}", ""
+        return f"{name} must be a mapping ('key: value'), not {shown(given)}", ""
+    known = [
+        str(get_args(fields["kind"].annotation)[0]) if "kind" in fields else next(iter(fields))
+        for fields in (model.model_fields for model in models)
+    ]
+    if "tag" not in context:
+        return f"{name} does not say of what kind it is", f"one of {', '.join(known)}"
     tag = str(context["tag"]).strip("<>")
     return f"{name}: unknown kind {tag!r}", nearest(tag, known)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as its author wrote it, in short."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

@@ -14,8 +14,8 @@ from scenarios.units import UNITS
 
 # Control characters, line separators and bidirectional overrides would let a name forge lines of
 # a report or a log. Everything else, markup and formulas included, is text that outputs escape.
-_NO_CONTROL = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-NAME_PATTERN = rf"^{_NO_CONTROL}*\S{_NO_CONTROL}*$"
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+NAME_PATTERN = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
 PROSE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
 COUNTRY_PATTERN = r"^[A-Z]{2}$"
 

@@ -198,6 +198,8 @@ class _Composer:
             frame = stack[-1]
             if isinstance(inner, (MappingEndEvent, SequenceEndEvent)):
                 stack.pop()
+                for line, source in frame.merges:
+                    self._merge(frame.value, source, line)
                 if frame.anchor:
                     size = self.nodes - frame.nodes_before + 1
                     self.anchors[frame.anchor] = (frame.value, size)
@@ -267,13 +269,12 @@ class _Composer:
         key, frame.key = frame.key, None
         assert key is not None  # noqa: S101 - a mapping's value always follows its key
         if key == "<<":
-            self._merge(holder, value, line)
-        elif key in frame.written:
+            frame.merges.append((line, value))
+        elif key in holder:
             message = f"the key {key!r} stands twice in the same mapping"
             first = f"remove one (the other is on line {holder.lines[key]})"
             self._add(frame.key_line, message, first)
         else:
-            frame.written.add(key)
             holder[key] = value
             holder.lines[key] = frame.key_line if is_open else line
 
@@ -306,7 +307,7 @@ class _Frame:
     nodes_before: int
     key: str | None = None
     key_line: int = 0
-    written: set[str] = field(default_factory=set)
+    merges: list[tuple[int, Any]] = field(default_factory=list)
 
     @property
     def wants_key(self) -> bool:

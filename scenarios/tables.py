@@ -145,6 +145,7 @@ def _rows(
             (*above, last), kind, _ = columns[name]
             holder = row.setdefault(above[0], {}) if above else row
             holder[last] = _cell(cell, kind)
+        row.lines = dict.fromkeys(row, line)
         yield row
 
 
