@@ -120,6 +120,8 @@ def _write_parts(parts: Parts, folder: Path, inline: bool) -> None:
     """``world.yaml``; its tables inline, or each in a Parquet file beside it."""
     document = []
     for key, value in parts.items():
+        if isinstance(value, pd.DataFrame | list) and len(value) == 0:
+            continue  # a company of one service calls nobody
         if not isinstance(value, pd.DataFrame):
             document.append(entry(key, value))
         elif inline:

@@ -11,7 +11,7 @@ Why every generated world is feasible, with margin:
   those who are kept out of AWS, has no limit;
 * teams that must survive a region or a cloud may use all three clouds and need no GPUs, and
   every service may have six places: two near each origin;
-* budgets come from an upper estimate: dear instances at the peak around the clock, twice.
+* budgets come from an upper estimate: dear instances for half more than the peak, always.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scenarios.generate.company import Company, Journey
 
 HOURS_PER_MONTH: Final = 730.0
 # Upper estimates for on-demand prices in the generated worlds' places, and for egress.
-USD_PER_VCPU_HOUR: Final = 0.075
+USD_PER_VCPU_HOUR: Final = 0.065
 USD_PER_GPU_HOUR: Final = 0.9
 USD_PER_GB: Final = 0.15
 GB_PER_KIB: Final = 1024 / 1e9
@@ -134,19 +134,22 @@ def _quotas(company: Company, peak_rps: Floats) -> list[dict[str, Any]]:
 
 
 def _budgets(company: Company, peak_rps: Floats, mean_rps: Floats) -> list[dict[str, Any]]:
-    """In all, for the three dearest teams, and half of everything for Google Cloud."""
+    """In all, for the three dearest teams, and half of everything for Google Cloud.
+
+    The estimate pays for half more replicas than the last week's peak takes, around the clock,
+    and for an instance that is just large enough for one replica in each of six places.
+    """
     services = company.services
-    replicas = peak_rps / services["replica_throughput_rps"].to_numpy() + 2
-    # Replicas take more vCPUs than they ask for when memory decides, and instances round up.
+    replicas = peak_rps / services["replica_throughput_rps"].to_numpy()
+    # A replica takes more vCPUs than it asks for when memory decides.
     asked = services["replica_vcpus"].to_numpy()
     vcpus = np.maximum(asked, services["replica_memory_gib"].to_numpy() / 4) / 0.9
-    usd_per_hour = (
-        replicas * (vcpus * USD_PER_VCPU_HOUR)
-        + replicas * services["replica_gpus"].to_numpy() * USD_PER_GPU_HOUR
-        + 4 * 8 * USD_PER_VCPU_HOUR
-    )
+    smallest = 2.0 ** np.ceil(np.log2(np.maximum(vcpus, 2)))
+    gpus = services["replica_gpus"].to_numpy()
+    usd_per_hour = (1.5 * replicas * vcpus + 6 * smallest) * USD_PER_VCPU_HOUR
+    usd_per_hour += (1.5 * replicas + 6) * gpus * USD_PER_GPU_HOUR
     gb_per_hour = mean_rps * (services["response_kib"].to_numpy() + 1.0) * 3600 * GB_PER_KIB
-    usd_per_month = 2 * (usd_per_hour + gb_per_hour * USD_PER_GB) * HOURS_PER_MONTH
+    usd_per_month = (usd_per_hour + 1.5 * gb_per_hour * USD_PER_GB) * HOURS_PER_MONTH
     by_team = np.bincount(company.team, weights=usd_per_month)
     dearest = np.argsort(-by_team, kind="stable")[:3].tolist()
     total = float(by_team.sum())
