@@ -62,7 +62,8 @@ def find_scenarios(names: Sequence[str], world: Path) -> tuple[Path, ...]:
 
 def _scenario_files(name: str, folder: Path) -> tuple[Path, ...]:
     inside = folder / WHATIFS
-    for path in (Path(name), folder / name, inside / name, inside / f"{name}.yaml"):
+    beside = (folder / name, folder / f"{name}.yaml", inside / name, inside / f"{name}.yaml")
+    for path in (Path(name), *beside):
         if path.is_file():
             return (path,)
         if path.is_dir():

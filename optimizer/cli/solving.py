@@ -147,7 +147,8 @@ def _whatifs(
     files: Sequence[Path], world: World, catalogue: Catalogue
 ) -> list[tuple[Scenario, World]]:
     """Every scenario with the world that it makes; raises the faults of all of them at once."""
-    made, faults = [], []
+    made: list[tuple[Scenario, World]] = []
+    faults: list[Fault] = []
     for file in files:
         try:
             scenario = read_scenario(file)

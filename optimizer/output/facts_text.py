@@ -21,7 +21,7 @@ OFFERINGS_FORMAT: Final = "trimtab-prices"
 def offerings_text(
     book: PriceBook, shown: pd.DataFrame, matching: int, width: int, colour: bool
 ) -> str:
-    """``shown`` of ``matching`` offerings; every row says how old its price is and its source."""
+    """``shown`` of ``matching`` offerings; every price with its date and source."""
     return rendered(_offerings(book, shown, matching, width), width, colour)
 
 
@@ -94,12 +94,14 @@ def _counted(rows: pd.DataFrame, field: str) -> list[Document]:
 def _offerings(
     book: PriceBook, shown: pd.DataFrame, matching: int, width: int
 ) -> Iterator[RenderableType]:
-    numbers = ["USD/hour", "vCPU", "GiB", "GPU"]
-    rest = ["Arch", "Price of"] if width < WIDE else ["Arch", "Price of", "Source"]
-    made = table(
-        f"Prices, book {book.name}", ["Place", "Type", "Purchase", *numbers, *rest], numbers
-    )
+    wide = width >= WIDE
+    numbers = ["USD/hour", "vCPU", "GiB"]
+    more = ["GPU", "Arch"] if wide else []
+    yield words(f"Prices, book {book.name}", "bold")
+    made = table("", ["Place", "Type", "Purchase", *numbers, *more, "Of"], numbers)
+    sources: dict[tuple[str, str], int] = {}
     for row in records(shown):
+        source = (str(row["price_date"]), str(row["source"]))
         gpus = f"{row['gpus']:g} {row['gpu_model']}".strip() if row["gpus"] else ""
         made.add_row(
             words(f"{row['cloud']}/{row['region']}"),
@@ -108,12 +110,12 @@ def _offerings(
             price_text(row["price_usd_per_hour"]),
             f"{row['vcpus']:g}",
             f"{row['memory_gib']:g}",
-            words(gpus),
-            words(str(row["architecture"])),
-            words(str(row["price_date"])),
-            *([words(str(row["source"]))] if width >= WIDE else []),
+            *([words(gpus), words(str(row["architecture"]))] if wide else []),
+            f"[{sources.setdefault(source, len(sources) + 1)}]",
         )
     yield made
+    for (day, name), number in sources.items():
+        yield words(f"[{number}] {day}, {name or 'source not given'}")
     if matching > len(shown):
         yield words(f"{len(shown):,} of {matching:,} offerings; --cheapest N shows more.", "dim")
 

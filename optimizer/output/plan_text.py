@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -38,6 +39,7 @@ from optimizer.output.terminal import (
 MOST_SERVICES: Final = 30
 MOST_RULES: Final = 12
 MOST_PLACES: Final = 4
+MOST_REASONS: Final = 20
 
 
 def outcome_text(outcome: Outcome, width: int, colour: bool) -> str:
@@ -124,9 +126,9 @@ def _today(plan: Plan, head: Headline) -> Iterator[RenderableType]:
     if broken and plan.world.fleet.groups:
         yield words(f"Today's fleet breaks {plural(len(broken), 'rule')}:", "yellow")
         for item in broken[:MOST_RULES]:
-            yield words(f"  {item.rule.name}: {item.how}")
+            yield _indented(words(f"{item.rule.name}: {item.how}"))
         if len(broken) > MOST_RULES:
-            yield words(f"  and {len(broken) - MOST_RULES:,} more", "dim")
+            yield _indented(words(f"and {len(broken) - MOST_RULES:,} more", "dim"))
 
 
 def _clouds(plan: Plan) -> Table:
@@ -221,20 +223,26 @@ def _infeasible(outcome: Infeasible) -> Iterator[RenderableType]:
             else f"These {len(outcome.clash)} rules cannot be kept together; "
             f"without any one of them, the others can ({proven} set found):"
         )
-        yield from map(_rule, outcome.clash)
+        yield from (_indented(_rule(rule)) for rule in outcome.clash)
     else:
         yield words("Demand cannot be placed even without rules.")
-    for reason in outcome.reasons:
-        yield words(f"  {reason}")
+    for reason in outcome.reasons[:MOST_REASONS]:
+        yield _indented(words(reason))
+    if len(outcome.reasons) > MOST_REASONS:
+        yield _indented(words(f"and {len(outcome.reasons) - MOST_REASONS:,} more", "dim"))
 
 
 def _rule(rule: Rule) -> Text:
-    line = words(f"  {rule.name}", "bold").append(f": {words(rule.in_words)}")
+    line = words(rule.name, "bold").append(f": {words(rule.in_words)}")
     if rule.at.file:
         line.append(f"  ({words(str(rule.at))})", "dim")
     if rule.why:
         line.append(f"  because: {words(rule.why)}")
     return line
+
+
+def _indented(line: Text) -> Padding:
+    return Padding(line, (0, 0, 0, 2))
 
 
 def _unfinished(outcome: Unfinished) -> Iterator[RenderableType]:

@@ -46,14 +46,14 @@ def words(text: str, style: str = "") -> Text:
 
 
 def table(title: str, columns: Sequence[str], right: Iterable[str] = ()) -> Table:
-    """A table without rows yet; the columns in ``right`` hold numbers."""
+    """A table without rows yet, with or without title; the columns in ``right`` hold numbers."""
     numbers = set(right)
     made = Table(
-        title=words(title, "bold"),
+        title=words(title, "bold") if title else None,
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 1),
+        padding=(0, 1, 0, 0),
     )
     for name in columns:
         if name in numbers:
