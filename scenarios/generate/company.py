@@ -125,7 +125,8 @@ def _calls(
 ) -> pd.DataFrame:
     """One to three callers per service below the web layer, a tenth of them from other teams."""
     called = np.flatnonzero(layer > 0)
-    callee = np.repeat(called, np.array(chance.pick((1, 2, 3), (55, 30, 15), len(called))))
+    callers = np.array(chance.pick((1, 2, 3), (55, 30, 15), len(called)), np.int64)
+    callee = np.repeat(called, callers)
     above = np.searchsorted(team * 4 + layer, team[callee] * 4 + layer[callee]) - starts[callee]
     caller = starts[callee] + chance.below(above)
     webs = np.flatnonzero(layer == 0)
