@@ -15,6 +15,7 @@ from providers.pricebook.embedded import load_embedded_book
 from providers.pricebook.files import read_book
 from scenarios.build import build_world
 from scenarios.documents import WorldDocument, read_world
+from scenarios.tables import origin_names
 
 
 def gather(path: Path, watch: Watch = SILENT) -> tuple[World, Catalogue]:
@@ -44,6 +45,6 @@ def catalogue_for(document: WorldDocument) -> Catalogue:
     latency = document.latency
     trips = RoundTrips() if latency.factor is None else RoundTrips(factor=latency.factor)
     if latency.measured is not None:
-        names = {*regions, *(origin.name for origin in document.content.origins)}
+        names = {*regions, *origin_names(document)}
         trips = read_round_trips(latency.measured, names, trips.factor)
     return Catalogue(regions, book, load_egress(), trips)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.errors import Location
 from scenarios.documents import WorldDocument, escapes, names_of
+from scenarios.entries import OriginEntry
 from scenarios.faults import Faults, alternatives, models_at, said_of, unknown_key
 from scenarios.fields import Entry, Table
 from scenarios.lines import Mapped, line_at, plain_scalar
@@ -80,6 +81,12 @@ def entries_of(
         return _written(document.path, rows, content), document.left_out.get(section, frozenset())
     path = table_path(document.folder, content.table, document.at(section, "table"), faults)
     return _validated(path, model, faults) if path else ([], frozenset())
+
+
+def origin_names(document: WorldDocument) -> frozenset[str]:
+    """Names of a document's origins, faulty ones included; ``build_world`` tells their faults."""
+    entries, left_out = entries_of(document, "origins", OriginEntry, Faults())
+    return frozenset(written.entry.name for written in entries) | left_out
 
 
 def _validated(

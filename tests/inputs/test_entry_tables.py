@@ -12,6 +12,7 @@ from models.errors import Fault
 from models.world import Catalogue, World
 from scenarios.build import build_world
 from scenarios.documents import read_world
+from scenarios.tables import origin_names
 
 Faults = Callable[..., list[Fault]]
 HEAD = """\
@@ -156,6 +157,12 @@ def test_damaged_parquet_table(write: Callable[..., Path], faults_of: Faults) ->
     (path.parent / "fleet.parquet").write_bytes(b"PAR1 this is no table PAR1")
     (fault,) = faults_of(text=HEAD.replace("fleet.csv", "fleet.parquet"), **GOOD)
     assert "not readable Parquet" in fault.message
+
+
+def test_names_of_origins_before_the_world_is_built(write: Callable[..., Path]) -> None:
+    faulty = ORIGINS.replace("40.7", "north")
+    path = write(text=HEAD, **{**GOOD, "origins_csv": faulty})
+    assert origin_names(read_world(path)) == {"europe", "america"}
 
 
 def test_missing_table(faults_of: Faults) -> None:
