@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.registry import Benchmark, CaseFailed, Metric, every_benchmark, measured
+from benchmarks.registry import Benchmark, Case, CaseFailed, Metric, every_benchmark, measured
 
 DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -63,9 +64,8 @@ def _run(benchmark: Benchmark, data: Path | None, *, as_json: bool) -> int:
     if benchmark.needs and data is None:
         status.print(f"{benchmark.name}: not run: needs --data")
         return 0
-    table = Table("case", "metric", title=f"{benchmark.name}: {benchmark.about}")
-    for title in ("value", "unit", "baseline", "ratio"):
-        table.add_column(title, justify="left" if title == "unit" else "right")
+    if not as_json:
+        screen.print(f"\n[bold]{benchmark.name}[/]: {benchmark.about}")
     failed = 0
     with status.status(f"{benchmark.name} ...") as spinner:
         for case, metrics in measured(benchmark.cases(data)):
@@ -77,9 +77,7 @@ def _run(benchmark: Benchmark, data: Path | None, *, as_json: bool) -> int:
                 for metric in metrics:
                     print(_as_json(benchmark.name, case.name, metric), flush=True)
             else:
-                _add(table, case.name, metrics)
-    if table.row_count:
-        screen.print(table)
+                screen.print(_as_table(case, metrics))
     return failed
 
 
@@ -96,15 +94,24 @@ def _as_json(benchmark: str, case: str, metric: Metric) -> str:
     return json.dumps(measurement, allow_nan=False)
 
 
-def _add(table: Table, case: str, metrics: Sequence[Metric]) -> None:
-    for k, metric in enumerate(metrics):
+def _as_table(case: Case, metrics: Sequence[Metric]) -> Table:
+    table = Table(title=f"\n{case.name}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("metric", min_width=18)
+    table.add_column("value", justify="right", min_width=12)
+    table.add_column("unit", min_width=4)
+    if case.baseline is not None:
+        table.add_column(case.baseline, justify="right")
+        table.add_column("ratio", justify="right", min_width=8)
+    for metric in metrics:
         figures = (metric.value, metric.baseline, metric.ratio)
-        value, baseline, ratio = ("" if f is None else f"{f:,.4g}" for f in figures)
-        table.add_row(case if k == 0 else "", metric.name, value, metric.unit, baseline, ratio)
-    table.add_section()
+        value, *compared = ("-" if figure is None else f"{figure:,.4g}" for figure in figures)
+        columns = () if case.baseline is None else compared
+        table.add_row(metric.name, value, metric.unit, *columns)
+    return table
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # processes of cases end in any case
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 from benchmarks.registry import Case, Metric, benchmark
 
@@ -29,30 +30,35 @@ def exact(data: Path | None) -> Iterator[Case]:
 
 
 def measure(services: int, backend: str, folder: Path) -> Iterator[Metric]:
-    """Generate a world, plan it, and say what it took."""
-    from dataclasses import replace
-
-    from models.plan import Infeasible, Unfinished
+    """Generate a world, formulate and solve it, and say what it took."""
+    from optimizer import late
+    from optimizer.formulate.assemble import formulate
+    from optimizer.formulate.market import survey
+    from optimizer.formulate.reach import measure as measure_distances
     from optimizer.gather import gather
-    from optimizer.plan import make_plan
+    from optimizer.plan import foresee
+    from optimizer.solve.answers import ProvenInfeasible, Solved
     from scenarios.generator import generate_world
 
     generate_world(services, HOURS, SEED, folder)
     world, _ = gather(folder)
-    world = replace(world, policy=replace(world.policy, time_limit_s=TIME_LIMIT_S))
-    outcome = make_plan(world, backend=backend)
-    if isinstance(outcome, Infeasible):
-        raise RuntimeError(f"the generated world has no plan: {outcome.reasons or outcome.clash}")
-    if isinstance(outcome, Unfinished):
-        yield Metric("solve_time", outcome.seconds, "s")
-        yield Metric("gap", None, "1")
-        return
-    proof = outcome.placement.certificate
-    yield Metric("rows", proof.rows, "1")
-    yield Metric("columns", proof.columns, "1")
-    yield Metric("integer_columns", proof.integer_columns, "1")
-    yield Metric("nonzeros", proof.nonzeros, "1")
-    yield Metric("build_time", proof.build_s, "s")
-    yield Metric("solve_time", proof.solve_s, "s")
-    yield Metric("objective", proof.objective_usd, "USD")
-    yield Metric("gap", proof.gap, "1")
+    expected = foresee(world)
+    solver = late.backend(backend)
+    started = perf_counter()
+    distances = measure_distances(world)
+    demands = (expected.demand_rps, expected.direct_rps)
+    problem = formulate(world, survey(world), distances, *demands).problem
+    build_s = perf_counter() - started
+    answer = solver.solve(problem, gap=world.policy.gap_target, time_limit_s=TIME_LIMIT_S)
+    if isinstance(answer, ProvenInfeasible):
+        raise RuntimeError("generated worlds are feasible, and this one is not")
+    found = (answer.objective, answer.gap) if isinstance(answer, Solved) else (None, None)
+    rows, columns = problem.matrix.shape
+    yield Metric("rows", rows, "1")
+    yield Metric("columns", columns, "1")
+    yield Metric("integer_columns", int(problem.integer.sum()), "1")
+    yield Metric("nonzeros", problem.matrix.nnz, "1")
+    yield Metric("build_time", build_s, "s")
+    yield Metric("solve_time", answer.seconds, "s")
+    yield Metric("objective", found[0], "USD")
+    yield Metric("gap", found[1], "1")
