@@ -111,8 +111,8 @@ def prices(
 ) -> None:
     """Look prices up, each with its date and source; the cheapest come first."""
     from models.offerings import Architecture, Purchase
-    from optimizer.output.facts_text import book_document, book_text
     from optimizer.output.json_values import json_text
+    from optimizer.output.prices_text import book_document, book_text
     from providers.pricebook.search import search
 
     book = _book(world, file)
@@ -139,8 +139,8 @@ def prices(
 def _print_offerings(
     book: PriceBook, found: pd.DataFrame, cheapest: int | None, form: TableFormat
 ) -> None:
-    from optimizer.output.facts_text import offerings_document, offerings_text
     from optimizer.output.json_values import json_text
+    from optimizer.output.prices_text import offerings_document, offerings_text
     from optimizer.output.sheets import csv_bytes
 
     shown = found if cheapest is None else found.head(cheapest)
@@ -170,7 +170,7 @@ def regions(
 ) -> None:
     """List the known places."""
     from models.latency import estimated_rtt_ms
-    from optimizer.output.facts_text import regions_text
+    from optimizer.output.regions_text import regions_text
     from providers.geography.regions import load_regions
 
     known = load_regions()

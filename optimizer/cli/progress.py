@@ -58,6 +58,7 @@ class _Bars:
     @contextmanager
     def stage(self, name: str, total: float | None = None) -> Iterator[Stage]:
         task = self.progress.add_task(plain(name), total=total, note="")
+        self.progress.refresh()
         try:
             yield _Bar(self.progress, task)
         finally:
@@ -65,4 +66,4 @@ class _Bars:
 
     def note(self, text: str) -> None:
         if self.progress.task_ids:
-            self.progress.update(self.progress.task_ids[-1], note=plain(text))
+            self.progress.update(self.progress.task_ids[-1], note=plain(text), refresh=True)

@@ -1,15 +1,14 @@
-"""Price books and regions as terminal tables, CSV and JSON."""
+"""Price books as terminal tables and JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import pandas as pd
 from rich.console import RenderableType
 
 from models.offerings import PriceBook
-from models.places import Region
 from optimizer.output.json_values import Document, finite_or_null, records
 from optimizer.output.money import price_text
 from optimizer.output.plan_text import cloud_name
@@ -61,28 +60,6 @@ def book_document(book: PriceBook) -> Document:
         "unpriced": _counted(book.unpriced, "reason"),
         "notes": dict(book.notes),
     }
-
-
-def regions_text(
-    regions: Sequence[Region], rtt_ms: Sequence[float] | None, width: int, colour: bool
-) -> str:
-    """Places with their law, zones and, when asked for, the round trip from somewhere."""
-    wide, widest = width >= WIDE, width >= 1.5 * WIDE
-    numbers = ["Zones", *(["RTT ms"] if rtt_ms is not None else [])]
-    more = [*(["Law"] if wide else []), *(["Certificates"] if widest else [])]
-    names = ["Place", "Where", "Country", *more, *numbers]
-    made = table(plural(len(regions), "place"), names, numbers)
-    for i, region in enumerate(regions):
-        made.add_row(
-            words(region.place),
-            words(region.display_name),
-            words(region.country),
-            *([words(" ".join(sorted(region.jurisdictions)))] if wide else []),
-            *([words(" ".join(sorted(region.certifications)))] if widest else []),
-            str(region.zones),
-            *([f"{rtt_ms[i]:.0f}"] if rtt_ms is not None else []),
-        )
-    return rendered([made], width, colour)
 
 
 def _counted(rows: pd.DataFrame, field: str) -> list[Document]:
