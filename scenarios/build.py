@@ -8,7 +8,6 @@ from dataclasses import replace
 import pandas as pd
 
 from models.demand import History
-from models.errors import FaultyInput
 from models.latency import RoundTrips
 from models.offerings import PriceBook
 from models.places import Region
@@ -57,12 +56,12 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     policy = policy_of(top.entry.policy)
     if candidates:
         check_services_fit(services, book.offerings, policy, faults)
-    before = len(faults.found)
+    before = faults.count
     call_entries, _ = entries_of(document, "dependencies", DependencyEntry, faults)
     dependencies = dependencies_of(call_entries, known, faults)
     workflow_entries, _ = entries_of(document, "workflows", WorkflowEntry, faults)
     workflows = workflows_of(workflow_entries, known, faults)
-    calls_are_clear = len(faults.found) == before and not (
+    calls_are_clear = faults.count == before and not (
         document.left_out.keys() & {"services", "dependencies", "workflows"} or spoiled
     )
     implied = [*service_rules(service_entries), *workflow_rules(workflow_entries)]
@@ -77,7 +76,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     if table is not None and calls_are_clear:
         check_reach(services, dependencies, workflows, series_of(table), faults)
     if faults.found or table is None:
-        raise FaultyInput(faults.found)
+        raise faults.refusal()
     return World(
         name=top.entry.world,
         description=top.entry.description,
@@ -135,7 +134,7 @@ def _candidates(
     faults: Faults,
 ) -> tuple[Region, ...]:
     """The known regions that the world's ``places`` hold and the book prices, sorted."""
-    before = len(faults.found)
+    before = faults.count
     wanted = place_filter(top.entry.places, top, ("places",), known, faults)
     priced = set(book.places)
     for i, place in enumerate((top.entry.places.places if top.entry.places else None) or ()):
@@ -147,7 +146,7 @@ def _candidates(
         for place in sorted(regions)
         if place in priced and wanted.holds(regions[place])
     ]
-    if not candidates and len(faults.found) == before:
+    if not candidates and faults.count == before:
         message = f"no known region with a price matches: {wanted.in_words}"
         faults.add(top.at("places"), message, "ask for fewer things at once under 'places'")
     return tuple(candidates)
@@ -174,5 +173,5 @@ def _history(document: WorldDocument, known: Known, faults: Faults) -> pd.DataFr
     path = table_path(document.folder, demand.history, at, faults)
     if path is None:
         return None
-    services = known.services.keys() | known.left_out
+    services = known.service_names
     return read_history(path, services, known.origins, demand.gaps == "fill", faults)

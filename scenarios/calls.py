@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from models.services import Dependency, Service, Step, Workflow, call_order
 from scenarios.entries import DependencyEntry, WorkflowEntry
@@ -17,9 +18,9 @@ def dependencies_of(
     entries: Sequence[Written[DependencyEntry]], known: Known, faults: Faults
 ) -> tuple[Dependency, ...]:
     """Dependencies, with faults for unknown services, pairs that stand twice, and cycles."""
-    services = known.services.keys() | known.left_out
+    services = known.service_names
     seen: set[tuple[str, str]] = set()
-    callees: dict[str, list[str]] = {}
+    callees: dict[str, list[str]] = {}  # by caller
     for written in entries:
         caller, callee = written.entry.caller, written.entry.callee
         for field, name in (("caller", caller), ("callee", callee)):
@@ -29,11 +30,11 @@ def dependencies_of(
             message = f"the dependency of {caller!r} on {callee!r} stands twice"
             faults.add(written.at(), message, "keep one and add up its calls_per_request")
         seen.add((caller, callee))
-        callees.setdefault(callee, []).append(caller)
-    if cycle := _cycle({callee: tuple(callers) for callee, callers in callees.items()}):
-        first = set(cycle.split(" → "))
-        at = next(w.at() for w in entries if w.entry.caller in first and w.entry.callee in first)
-        faults.add(at, f"dependencies run in a circle: {cycle}", "leave one of these calls out")
+        callees.setdefault(caller, []).append(callee)
+    if cycle := _cycle(callees):
+        at = next(w.at() for w in entries if [w.entry.caller, w.entry.callee] == cycle[:2])
+        message = f"dependencies run in a circle: {_in_words(cycle)}"
+        faults.add(at, message, "leave one of these calls out")
     return tuple(
         Dependency(
             caller=written.entry.caller,
@@ -52,7 +53,7 @@ def workflows_of(
 ) -> tuple[Workflow, ...]:
     """Workflows, with faults for unknown services, steps and origins, and for cycles."""
     check_unique(entries, "workflow", faults)
-    services = known.services.keys() | known.left_out
+    services = known.service_names
     for written in entries:
         entry = written.entry
         steps = [step.service for step in entry.steps]
@@ -65,7 +66,7 @@ def workflows_of(
                 faults.add(at, f"the step {step.service!r} stands twice", "call each service once")
             check_names(step.after, written, ("steps", i, "after"), "step", steps, faults)
         if cycle := _cycle({step.service: step.after for step in entry.steps}):
-            message = f"the steps of workflow {entry.name!r} wait in a circle: {cycle}"
+            message = f"steps of workflow {entry.name!r} wait in a circle: {_in_words(cycle)}"
             faults.add(written.at("steps"), message, "leave one of these 'after' out")
     return tuple(
         Workflow(
@@ -79,13 +80,19 @@ def workflows_of(
     )
 
 
-def _cycle(waits_for: dict[str, tuple[str, ...]]) -> str:
-    """The services of a cycle, in words; empty when there is none."""
+def _cycle(follows: Mapping[str, Sequence[str]]) -> list[str]:
+    """A cycle of a graph, its first node again at its end; empty when there is none."""
     try:
-        call_order(waits_for)
-    except ValueError as error:
-        return str(error)
-    return ""
+        TopologicalSorter(follows).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
+
+
+def _in_words(cycle: Sequence[str], most: int = 10) -> str:
+    if len(cycle) <= most:
+        return " → ".join(cycle)
+    return f"{' → '.join(cycle[:most])} → ... ({len(cycle) - 1:,} in all)"
 
 
 def check_reach(

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from models.errors import Fault, FaultyInput, Location
 from scenarios.entries import FORMAT_VERSION, WorldFile
-from scenarios.faults import faults_of, shown
+from scenarios.faults import Faults, shown
 from scenarios.lines import Listed, Mapped, line_at, read_yaml
 
 WORLD_FILE: Final = "world.yaml"
@@ -105,14 +105,15 @@ def check_version(path: Path, data: Mapped, what: str, others: Iterable[str]) ->
 
 def _without_faulty_entries(path: Path, data: Mapped, error: ValidationError) -> WorldDocument:
     """The document without the entries that hold faults; raises when others hold any."""
-    faults = faults_of(error, WorldFile, data, str(path))
+    faults = Faults()
+    faults.add_all(error, WorldFile, data, str(path))
     faulty: dict[str, set[int]] = {}
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
         section, item = detail["loc"][0], next((p for p in detail["loc"] if isinstance(p, int)), -1)
         if section in _LISTS and item >= 0:
             faulty.setdefault(str(section), set()).add(item)
         elif detail["type"] != "too_short":
-            raise FaultyInput(faults) from None
+            raise faults.refusal() from None
     kept, left_out = Mapped(data.line), {}
     kept.lines.update(data.lines)
     for key, value in data.items():
@@ -123,8 +124,8 @@ def _without_faulty_entries(path: Path, data: Mapped, error: ValidationError) ->
     try:
         content = WorldFile.model_validate(kept)
     except ValidationError:  # nothing is left of a list that must not be empty
-        raise FaultyInput(faults) from None
-    return _checked(WorldDocument(path, content, kept, tuple(faults), left_out))
+        raise faults.refusal() from None
+    return _checked(WorldDocument(path, content, kept, faults.refusal().faults, left_out))
 
 
 def _without(rows: Listed, indices: set[int]) -> Listed:
@@ -145,15 +146,15 @@ def names_of(rows: Iterable[Any]) -> frozenset[str]:
 
 def _checked(document: WorldDocument) -> WorldDocument:
     """Check what the caller needs before the world is built: where prices and latency lie."""
-    faults = list(document.faults)
+    faults = Faults(list(document.faults))
     prices, latency = document.content.prices, document.content.latency
     if prices.book is not None and prices.file is not None:
         at = document.at("prices", "book")
-        faults.append(Fault(at, "prices come from a book or from a file, not both", "remove one"))
+        faults.add(at, "prices come from a book or from a file, not both", "remove one")
     if latency.measured is not None and (said := escapes(document.folder, latency.measured)):
-        faults.append(Fault(document.at("latency", "measured"), *said))
-    if len(faults) > len(document.faults):
-        raise FaultyInput(faults)
+        faults.add(document.at("latency", "measured"), *said)
+    if faults.count:
+        raise faults.refusal()
     return document
 
 

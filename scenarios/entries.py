@@ -59,8 +59,8 @@ class PolicyEntry(Entry):
 
     horizon_hours: Annotated[int, Field(ge=1, le=744)] = 24
     """Hours to plan."""
-    demand_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Quantile of forecast demand that capacity is planned for, between 0 and 1."""
+    demand_quantile: Annotated[float, Field(ge=0.05, le=0.99)] = 0.9
+    """Quantile of forecast demand that capacity is planned for, 0.05 to 0.99."""
     headroom: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of an instance's vCPUs and memory that replicas may use, above 0 and up to 1."""
     route_hours: Annotated[int, Field(ge=1, le=744)] = 24

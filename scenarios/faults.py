@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import UnionType
@@ -11,34 +11,62 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from models.errors import Fault, Location
+from models.errors import NOWHERE, Fault, FaultyInput, Location
 from scenarios.fields import COUNTRY_PATTERN
-from scenarios.lines import Mapped, line_at
+from scenarios.lines import line_at
 from scenarios.units import MISNAMED, as_number
 
-_SEARCHES = 200  # nearest names are looked for this often: beyond, they would only cost time
+MOST_LISTED = 1000
+_MOST_COMPARED = 50_000  # names, in search of near ones: beyond, that would only cost time
 
 
 @dataclass
 class Faults:
-    """Gathers faults."""
+    """Gathers faults, and stops listing them when there are too many to read.
+
+    ``count`` counts those added, listed or not.
+    """
 
     found: list[Fault] = field(default_factory=list)
-    _searches: int = 0
+    count: int = 0
+    _compared: int = 0
+    _omitted: int = 0
 
     def add(self, at: Location, message: str, suggestion: str = "") -> None:
-        self.found.append(Fault(at, message, suggestion))
+        self.count += 1
+        if len(self.found) < MOST_LISTED:
+            self.found.append(Fault(at, message, suggestion))
+        else:
+            self._omitted += 1
 
-    def unknown(self, at: Location, what: str, name: str, known: Iterable[str]) -> None:
+    def unknown(self, at: Location, what: str, name: str, known: Collection[str]) -> None:
         """``name`` is not one of ``known``: say which come nearest."""
-        self._searches += 1
-        suggestion = nearest(name, list(known)) if self._searches <= _SEARCHES else ""
-        self.add(at, f"unknown {what} {name!r}", suggestion)
+        self._compared += len(known)
+        suggestion = nearest(name, known) if self._compared <= _MOST_COMPARED else ""
+        self.add(at, f"unknown {what} {shown(name)}", suggestion)
+
+    def add_all(self, error: ValidationError, model: type[BaseModel], data: Any, file: str) -> None:
+        """The faults of a validation of ``data`` (what ``read_yaml`` gave, or a list of its
+        like) as a ``model``, each at its line."""
+        for detail in error.errors(include_url=False):
+            path = detail["loc"]
+            row, detail["loc"] = (path[0], path[1:]) if isinstance(path[0], int) else (None, path)
+            if len(self.found) >= MOST_LISTED:
+                self.add(NOWHERE, "")
+            elif said := _said_of(detail, model):
+                held = data if row is None else data[row]
+                self.add(Location(file, line_at(held, detail["loc"])), *said)
+
+    def refusal(self) -> FaultyInput:
+        """The exception that tells them all."""
+        more = Fault(NOWHERE, f"{self._omitted:,} more faults are not listed", "mend these first")
+        return FaultyInput([*self.found, *([more] if self._omitted else [])])
 
 
 def nearest(name: str, known: Collection[str]) -> str:
     """Did you mean ...? The nearest of ``known``, or all of them when they are few."""
     by_folded = {candidate.casefold(): candidate for candidate in known}
+    name = name[:200]
     close = get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(repr(by_folded[c]) for c in close)}?"
@@ -48,19 +76,7 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"known: {some}" if len(known) <= 8 else f"known: {some} and {len(known) - 8} more"
 
 
-def faults_of(
-    error: ValidationError, model: type[BaseModel], data: Mapped, file: str
-) -> list[Fault]:
-    """A validation error of a whole document, as faults with lines."""
-    found = []
-    for detail in error.errors(include_url=False):
-        if said := said_of(detail, model):
-            at = Location(file, line_at(data, detail["loc"]))
-            found.append(Fault(at, *said))
-    return found
-
-
-def said_of(detail: ErrorDetails, model: Any) -> tuple[str, str] | None:
+def _said_of(detail: ErrorDetails, model: Any) -> tuple[str, str] | None:
     """Message and suggestion for one error in data of type ``model``; None when it only repeats
     another one."""
     kind, given = detail["type"], detail["input"]

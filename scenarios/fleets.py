@@ -41,7 +41,7 @@ def fleet_of(
     too, unless the unpriced are to be reported.
     """
     sales = _sales(book, {written.entry.instance_type for written in entries})
-    services = known.services.keys() | known.left_out
+    services = known.service_names
     for written in entries:
         entry = written.entry
         if entry.service not in services:

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from models.demand import HISTORY_COLUMNS
 from models.errors import Location
-from scenarios.faults import Faults, nearest
+from scenarios.faults import Faults, nearest, shown
 from scenarios.tables import first_line
 
 MAX_ROWS: Final = 50_000_000
 _SHOWN = 3  # rows or gaps that a fault names; it counts the others
+_NAMES_SHOWN = 20  # unknown names that get a fault of their own
 _SERIES_SHOWN = 20  # series with gaps that get a fault of their own
 _FIRST_HOUR = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp()) // 3600
 _LAST_HOUR = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) // 3600
@@ -45,7 +46,7 @@ def read_history(
     ``path`` is a .csv or .parquet file. Rows of different series may be mixed, but each series
     must be in order of time.
     """
-    before = len(faults.found)
+    before = faults.count
     table = _read(path, faults)
     if table is None:
         return None
@@ -58,7 +59,7 @@ def read_history(
     origin = _codes(rows, table["origin"], "origin", sorted(set(origins)))
     rps = _rates(rows, table["rps"])
     _check_series(rows, hours, service, origin, gaps_are_fine)
-    if len(faults.found) > before:
+    if faults.count > before:
         return None
     order = np.lexsort((hours, origin.codes, service.codes))
     return pd.DataFrame(
@@ -104,13 +105,16 @@ class _Rows:
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             reader = csv.reader(file)
             row = -2  # the header comes first
-            for cells in reader:
-                row += bool(cells)
-                if row in wanted:
-                    found[row] = reader.line_num
-                if row >= max(wanted):
-                    break
-        return [found.get(row, 0) for row in wanted]
+            try:
+                for cells in reader:
+                    row += bool(cells)
+                    if row in wanted:
+                        found[row] = reader.line_num
+                    if row >= max(wanted):
+                        break
+            except csv.Error:  # a cell too long for this reader: count as if each row were a line
+                pass
+        return [found.get(row, row + 2) for row in wanted]
 
 
 def _read(path: Path, faults: Faults) -> Any | None:
@@ -229,9 +233,14 @@ def _codes(rows: _Rows, column: Any, what: str, known: list[str]) -> pd.Categori
     indices = pc.fill_null(whole.indices, len(names)).to_numpy(zero_copy_only=False)
     translated = np.array([index.get(name, -1) for name in names] + [-1], np.int64)
     codes: NDArray[np.int64] = translated[indices]
-    for i, name in enumerate(names):
-        if name not in index:
-            rows.add(indices == i, f"unknown {what} {name!r}", nearest(name, known))
+    unknown = [i for i, name in enumerate(names) if name not in index]
+    for i in unknown[:_NAMES_SHOWN]:
+        hint = nearest(names[i], known)
+        rows.add(indices == i, f"unknown {what} {shown(names[i])}", hint)
+    if len(unknown) > _NAMES_SHOWN:
+        others = np.isin(indices, unknown[_NAMES_SHOWN:])
+        more = f"{len(unknown) - _NAMES_SHOWN:,} more unknown {what}s"
+        rows.add(others, more, f"only {what}s of the world may have a history")
     rows.add(indices == len(names), f"no {what}", f"fill in the {what}")
     return pd.Categorical.from_codes(codes, categories=pd.Index(known))
 

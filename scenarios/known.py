@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from models.errors import Location
@@ -31,9 +32,14 @@ class Known:
     families: frozenset[str]
     left_out: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def teams(self) -> frozenset[str]:
         return frozenset(self.services.values()) - {""}
+
+    @cached_property
+    def service_names(self) -> frozenset[str]:
+        """Every service that may be named, faulty ones included."""
+        return self.left_out.union(self.services)
 
 
 def known_names(
@@ -111,8 +117,7 @@ def selected_services(
         return tuple(name for name, team in known.services.items() if team == chosen.team)
     if isinstance(chosen, str):
         return tuple(known.services)
-    names = known.services.keys() | known.left_out
-    check_names(chosen, written, path, "service", names, faults)
+    check_names(chosen, written, path, "service", known.service_names, faults)
     return tuple(chosen)
 
 

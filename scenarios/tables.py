@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from models.errors import Location
 from scenarios.documents import WorldDocument, escapes, names_of
 from scenarios.entries import OriginEntry
-from scenarios.faults import Faults, alternatives, models_at, said_of, unknown_key
+from scenarios.faults import Faults, alternatives, models_at, unknown_key
 from scenarios.fields import Entry, Table
 from scenarios.lines import Mapped, line_at, plain_scalar
 
@@ -94,16 +94,12 @@ def _validated(
 ) -> tuple[list[Written[E_]], frozenset[str]]:
     rows = list(_rows(path, _columns(model), faults))
     adapter: TypeAdapter[list[E_]] = TypeAdapter(list[model])  # type: ignore[valid-type]
-    faulty: set[int] = set()
     try:
         entries = adapter.validate_python(rows)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            row = int(detail["loc"][0])
-            faulty.add(row)
-            detail["loc"] = detail["loc"][1:]
-            if said := said_of(detail, model):
-                faults.add(Location(str(path), rows[row].line), *said)
+        faults.add_all(error, model, rows, str(path))
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        faulty = {int(detail["loc"][0]) for detail in details}
         good = [row for i, row in enumerate(rows) if i not in faulty]
         bad = [rows[i] for i in faulty]
         return _written(path, good, adapter.validate_python(good)), names_of(bad)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from models.errors import FaultyInput, Location
+from models.errors import Location
 from models.offerings import Purchase
 from models.rules import AllowedPlacesRule, BudgetRule
 from models.world import Catalogue, DemandFactor, World
@@ -34,7 +34,7 @@ from scenarios.changes import (
     WithdrawChange,
 )
 from scenarios.documents import check_version
-from scenarios.faults import Faults, faults_of
+from scenarios.faults import Faults
 from scenarios.known import Known, check_names, known_names, place_filter, selected_services
 from scenarios.lines import read_yaml
 from scenarios.rules import written_rules
@@ -63,7 +63,9 @@ def read_scenario(path: Path) -> Scenario:
     try:
         content = ScenarioFile.model_validate(data)
     except ValidationError as error:
-        raise FaultyInput(faults_of(error, ScenarioFile, data, str(path))) from None
+        faults = Faults()
+        faults.add_all(error, ScenarioFile, data, str(path))
+        raise faults.refusal() from None
     changes = zip(content.changes, data["changes"], strict=True)
     return Scenario(
         name=content.scenario,
@@ -90,8 +92,8 @@ def apply(scenario: Scenario, world: World, catalogue: Catalogue) -> World:
     faults = Faults()
     for written in scenario.changes:
         world = _Step(scenario.name, written, world, known, faults).world_after()
-    if faults.found:
-        raise FaultyInput(faults.found)
+    if faults.count:
+        raise faults.refusal()
     return world
 
 

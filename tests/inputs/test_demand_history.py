@@ -78,6 +78,19 @@ def test_lines_count_blank_lines_and_quoted_newlines(faults_of: Faults) -> None:
     assert fault.at.line == 7
 
 
+def test_very_long_names(faults_of: Faults) -> None:
+    (fault,) = faults_of(demand=f"{GOOD}2026-03-01T03:00:00Z,{'w' * 900_000},europe,1\n")
+    assert fault.at.line == 5
+    assert len(fault.message) < 200
+
+
+def test_many_unknown_names_are_summed_up(faults_of: Faults) -> None:
+    rows = "".join(f"2026-03-01T00:00:00Z,s{i},europe,1\n" for i in range(30))
+    faults = faults_of(demand=GOOD + rows)
+    assert len(faults) == 21
+    assert any("10 more unknown services" in fault.message for fault in faults)
+
+
 def test_gaps_are_listed_by_series(faults_of: Faults) -> None:
     holes = [hour for i, hour in enumerate(HOURS) if i not in (2, 5, 6, 9, 12, 13, 14)]
     rows = _series(holes) + _series(HOURS[:20], origin="america")
