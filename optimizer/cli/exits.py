@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import replace
 from enum import IntEnum
 
-from models.errors import FaultyInput, TrimtabError, UnusableData
+from models.errors import Fault, FaultyInput, TrimtabError, UnusableData
 from optimizer.output.plain import plain
 
 
@@ -37,7 +38,7 @@ def end_of(error: Exception, debug: bool) -> ExitCode:
     """Say on stderr what went wrong, and how the run ends."""
     if debug:
         traceback.print_exception(error)
-    print(_complaint(error), file=sys.stderr)  # noqa: T201
+    sys.stderr.write(f"{_complaint(error)}\n")
     if isinstance(error, FaultyInput | UnusableData):
         return ExitCode.BAD_INPUT
     return ExitCode.FAILED
@@ -45,18 +46,16 @@ def end_of(error: Exception, debug: bool) -> ExitCode:
 
 def _complaint(error: Exception) -> str:
     if isinstance(error, FaultyInput):
-        faults = [
-            f"{plain(str(fault.at))}: {plain(fault.message)}" if fault.at.file
-            else plain(fault.message)
-            for fault in error.faults
-        ]  # fmt: skip
-        hints = [
-            f"\n    → {plain(fault.suggestion)}" if fault.suggestion else ""
-            for fault in error.faults
-        ]
-        many = f"{len(faults):,} faults in the input:\n" if len(faults) > 1 else ""
-        return many + "\n".join(fault + hint for fault, hint in zip(faults, hints, strict=True))
+        count = len(error.faults)
+        heading = [f"{count:,} faults in the input:"] if count > 1 else []
+        return "\n".join([*heading, *map(_told, error.faults)])
     if isinstance(error, TrimtabError):
         return plain(str(error))
     kind = type(error).__name__
     return f"trimtab failed: {kind}: {plain(str(error))}\n    → run again with --debug to see where"
+
+
+def _told(fault: Fault) -> str:
+    """The fault as it prints itself, each of its parts on one line."""
+    at = replace(fault.at, file=plain(fault.at.file))
+    return str(Fault(at, plain(fault.message), plain(fault.suggestion)))
