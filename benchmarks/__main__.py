@@ -104,10 +104,16 @@ def _as_table(case: Case, metrics: Sequence[Metric]) -> Table:
         table.add_column("ratio", justify="right", min_width=8)
     for metric in metrics:
         figures = (metric.value, metric.baseline, metric.ratio)
-        value, *compared = ("-" if figure is None else f"{figure:,.4g}" for figure in figures)
+        value, *compared = map(_in_short, figures)
         columns = () if case.baseline is None else compared
         table.add_row(metric.name, value, metric.unit, *columns)
     return table
+
+
+def _in_short(figure: float | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.4g}"
 
 
 if __name__ == "__main__":
