@@ -11,6 +11,7 @@ from models.demand import History
 from models.latency import RoundTrips
 from models.offerings import PriceBook
 from models.places import Region
+from models.services import Dependency, Workflow
 from models.world import Catalogue, World
 from scenarios.calls import check_reach, dependencies_of, workflows_of
 from scenarios.documents import WorldDocument
@@ -56,14 +57,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     policy = policy_of(top.entry.policy)
     if candidates:
         check_services_fit(services, book.offerings, policy, faults)
-    before = faults.count
-    call_entries, _ = entries_of(document, "dependencies", DependencyEntry, faults)
-    dependencies = dependencies_of(call_entries, known, faults)
-    workflow_entries, _ = entries_of(document, "workflows", WorkflowEntry, faults)
-    workflows = workflows_of(workflow_entries, known, faults)
-    calls_are_clear = faults.count == before and not (
-        document.left_out.keys() & {"services", "dependencies", "workflows"} or spoiled
-    )
+    dependencies, workflow_entries, workflows, calls_are_clear = _calls(document, known, faults)
     implied = [*service_rules(service_entries), *workflow_rules(workflow_entries)]
     rule_entries, _ = entries_of(document, "rules", Entry, faults)
     rules = (*implied, *written_rules(rule_entries, implied, known, faults))
@@ -73,7 +67,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     fleet = fleet_of(groups, catalogue.book, places, report, known, faults)
     round_trips = _round_trips(top, catalogue, known, faults)
     table = _history(document, known, faults)
-    if table is not None and calls_are_clear:
+    if table is not None and calls_are_clear and not spoiled:
         check_reach(services, dependencies, workflows, series_of(table), faults)
     if faults.found or table is None:
         raise faults.refusal()
@@ -95,6 +89,19 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
         egress=catalogue.egress,
         round_trips=round_trips,
     )
+
+
+def _calls(
+    document: WorldDocument, known: Known, faults: Faults
+) -> tuple[tuple[Dependency, ...], list[Written[WorkflowEntry]], tuple[Workflow, ...], bool]:
+    """Dependencies, and workflows as written and as nouns; last, whether all of them are whole."""
+    before = faults.count
+    entries, _ = entries_of(document, "dependencies", DependencyEntry, faults)
+    dependencies = dependencies_of(entries, known, faults)
+    workflow_entries, _ = entries_of(document, "workflows", WorkflowEntry, faults)
+    workflows = workflows_of(workflow_entries, known, faults)
+    left_out = document.left_out.keys() & {"services", "dependencies", "workflows"}
+    return dependencies, workflow_entries, workflows, faults.count == before and not left_out
 
 
 def book_in(book: PriceBook, regions: Collection[Region]) -> PriceBook:
