@@ -149,14 +149,17 @@ class SpreadRule(_Written):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotShareRule(_Written):
-    """At most ``at_most`` of the replicas of each service run on interruptible capacity."""
+    """In each place, at most ``at_most`` of a service's replicas run on interruptible capacity.
+
+    Per place, because a place loses its spot capacity at once, and its users with it.
+    """
 
     services: tuple[str, ...]
     at_most: float
 
     @property
     def in_words(self) -> str:
-        return f"{_some(self.services)} runs at most {self.at_most:.0%} of its replicas on spot"
+        return f"{_some(self.services)} runs at most {self.at_most:.0%} of its replicas in a place on spot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

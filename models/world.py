@@ -27,7 +27,9 @@ class Policy:
     """Capacity is planned for this quantile of forecast demand."""
     headroom: float = 0.9
     """Share of an instance's vCPUs and memory that replicas may use, in (0, 1]."""
-    route_hours: int = 24
+    count_hours: int = 1
+    """Sizes stay the same for blocks of this many hours (1: they may change every hour)."""
+    route_hours: int = 1
     """Routes stay the same for blocks of this many hours (1: they may change every hour)."""
     purchases: frozenset[Purchase] = frozenset({Purchase.ON_DEMAND, Purchase.SPOT})
     burstable: bool = False

@@ -60,8 +60,8 @@ def _counts(formulation: Formulation, values: Floats) -> pd.DataFrame:
     layout = formulation.layout
     option = np.repeat(np.arange(len(layout.options)), layout.periods)
     period = np.tile(np.arange(layout.periods), len(layout.options))
-    per_hour = layout.count_blocks[layout.options.service[option]] > 1
-    column = layout.option_column[option] + np.where(per_hour, period, 0)
+    blocks = np.stack([layout.count_block_of(s) for s in range(len(layout.service_names))])
+    column = layout.option_column[option] + blocks[layout.options.service[option], period]
     count = np.round(values[column]).astype(np.int64)
     runs = count > 0
     option, period, count = option[runs], period[runs], count[runs]

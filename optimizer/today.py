@@ -315,11 +315,17 @@ def _lost_with(extent: Extent, region: Region, group: Group, replicas: int) -> t
 def _too_much_spot(rule: SpotShareRule, fleet: _Fleet) -> str | None:
     beyond = []
     for name in rule.services:
-        held = fleet.of(name)
-        total = sum(replicas for _, _, replicas in held)
-        spot = sum(replicas for group, _, replicas in held if group.purchase is Purchase.SPOT)
-        if total and spot > rule.at_most * total:
-            beyond.append(f"{name} runs {spot / total:.0%} on spot")
+        total: dict[str, int] = {}
+        spot: dict[str, int] = {}
+        for group, _, replicas in fleet.of(name):
+            total[group.place] = total.get(group.place, 0) + replicas
+            if group.purchase is Purchase.SPOT:
+                spot[group.place] = spot.get(group.place, 0) + replicas
+        beyond += [
+            f"{name} runs {held / total[place]:.0%} on spot in {place}"
+            for place, held in sorted(spot.items())
+            if held > rule.at_most * total[place]
+        ]
     return _listed(beyond)
 
 

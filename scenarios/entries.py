@@ -63,7 +63,9 @@ class PolicyEntry(Entry):
     """Quantile of forecast demand that capacity is planned for, 0.05 to 0.99."""
     headroom: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of an instance's vCPUs and memory that replicas may use, above 0 and up to 1."""
-    route_hours: Annotated[int, Field(ge=1, le=744)] = 24
+    count_hours: Annotated[int, Field(ge=1, le=744)] = 1
+    """Numbers of instances stay the same for blocks of this many hours."""
+    route_hours: Annotated[int, Field(ge=1, le=744)] = 1
     """Routes stay the same for blocks of this many hours."""
     purchases: Annotated[tuple[PlannedPurchase, ...], Field(strict=False, min_length=1)] = (
         "on_demand",

@@ -125,6 +125,7 @@ def policy_of(entry: PolicyEntry) -> Policy:
         horizon_hours=entry.horizon_hours,
         demand_quantile=entry.demand_quantile,
         headroom=entry.headroom,
+        count_hours=entry.count_hours,
         route_hours=entry.route_hours,
         purchases=frozenset(Purchase(name) for name in entry.purchases),
         burstable=entry.burstable,

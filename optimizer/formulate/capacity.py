@@ -75,16 +75,16 @@ def demand_is_met(draft: Draft, layout: Layout) -> None:
     is what cutting planes live on.
     """
     needed = layout.replicas_needed
-    periods = np.arange(layout.periods)
     for s in range(len(layout.service_names)):
+        periods = layout.telling_periods(s)
         regions = np.flatnonzero(layout.reach[s].any(axis=0))
         if not len(regions):
             continue
         row_of_region = np.full(len(layout.place_names), -1)
         row_of_region[regions] = np.arange(len(regions)) * len(periods)
-        supply = layout.replica_column[s, regions][:, None] + layout.count_block_of(s)[None, :]
+        supply = layout.replica_column[s, regions][:, None] + layout.count_block_of(s)[periods]
         routes = np.flatnonzero(layout.route_service == s)
-        block = layout.route_block_of(s)
+        block = layout.route_block_of(s)[periods]
         draft.add_rows(
             "demand_is_met",
             "replicas",
@@ -97,9 +97,12 @@ def demand_is_met(draft: Draft, layout: Layout) -> None:
             [
                 (np.arange(supply.size), supply.ravel(), np.ones(supply.size)),
                 (
-                    (row_of_region[layout.route_region[routes]][:, None] + periods).ravel(),
+                    (
+                        row_of_region[layout.route_region[routes]][:, None]
+                        + np.arange(len(periods))
+                    ).ravel(),
                     (layout.route_column[routes][:, None] + block).ravel(),
-                    -needed[s, layout.route_origin[routes]].ravel(),
+                    -needed[s, layout.route_origin[routes]][:, periods].ravel(),
                 ),
             ],
             lower=0.0,
@@ -112,18 +115,19 @@ def replicas_come_whole(draft: Draft, layout: Layout) -> None:
     Implied for whole numbers of instances by the rows above; without these the bound would be
     weaker by the rounding.
     """
-    periods = np.arange(layout.periods)
     for s, name in enumerate(layout.service_names):
         for origin_set in _sets(layout, s):
             needed = layout.replicas_needed[s, origin_set.origins].sum(axis=0)
+            asked = whole_replicas(layout.peak_per_block(s, needed))
             members = "+".join(layout.origin_names[g] for g in origin_set.origins)
+            blocks = np.arange(len(asked))
             draft.add_rows(
                 "replicas_come_whole",
                 "replicas",
-                (periods * 0, periods * 0, periods),
+                (blocks * 0, blocks * 0, blocks),
                 ([name], [members], layout.period_names),
-                [layout.replica_terms(s, origin_set.regions, periods)],
-                lower=whole_replicas(needed),
+                [layout.replica_terms(s, origin_set.regions)],
+                lower=asked,
             )
 
 
@@ -144,13 +148,13 @@ def min_replicas(draft: Draft, layout: Layout) -> None:
         if layout.world.services[s].stateful:
             _min_replicas_where_open(draft, layout, rule, s)
             continue
-        periods = np.arange(layout.periods)
+        blocks = np.arange(int(layout.count_blocks[s]))
         draft.add_rows(
             "min_replicas",
             "replicas",
-            (periods * 0, periods * 0 + s, periods),
+            (blocks * 0, blocks * 0 + s, blocks),
             ([rule.name], layout.service_names, layout.period_names),
-            [layout.replica_terms(s, all_regions, periods)],
+            [layout.replica_terms(s, all_regions)],
             lower=float(rule.at_least),
             rule=rule,
         )
@@ -245,26 +249,29 @@ def places_within(draft: Draft, layout: Layout) -> None:
 
 
 def spot_within_share(draft: Draft, layout: Layout) -> None:
-    """Σ_{spot o} k_o n[s,o,t] ≤ a · Σ_o k_o n[s,o,t], per service and hour."""
+    """Σ_{spot o∈r} k_o n[s,o,b] ≤ a · Σ_{o∈r} k_o n[s,o,b], per service, place and block."""
     for rule in layout.world.rules:
-        if not isinstance(rule, SpotShareRule):
-            continue
-        for name in rule.services:
-            s = layout.service_names.index(name)
-            options = layout.options_of(s)
-            if not layout.options.spot[options].any():
-                continue
-            blocks = np.arange(int(layout.count_blocks[s]))
-            counts = layout.option_column[options][None, :] + blocks[:, None]
-            weight = layout.options.replicas[options] * (
-                layout.options.spot[options] - rule.at_most
-            )
-            draft.add_rows(
-                "spot_within_share",
-                "replicas",
-                (blocks * 0, blocks * 0 + s, blocks),
-                ([rule.name], layout.service_names, layout.period_names),
-                [(np.repeat(blocks, len(options)), counts.ravel(), np.tile(weight, len(blocks)))],
-                upper=0.0,
-                rule=rule,
-            )
+        if isinstance(rule, SpotShareRule):
+            for name in rule.services:
+                s = layout.service_names.index(name)
+                for r in np.unique(layout.options.region[layout.options_of(s)]).tolist():
+                    _spot_share(draft, layout, rule, s, r)
+
+
+def _spot_share(draft: Draft, layout: Layout, rule: SpotShareRule, s: int, r: int) -> None:
+    options = layout.options_of(s, np.array([r]))
+    spot = layout.options.spot[options]
+    if not spot.any():
+        return
+    blocks = np.arange(int(layout.count_blocks[s]))
+    counts = layout.option_column[options][None, :] + blocks[:, None]
+    weight = layout.options.replicas[options] * (spot - rule.at_most)
+    draft.add_rows(
+        "spot_within_share",
+        "replicas",
+        (blocks * 0, blocks * 0 + s, blocks * 0 + r, blocks),
+        ([rule.name], layout.service_names, layout.place_names, layout.period_names),
+        [(np.repeat(blocks, len(options)), counts.ravel(), np.tile(weight, len(blocks)))],
+        upper=0.0,
+        rule=rule,
+    )

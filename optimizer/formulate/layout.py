@@ -10,8 +10,8 @@
 | ``open`` | y[s,r] ∈ {0,1} | service s runs in region r (stateful services, bounded places) |
 | ``uses`` | u[s,g,r] ∈ {0,1} | traffic of origin g for s may use r (slow workflows) |
 
-A *block* is a run of hours in which a variable keeps its value: one hour for the counts of
-stateless services, the whole horizon for stateful ones; ``policy.route_hours`` for routes.
+A *block* is a run of hours in which a variable keeps its value: ``policy.count_hours`` for counts
+and ``policy.route_hours`` for routes of stateless services, the whole horizon for stateful ones.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Layout:
     route_column: Ints
     route_at: Ints  # [service, origin, region] → index into route_*; -1: none
     open_column: Ints  # [service, region]; -1: none
-    count_blocks: Ints  # [service]: 1 or the number of periods
+    count_blocks: Ints  # [service]: into how many blocks the horizon falls
     route_blocks: Ints  # [service]
     service_names: Sequence[str]
     origin_names: Sequence[str]
@@ -69,19 +69,36 @@ class Layout:
 
     def route_block_of(self, service: int) -> Ints:
         """The route block of every period."""
-        if self.route_blocks[service] == 1:
-            return np.zeros(self.periods, np.int64)
-        return np.arange(self.periods) // self.world.policy.route_hours
+        return _block_of(
+            self.periods, int(self.route_blocks[service]), self.world.policy.route_hours
+        )
 
     def count_block_of(self, service: int) -> Ints:
         """The count block of every period."""
-        if self.count_blocks[service] == 1:
-            return np.zeros(self.periods, np.int64)
-        return np.arange(self.periods)
+        return _block_of(
+            self.periods, int(self.count_blocks[service]), self.world.policy.count_hours
+        )
 
-    def block_hours(self, service: int) -> float:
-        """Hours that one count block lasts."""
-        return self.periods / float(self.count_blocks[service])
+    def block_hours(self, service: int) -> Ints:
+        """Hours that each count block lasts."""
+        return np.bincount(self.count_block_of(service)).astype(np.int64)
+
+    def peak_per_block(self, service: int, values: Floats) -> Floats:
+        """The highest of ``values`` [period] in each count block."""
+        starts = np.unique(self.count_block_of(service), return_index=True)[1]
+        peaks: Floats = np.maximum.reduceat(values, starts)
+        return peaks
+
+    def telling_periods(self, service: int) -> Ints:
+        """Periods whose demand no other period of the same blocks exceeds for every origin."""
+        blocks = self.count_block_of(service) * self.periods + self.route_block_of(service)
+        demand = self.demand_rps[service].T
+        same = blocks[:, None] == blocks[None, :]
+        covers = same & np.all(demand[:, None, :] >= demand[None, :, :], axis=2)
+        earlier = np.arange(self.periods)[:, None] < np.arange(self.periods)[None, :]
+        covers &= earlier | ~covers.T
+        np.fill_diagonal(covers, False)
+        return np.flatnonzero(~covers.any(axis=0))
 
     def options_of(self, service: int, regions: Ints | None = None) -> Ints:
         """Indices of the service's options, in the given regions only if given."""
@@ -91,21 +108,19 @@ class Layout:
             indices = indices[np.isin(self.options.region[low:high], regions)]
         return indices
 
-    def replica_terms(self, service: int, regions: Ints, periods: Ints) -> Triplets:
-        """Triplets of Σ_r k[s,r,t]: row i for ``periods[i]``."""
-        return self._per_period(self.replica_column[service, regions], service, periods)
+    def replica_terms(self, service: int, regions: Ints) -> Triplets:
+        """Triplets of Σ_r k[s,r,b]: a row per count block."""
+        return self._per_block(self.replica_column[service, regions], service)
 
-    def survivor_terms(self, service: int, region: int, periods: Ints) -> Triplets:
-        """Triplets of v[s,r,t]: row i for ``periods[i]``."""
-        column = self.survivor_column[service, np.array([region])]
-        return self._per_period(column, service, periods)
+    def survivor_terms(self, service: int, region: int) -> Triplets:
+        """Triplets of v[s,r,b]: a row per count block."""
+        return self._per_block(self.survivor_column[service, np.array([region])], service)
 
-    def _per_period(self, first: Ints, service: int, periods: Ints) -> Triplets:
+    def _per_block(self, first: Ints, service: int) -> Triplets:
         first = first[first >= 0]
-        rows = np.repeat(np.arange(len(periods)), len(first))
-        blocks = self.count_block_of(service)[periods]
+        blocks = np.arange(int(self.count_blocks[service]))
         columns = (first[None, :] + blocks[:, None]).ravel()
-        return rows, columns, np.ones(len(rows))
+        return np.repeat(blocks, len(first)), columns, np.ones(len(columns))
 
 
 Triplets = tuple[Ints, Ints, Floats]
@@ -126,7 +141,7 @@ def lay_out(
     draft = Draft(world.rules)
     periods = demand_rps.shape[2]
     stateful = np.array([service.stateful for service in world.services])
-    count_blocks = np.where(stateful, 1, periods)
+    count_blocks = np.where(stateful, 1, -(-periods // world.policy.count_hours))
     route_blocks = np.where(stateful, 1, -(-periods // world.policy.route_hours))
     names = (
         [service.name for service in world.services],
@@ -171,15 +186,22 @@ def lay_out(
         route_blocks,
         *names,
     )
-    hours = np.array([layout.block_hours(s) for s in range(len(world.services))])
+    hours = [layout.block_hours(s) for s in range(len(world.services))]
     option, block = runs(np.arange(len(options)), count_blocks[options.service])
     draft.add_cost(
         option_column[option] + block,
-        (options.price_usd_per_hour * hours[options.service])[option],
+        options.price_usd_per_hour[option]
+        * np.concatenate([np.zeros(0), *(hours[s] for s in options.service)]),
         service=options.service[option],
         region=options.region[option],
     )
     return draft, layout
+
+
+def _block_of(periods: int, blocks: int, hours: int) -> Ints:
+    if blocks == 1:
+        return np.zeros(periods, np.int64)
+    return np.arange(periods) // hours
 
 
 def runs(owners: Ints, blocks: Ints) -> tuple[Ints, Ints]:

@@ -39,8 +39,7 @@ def _one_quota(
     region: int,
 ) -> None:
     periods = np.arange(layout.periods)
-    per_hour = layout.count_blocks[layout.options.service[options]] > 1
-    blocks = np.where(per_hour[:, None], periods[None, :], 0)
+    blocks = np.array([layout.count_block_of(s) for s in layout.options.service[options].tolist()])
     draft.add_rows(
         f"quota_holds_{unit}",
         unit,

@@ -93,20 +93,20 @@ def _one_service(draft: Draft, layout: Layout, rule: SpreadRule, s: int) -> None
         raise FaultyInput([Fault(rule.at, message, "merge origins that are close together")]) from (
             error
         )
-    periods = np.arange(layout.periods)
+    blocks = np.arange(int(layout.count_blocks[s]))
     for origin_set in sets:
         needed = layout.replicas_needed[s, origin_set.origins].sum(axis=0)
-        asked = whole_replicas(rule.share * needed)
+        asked = whole_replicas(rule.share * layout.peak_per_block(s, needed))
         for lost_name, lost in _losses(layout, rule.survives, origin_set.regions):
             left = np.setdiff1d(origin_set.regions, lost)
-            terms = [layout.replica_terms(s, left, periods)]
+            terms = [layout.replica_terms(s, left)]
             if rule.survives is Extent.ZONE and layout.survivor_column[s, lost[0]] >= 0:
-                terms.append(layout.survivor_terms(s, int(lost[0]), periods))
+                terms.append(layout.survivor_terms(s, int(lost[0])))
             members = "+".join(layout.origin_names[g] for g in origin_set.origins)
             draft.add_rows(
                 f"spread_survives_{rule.survives.value}",
                 "replicas",
-                (periods * 0, periods * 0 + s, periods * 0, periods * 0, periods),
+                (blocks * 0, blocks * 0 + s, blocks * 0, blocks * 0, blocks),
                 (
                     [rule.name],
                     layout.service_names,

@@ -84,6 +84,7 @@ def _head(outcome: Outcome) -> Document:
         "policy": {
             "demand_quantile": policy.demand_quantile,
             "headroom": policy.headroom,
+            "count_hours": policy.count_hours,
             "route_hours": policy.route_hours,
             "purchases": sorted(purchase.value for purchase in policy.purchases),
             "burstable": policy.burstable,

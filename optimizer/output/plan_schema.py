@@ -80,6 +80,7 @@ def _head(outcome: str) -> Document:
         "policy": _record(
             demand_quantile=_SHARE,
             headroom=_SHARE,
+            count_hours=_COUNT,
             route_hours=_COUNT,
             purchases=_list(_TEXT),
             burstable=_FLAG,

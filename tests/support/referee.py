@@ -173,8 +173,9 @@ class Naive:
                     continue
                 self.fits[s, i] = fits
                 for t in range(self.hours):
-                    if service.stateful and t:
-                        self.n[s, i, t] = self.n[s, i, 0]
+                    first = 0 if service.stateful else t - t % self.world.policy.count_hours
+                    if first < t:
+                        self.n[s, i, t] = self.n[s, i, first]
                     else:
                         self.n[s, i, t] = self.var("n", 200, "Integer")
                     price = float(offer["price_usd_per_hour"])
@@ -384,12 +385,15 @@ class Naive:
 
     def _spot(self, rule: SpotShareRule, s: str) -> None:
         for t in range(self.hours):
-            spot = pulp.lpSum(
-                self.fits[s, i] * self.n[s, i, t]
-                for name, i in self.fits
-                if name == s and self.offers[i]["purchase"] == Purchase.SPOT
-            )
-            self.model += spot <= rule.at_most * self.held(s, t)
+            for place in self.regions:
+                spot = pulp.lpSum(
+                    self.fits[s, i] * self.n[s, i, t]
+                    for name, i in self.fits
+                    if name == s
+                    and self.place_of(i) == place
+                    and self.offers[i]["purchase"] == Purchase.SPOT
+                )
+                self.model += spot <= rule.at_most * self.held(s, t, {place})
 
     def _quota(self, rule: QuotaRule) -> None:
         for place, region in self.regions.items():

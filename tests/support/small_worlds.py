@@ -192,6 +192,7 @@ def random_asked(seed: int) -> Asked:
         policy=Policy(
             horizon_hours=hours,
             headroom=1.0,
+            count_hours=int(rng.choice([1, 1, 2])),
             route_hours=int(rng.choice([1, hours])),
             gap_target=0.0,
             time_limit_s=30,
