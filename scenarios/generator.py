@@ -110,7 +110,7 @@ def _head(services: int, hours: int, seed: int, history: str) -> Parts:
         "description": f"An invented company with {services} services. Everything in it is {how}.",
         "places": {"places": list(PLACES)},
         "prices": {"book": "embedded"},
-        "policy": {"horizon_hours": hours, "headroom": HEADROOM},
+        "policy": {"horizon_hours": hours, "headroom": HEADROOM, "route_hours": min(24, hours)},
         "demand": {"history": history, "note": how},
         "origins": [{"name": origin, "near": NEAREST[origin][0]} for origin in ORIGINS],
     }

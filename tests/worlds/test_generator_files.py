@@ -15,7 +15,7 @@ from scenarios.generator import generate_world
 
 GOLDEN = {
     "demand.csv": "b2471388385ca705a267052427c7392ad8085db4c34874123e27050d58ebc355",
-    "world.yaml": "c6a479502bb29df7a9fe2dd2ac0dab73b709fab4c7a0b590d8e0842711b84252",
+    "world.yaml": "69697343740a36717716e01939a4a6c3cf36f960839d51e5a68dd14420de47d0",
 }
 
 
