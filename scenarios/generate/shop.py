@@ -19,6 +19,7 @@ STARTS = datetime(2026, 10, 19, tzinfo=UTC)  # a Monday
 HOURS = 4 * 7 * 24
 UTC_OFFSET_HOURS = {"asia-pacific": 8, "europe": 1, "north-america": -6}
 PEAK_RPS: dict[str, tuple[Rhythm, float, dict[str, float]]] = {
+    "image-resizer": (SHOPPERS, 0.010, {"asia-pacific": 140, "europe": 180, "north-america": 220}),
     "mobile-api": (COMMUTERS, 0.012, {"asia-pacific": 2300, "europe": 1250, "north-america": 1600}),
     "partner-api": (BUSINESS, 0.004, {"asia-pacific": 90, "europe": 170, "north-america": 210}),
     "storefront": (SHOPPERS, 0.008, {"asia-pacific": 1150, "europe": 2100, "north-america": 2500}),
@@ -44,7 +45,7 @@ def demand_csv() -> str:
     rps = hourly_rps(crowds, STARTS, HOURS, Chance(SEED))
     sale = int((SALE_STARTS - STARTS) / timedelta(hours=1))
     for row, (service, origin) in enumerate(series):
-        if origin in SALE and service != "partner-api":
+        if origin in SALE and service not in ("image-resizer", "partner-api"):
             rps[row, sale : sale + len(SALE_LIFT)] *= np.array(SALE_LIFT)
     hours = [f"{STARTS + timedelta(hours=h):%Y-%m-%dT%H:%M:%SZ}" for h in range(HOURS)]
     lines = ["ts,service,origin,rps"]
