@@ -1,6 +1,5 @@
-"""A second opinion on placements that shares no code with the formulation.
+"""A second model of the same question that shares no code with the formulation.
 
-``broken_rules`` walks a placement with plain loops and says what is wrong with it.
 ``cheapest_usd`` solves a deliberately naive model: every offering (dominated or not), explicit
 rerouting after every loss instead of Hall's condition, one variable per pair of places for calls
 instead of nested levels, no valid inequalities. Slow, obvious, and must agree.
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pulp
+from small_worlds import Asked
 
 from models.offerings import Purchase
 from models.places import Region
@@ -26,13 +26,13 @@ from models.rules import (
     MinReplicasRule,
     QuotaRule,
     ResidencyRule,
+    Rule,
     SpotShareRule,
     SpreadRule,
     WorkflowRule,
 )
-from models.services import Service
+from models.services import Dependency, Service, Workflow
 from models.world import World
-from small_worlds import Asked
 
 TOLERANCE = 1e-6
 
@@ -48,39 +48,32 @@ def holds(service: Service, offer: pd.Series, headroom: float) -> int:
     if offer["architecture"] not in {a.value for a in service.architectures}:
         return 0
     replica = service.replica
-    return math.floor(
-        min(
-            offer["vcpus"] * headroom / replica.vcpus,
-            offer["memory_gib"] * headroom / replica.memory_gib,
-        )
-        + 1e-9
-    )
+    cores = float(offer["vcpus"]) * headroom / replica.vcpus
+    memory = float(offer["memory_gib"]) * headroom / replica.memory_gib
+    return math.floor(min(cores, memory) + 1e-9)
 
 
 def may_serve(world: World, service: str, origin: str, region: Region) -> bool:
     """Rules about single (service, origin, place) triples; workflows are checked on paths."""
-    own = next(s for s in world.services if s.name == service).replica.service_time_ms
-    for rule in world.rules:
-        match rule:
-            case LatencyRule(service=name, origins=origins, within_ms=limit):
-                if name == service and (not origins or origin in origins):
-                    if rtt_ms(world, origin, region.place) + own > limit:
-                        return False
-            case ResidencyRule(services=names, origins=origins, jurisdictions=areas):
-                if service in names and (not origins or origin in origins):
-                    if not areas & region.jurisdictions:
-                        return False
-            case CertificationRule(services=names, certificates=wanted):
-                if service in names and not wanted <= region.certifications:
-                    return False
-            case AllowedPlacesRule(services=names, allow=allow, forbid=forbid):
-                if service in names and allow is not None and not allow.holds(region):
-                    return False
-                if service in names and forbid is not None and forbid.holds(region):
-                    return False
-            case _:
-                pass
-    return True
+    return not any(forbids(rule, world, service, origin, region) for rule in world.rules)
+
+
+def forbids(rule: Rule, world: World, service: str, origin: str, region: Region) -> bool:
+    match rule:
+        case LatencyRule() if rule.service == service:
+            own = next(s for s in world.services if s.name == service).replica.service_time_ms
+            slow = rtt_ms(world, origin, region.place) + own > rule.within_ms
+            return slow and (not rule.origins or origin in rule.origins)
+        case ResidencyRule() if service in rule.services:
+            foreign = not rule.jurisdictions & region.jurisdictions
+            return foreign and (not rule.origins or origin in rule.origins)
+        case CertificationRule() if service in rule.services:
+            return not rule.certificates <= region.certifications
+        case AllowedPlacesRule() if service in rule.services:
+            outside = rule.allow is not None and not rule.allow.holds(region)
+            return outside or (rule.forbid is not None and rule.forbid.holds(region))
+        case _:
+            return False
 
 
 def level_price(world: World, leaves: Region, reaches: Region) -> float:
@@ -160,7 +153,7 @@ class Naive:
         self.n: dict[tuple[str, int, int], pulp.LpVariable] = {}
         self.fits: dict[tuple[str, int], int] = {}
         offers = self.world.book.offerings
-        self.offers = {int(i): offer for i, offer in offers.iterrows()}
+        self.offers = {i: offers.iloc[i] for i in range(len(offers))}
         for s, (_, service) in self.services.items():
             for i, offer in self.offers.items():
                 place = f"{offer['cloud']}/{offer['region']}"
@@ -242,7 +235,7 @@ class Naive:
                     if calls * edge.calls_per_request > 0:
                         self._calls(edge, g, hours[0], calls * edge.calls_per_request * volume)
 
-    def _calls(self, edge, origin: str, t: int, kib_to_gb: float) -> None:  # type: ignore[no-untyped-def]
+    def _calls(self, edge: Dependency, origin: str, t: int, kib_to_gb: float) -> None:
         z = {(p, q): self.var("z", 1) for p in self.regions for q in self.regions}
         for p in self.regions:
             out = pulp.lpSum(z[p, q] for q in self.regions)
@@ -345,12 +338,13 @@ class Naive:
         for rule in self.world.rules:
             if isinstance(rule, WorkflowRule):
                 workflow = next(w for w in self.world.workflows if w.name == rule.workflow)
-                if s in {step.service for step in workflow.steps}:
-                    if self._fastest(workflow, g, {s: place}) > rule.within_ms + TOLERANCE:
-                        return False
+                if s not in {step.service for step in workflow.steps}:
+                    continue
+                if self._fastest(workflow, g, {s: place}) > rule.within_ms + TOLERANCE:
+                    return False
         return True
 
-    def _fastest(self, workflow, g: str, pinned: dict[str, str]) -> float:  # type: ignore[no-untyped-def]
+    def _fastest(self, workflow: Workflow, g: str, pinned: dict[str, str]) -> float:
         """Fastest end over all choices of places; chains only (as the small worlds have)."""
         steps = workflow.in_order()
         best: dict[str, float] = {}
@@ -430,7 +424,15 @@ class Naive:
                         self.model += self.share(s, g, p, t) <= used[s, p]
             self._forbid(rule, chain, g, used, [], 0.0)
 
-    def _forbid(self, rule: WorkflowRule, chain: list[str], g: str, used, path, so_far) -> None:  # type: ignore[no-untyped-def]
+    def _forbid(
+        self,
+        rule: WorkflowRule,
+        chain: list[str],
+        g: str,
+        used: dict[tuple[str, str], pulp.LpVariable],
+        path: list[str],
+        so_far: float,
+    ) -> None:
         if len(path) == len(chain):
             if so_far > rule.within_ms + TOLERANCE:
                 hops = list(zip(chain, path, strict=True))

@@ -97,9 +97,7 @@ def book(offers: Sequence[tuple[str, str, str, float, float, float]]) -> PriceBo
 def egress(regions: Sequence[Region]) -> dict[str, EgressPrice]:
     by_cloud = {Cloud.AWS: (0.02, 0.04, 0.09), Cloud.AZURE: (0.02, 0.05, 0.087),
                 Cloud.GCP: (0.02, 0.08, 0.12)}  # fmt: skip
-    return {
-        r.place: EgressPrice(*by_cloud[r.cloud], "test", date(2026, 3, 1)) for r in regions
-    }
+    return {r.place: EgressPrice(*by_cloud[r.cloud], "test", date(2026, 3, 1)) for r in regions}
 
 
 def world(
@@ -231,7 +229,7 @@ def _random_service(rng: np.random.Generator, i: int) -> Service:
 def _random_offers(
     rng: np.random.Generator, places: Sequence[str]
 ) -> list[tuple[str, str, str, float, float, float]]:
-    offers = []
+    offers: list[tuple[str, str, str, float, float, float]] = []
     for place in places:
         level = rng.uniform(0.8, 1.3)
         for family, ratio, unit in (("m", 4, 0.05), ("c", 2, 0.042), ("mg", 4, 0.04)):
@@ -286,5 +284,3 @@ def _random_rules(
     ]  # fmt: skip
     rules = tuple(rule for chance, rule in possible if rng.random() < chance)
     return workflows, rules
-
-
