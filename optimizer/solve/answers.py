@@ -49,7 +49,10 @@ Answer = Solved | ProvenInfeasible | OutOfTime
 class Backend(Protocol):
     """A way to solve a ``Problem``."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        ...
 
     def solve(self, problem: Problem, *, gap: float, time_limit_s: float) -> Answer:
         """Solve to a relative ``gap`` or until the time limit; raises ``SolverFailed``."""
