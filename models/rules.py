@@ -159,7 +159,8 @@ class SpotShareRule(_Written):
 
     @property
     def in_words(self) -> str:
-        return f"{_some(self.services)} runs at most {self.at_most:.0%} of its replicas in a place on spot"
+        who = _some(self.services)
+        return f"{who} runs at most {self.at_most:.0%} of its replicas in a place on spot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,8 @@ def test_an_assumed_price_equals_the_price_it_is_assumed_from() -> None:
 @pytest.mark.parametrize("cloud", Cloud)
 def test_europe_and_north_america_are_the_cheapest_to_leave(cloud: Cloud) -> None:
     regions, prices = load_regions(), load_egress()
-    near, far = [], []
+    near: list[float] = []
+    far: list[float] = []
     for place, region in regions.items():
         if region.cloud is cloud:
             home = region.continent in {"Europe", "North America"}

@@ -159,9 +159,8 @@ def test_google_types_with_a_missing_part_have_no_price() -> None:
     def part(price: float) -> dict[str, dict[str, dict[str, float]]]:
         return {"on_demand": {"us-west4": {"price": price}}}
 
-    nothing = {"cpu": {}, "ram": {}}
     section: dict[str, dict[str, object]] = {
-        shape.family: dict(nothing) for shape in gcp_section.SHAPES.values()
+        shape.family: {"cpu": {}, "ram": {}} for shape in gcp_section.SHAPES.values()
     }
     section["c2"] = {"cpu": part(0.03), "ram": part(0.0)}
     frame = gcp_section.quotes(section)

@@ -11,6 +11,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from models.demand import Forecast, History, ModelChoice
 from models.egress import EgressPrice
@@ -119,14 +120,15 @@ def build_plan(
     )
 
 
-def _mean_rps(services: int, hours: int) -> np.ndarray:
+def _mean_rps(services: int, hours: int) -> NDArray[np.float64]:
     """Shape [service, origin, period]: a daily wave that follows each origin's sun."""
     hour = np.arange(hours)
     sun = np.array([13.0, 19.0, 6.0, 17.0])[:, None]
     wave = 1 + 0.75 * np.cos((hour - sun) * 2 * np.pi / 24)
     size = 2600.0 / np.arange(1, services + 1) ** 0.7
     share = np.array([0.4, 0.35, 0.18, 0.07])
-    return size[:, None, None] * share[:, None] * wave
+    mean: NDArray[np.float64] = size[:, None, None] * share[:, None] * wave
+    return mean
 
 
 def _places_of(s: int) -> list[tuple[str, float]]:
@@ -147,7 +149,7 @@ def _routes(names: list[str], origins: list[str], hours: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(ROUTE_COLUMNS))
 
 
-def _counts(names: list[str], planned: np.ndarray, hours: int, name: Name) -> pd.DataFrame:
+def _counts(names: list[str], planned: NDArray[np.float64], hours: int, name: Name) -> pd.DataFrame:
     rows = []
     for s, service in enumerate(names):
         for place, share in _places_of(s):
@@ -170,19 +172,18 @@ def _counts(names: list[str], planned: np.ndarray, hours: int, name: Name) -> pd
 def _bill(counts: pd.DataFrame, names: list[str], hours: int) -> Bill:
     lines = []
     keys = ["service", "cloud", "region", "purchase", "price_usd_per_hour"]
-    for (service, cloud, region, purchase, price), number in (
-        counts.groupby(keys)["count"].sum().items()
-    ):
+    sums = counts.groupby(keys, as_index=False)["count"].sum()
+    for service, cloud, region, purchase, price, number in sums.itertuples(index=False, name=None):
         usd = Decimal(repr(float(price))) * int(number)
         lines.append(BillLine(Term.COMPUTE, cloud, f"{cloud}/{region}", service, purchase, usd))
     for s, service in enumerate(names):
         place = _places_of(s)[0][0]
         cloud = place.split("/")[0]
-        for term, usd in (
+        for term, rate in (
             (Term.EGRESS_INTERNET, "1.238471"),
             (Term.EGRESS_INTER_REGION, "0.3300019"),
         ):
-            amount = Decimal(usd) * hours / (s + 1)
+            amount = Decimal(rate) * hours / (s + 1)
             lines.append(BillLine(term, cloud, place, service, "", amount))
     return Bill(hours, tuple(lines))
 
@@ -274,7 +275,7 @@ def _exclusions(names: list[str], name: Name, number: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(EXCLUSION_COLUMNS))
 
 
-def _today(world: World, bill: Bill, planned: np.ndarray, name: Name, price: str) -> Today:
+def _today(world: World, bill: Bill, planned: NDArray[np.float64], name: Name, price: str) -> Today:
     lines = [
         BillLine(Term.COMPUTE, "aws", "aws/us-east-1", group.service, "on_demand",
                  Decimal(price) * group.count * bill.hours)

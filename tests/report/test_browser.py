@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,9 @@ def test_report_opens_without_complaint(browser: str, plan: Plan, tmp_path: Path
     assert document.count("<figure") == len(plan.world.services)
 
 
-def test_hostile_names_run_nothing(browser: str, plan_of, tmp_path: Path) -> None:
+def test_hostile_names_run_nothing(
+    browser: str, plan_of: Callable[..., Plan], tmp_path: Path
+) -> None:
     attack = '"\'></title></svg><script>document.title="owned"</script><img src=x onerror=alert(1)>'
     plan = plan_of(name=lambda text: text + attack)
     for page in (render_plan(plan), render_comparison(plan, [(attack, plan)], {attack: [attack]})):

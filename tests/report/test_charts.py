@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.places import Coordinates
+from models.plan import Plan
 from optimizer.report.charts import Frame, arc, hour_ticks, runs, ticks
 from optimizer.report.labels import place_labels
 from optimizer.report.map import spread
@@ -105,7 +106,7 @@ def test_labels_do_not_cover_each_other() -> None:
     )
 
 
-def test_traffic_is_what_users_ask_for(plan) -> None:
+def test_traffic_is_what_users_ask_for(plan: Plan) -> None:
     traffic = user_traffic_rps(plan)
     row = {service.name: i for i, service in enumerate(plan.world.services)}
     column = {origin.name: j for j, origin in enumerate(plan.world.origins)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Callable
 from html.parser import HTMLParser
 from re import DOTALL, findall
 
@@ -62,7 +63,9 @@ def compared(plan: Plan, name: str) -> str:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("where", ["before", "after"])
-def test_no_name_adds_an_element_or_attribute(plan_of, hostile: str, where: str) -> None:
+def test_no_name_adds_an_element_or_attribute(
+    plan_of: Callable[..., Plan], hostile: str, where: str
+) -> None:
     def named(text: str) -> str:
         return f"{hostile}{text}" if where == "before" else f"{text}{hostile}"
 
@@ -84,7 +87,7 @@ def test_no_name_adds_an_element_or_attribute(plan_of, hostile: str, where: str)
             ET.fromstring(drawing)
 
 
-def test_what_cannot_be_seen_is_spelled_out(plan_of) -> None:
+def test_what_cannot_be_seen_is_spelled_out(plan_of: Callable[..., Plan]) -> None:
     page = render_plan(plan_of(name=lambda text: f"{text}\u202e\x00", proof=Proof.TIME_LIMIT))
     assert "storefront⟨U+202E⟩⟨U+0000⟩" in page
     assert "\u202e" not in page
@@ -95,7 +98,7 @@ def test_a_lone_surrogate_can_be_written_out() -> None:
     assert visible("a\ud800b").encode() == "a⟨U+D800⟩b".encode()
 
 
-def test_template_marks_in_a_name_stay_text(plan_of) -> None:
+def test_template_marks_in_a_name_stay_text(plan_of: Callable[..., Plan]) -> None:
     page = render_plan(plan_of(name=lambda text: text + "{{ 7 * 7 }}"))
     assert "storefront{{ 7 * 7 }}" in page
     assert "storefront49" not in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 
 from models.placement import Proof
-from models.plan import Infeasible, Plan, Unfinished
+from models.plan import Infeasible, Outcome, Plan, Unfinished
 from optimizer.report.page import render_comparison, render_plan
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -60,7 +61,7 @@ def words(page: str) -> str:
 
 
 def what_ifs(plan: Plan, other: Plan) -> str:
-    outcomes = [
+    outcomes: list[tuple[str, Outcome]] = [
         ("flash-sale", other),
         ("clash", Infeasible(plan.world, plan.world.rules[:2], smallest=True)),
         ("vague clash", Infeasible(plan.world, plan.world.rules[:3], smallest=False)),
@@ -98,7 +99,7 @@ def test_page_asks_for_nothing_from_elsewhere(kind: str, plan: Plan) -> None:
     assert "default-src &#39;none&#39;" in page
 
 
-def test_page_is_small_and_the_same_every_time(plan_of, page: str) -> None:
+def test_page_is_small_and_the_same_every_time(plan_of: Callable[..., Plan], page: str) -> None:
     assert render_plan(plan_of()) == page
     assert len(render_plan(plan_of(services=20)).encode()) < 1_000_000
 
@@ -155,21 +156,23 @@ def test_today_is_told_with_its_gaps(words: str) -> None:
         (Proof.TIME_LIMIT, "a lawful plan up to 3.17 % cheaper may exist", "Proven within"),
     ],
 )
-def test_proof_says_no_more_than_is_known(plan_of, proof: Proof, said: str, unsaid: str) -> None:
+def test_proof_says_no_more_than_is_known(
+    plan_of: Callable[..., Plan], proof: Proof, said: str, unsaid: str
+) -> None:
     words = Document(render_plan(plan_of(proof=proof))).words
     assert said in words
     assert unsaid not in words
     assert ("time limit of 60 s was reached" in words) == (proof is Proof.TIME_LIMIT)
 
 
-def test_a_dearer_plan_is_not_called_a_saving(plan_of) -> None:
+def test_a_dearer_plan_is_not_called_a_saving(plan_of: Callable[..., Plan]) -> None:
     words = Document(render_plan(plan_of(dearer=True))).words
     assert "Extra cost" in words
     assert "more than today" in words
     assert "Saving" not in words
 
 
-def test_without_a_fleet_nothing_is_compared(plan_of) -> None:
+def test_without_a_fleet_nothing_is_compared(plan_of: Callable[..., Plan]) -> None:
     words = Document(render_plan(plan_of(fleet=False))).words
     assert "No running fleet is described" in words
     assert "Saving" not in words
@@ -188,7 +191,7 @@ def test_empty_tables_are_said_to_be_empty(plan: Plan) -> None:
     assert "no users directly" in words
 
 
-def test_thousands_of_exclusions_are_counted_and_capped(plan_of) -> None:
+def test_thousands_of_exclusions_are_counted_and_capped(plan_of: Callable[..., Plan]) -> None:
     page = render_plan(plan_of(exclusions=3000))
     words = Document(page).words
     assert "3,000 pairs of service and place were ruled out" in words
@@ -196,7 +199,7 @@ def test_thousands_of_exclusions_are_counted_and_capped(plan_of) -> None:
     assert len(page) < 400_000
 
 
-def test_many_services_stay_readable(plan_of) -> None:
+def test_many_services_stay_readable(plan_of: Callable[..., Plan]) -> None:
     plan = plan_of(services=150)
     page = render_plan(plan)
     words = Document(page).words
@@ -211,7 +214,7 @@ def test_binding_rules_come_with_their_words(plan: Plan, words: str) -> None:
     assert "Rules with room to spare: 1" in words
 
 
-def test_what_ifs_stand_beside_the_base(plan_of, plan: Plan) -> None:
+def test_what_ifs_stand_beside_the_base(plan_of: Callable[..., Plan], plan: Plan) -> None:
     other = plan_of(scale=2.0, proof=Proof.TIME_LIMIT)
     words = Document(what_ifs(plan, other)).words
     base, month = (p.placement.bill.total_usd * 730 / 24 for p in (plan, other))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
@@ -42,7 +43,7 @@ def test_rules_that_start_and_stop_binding(plan: Plan) -> None:
     assert [rule.name for rule in scenario.no_longer_binding] == ["monthly-budget"]
 
 
-def test_a_horizon_of_another_length_is_compared_by_the_month(plan_of) -> None:
+def test_a_horizon_of_another_length_is_compared_by_the_month(plan_of: Callable[..., Plan]) -> None:
     day, two_days = plan_of(hours=24), plan_of(hours=48)
     scenario = comparison(day, [("longer", two_days)], {}).scenarios[1]
     assert scenario.change == "0.00"
