@@ -120,12 +120,18 @@ def _routes(formulation: Formulation, values: Floats) -> pd.DataFrame:
 
 
 def _binding(problem: Problem, values: Floats) -> pd.DataFrame:
+    """How many rows of each rule leave no slack.
+
+    Rows in which nothing stands but zeros hold nothing back, such as the least replicas of a
+    place that is not open (0 ≥ 0), and do not count.
+    """
     activity = problem.matrix @ values
     slack = np.minimum(activity - problem.row_lower, problem.row_upper - activity)
     size = 1.0 + np.where(
         np.isfinite(problem.row_upper), np.abs(problem.row_upper), np.abs(problem.row_lower)
     )
-    tight = slack <= NO_SLACK * size
+    in_use = abs(problem.matrix) @ (np.abs(values) > NO_SLACK) > 0
+    tight = in_use & (slack <= NO_SLACK * size)
     rows = []
     for index, rule in enumerate(problem.rules):
         own = problem.row_rule == index
