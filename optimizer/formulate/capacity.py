@@ -178,17 +178,20 @@ def _min_replicas_where_open(draft: Draft, layout: Layout, rule: MinReplicasRule
 
 
 def runs_only_where_open(draft: Draft, layout: Layout, most_replicas: Ints) -> None:
-    """x[s,g,r,τ] ≤ y[s,r] and k_o n[s,o,b] ≤ K_s · y[s,r] summed over o in r; Σ_r y[s,r] ≥ 1.
+    """x[s,g,r,τ] ≤ y[s,r] and k_o n[s,o,b] ≤ K · y[s,r] summed over o in r; Σ_r y[s,r] ≥ 1.
 
-    K_s is twice the most replicas that any row asks for (the loss of one of two zones doubles
-    what is needed), plus one instance.
+    K bounds what a cheapest plan holds in one place: the most replicas that any row asks for, and
+    one instance more. Where zones may be lost, options lose at most half of their instances
+    rounded up: twice that, and one instance of every option.
     """
     services, regions = np.nonzero(layout.open_column >= 0)
     for s, r in zip(services.tolist(), regions.tolist(), strict=True):
         opened = layout.open_column[s, r]
         options = layout.options_of(s, np.array([r]))
         held = layout.options.replicas[options].astype(np.float64)
-        most = 2.0 * float(most_replicas[s]) + float(held.max(initial=1.0))
+        most = float(most_replicas[s]) + float(held.max(initial=1.0))
+        if (layout.zone_column[options] >= 0).any():
+            most = 2.0 * most + float(held.sum())
         blocks = np.arange(int(layout.count_blocks[s]))
         counts = layout.option_column[options][None, :] + blocks[:, None]
         rows = np.repeat(blocks, len(options))

@@ -121,6 +121,7 @@ class Checker:
         for name, service in self.services.items():
             self._demand(service)
             self._kept_for_blocks(service)
+            self._stands_lawfully(name)
             for g in self.users_of(name):
                 self._lawful(name, g)
         for rule in self.world.rules:
@@ -153,6 +154,14 @@ class Checker:
                 now = self.share.get((service.name, g, t))
                 if now != self.share.get((service.name, g, first)):
                     self.faults.append(f"routes of {service.name} change at {t}")
+
+    def _stands_lawfully(self, service: str) -> None:
+        """Nothing runs where no user at all may be served, not even for a minimum."""
+        users = self.users_of(service) or list(self.origin_row)
+        for place, rule in product(self.places_of(service), self.world.rules):
+            region = self.regions[place]
+            if all(forbids(rule, self.world, service, g, region) for g in users):
+                self.faults.append(f"{rule.name}: {service} runs in {place}")
 
     def _lawful(self, service: str, origin: str) -> None:
         for place in self.used(service, origin):

@@ -1,0 +1,119 @@
+"""Dropping dominated options never changes what the cheapest plan costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_worlds import Asked, asked, book, random_asked, world
+
+from models.places import PlaceFilter
+from models.rules import QuotaRule, Rule, SpotShareRule
+from models.services import Replica, Service
+from models.world import World
+from optimizer.formulate import assemble
+from optimizer.formulate.assemble import Formulation
+from optimizer.formulate.market import Options, drop_dominated, survey
+from optimizer.problem import Ints
+from optimizer.solve.answers import Solved
+from optimizer.solve.ortools_backend import OrToolsBackend
+
+SEEDS = [
+    *range(300, 310),
+    *range(311, 345),
+    127,
+    21,
+    52,
+]  # the last three: quotas and spot shares that bind
+
+
+def drop_nothing(options: Options, of: World, most_replicas: Ints) -> tuple[Options, int]:
+    del of, most_replicas
+    return options, 0
+
+
+def least_usd(formulation: Formulation) -> float | None:
+    answer = OrToolsBackend().solve(formulation.problem, gap=0.0, time_limit_s=30.0)
+    return answer.objective if isinstance(answer, Solved) else None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_optimum_stays(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = random_asked(seed)
+    with_all_rules = question.formulate()
+    monkeypatch.setattr(assemble, "drop_dominated", drop_nothing)
+    everything = question.formulate()
+    assert everything.dominated == 0
+    assert len(everything.layout.options) >= len(with_all_rules.layout.options)
+    expected = least_usd(everything)
+    if expected is None:
+        assert least_usd(with_all_rules) is None
+    else:
+        assert least_usd(with_all_rules) == pytest.approx(expected, rel=1e-6)
+
+
+def test_something_is_dropped_in_most_worlds() -> None:
+    dropped = [random_asked(seed).formulate().dominated for seed in SEEDS]
+    assert np.mean(np.array(dropped) > 0) > 0.8
+
+
+WEB = Service("web", Replica(1, 2, 100), spot_tolerant=True)
+EAST = "aws/east"
+OFFERS = [
+    # one, two, four and sixteen replicas
+    (EAST, "m.1", "on_demand", 0.10, 1, 4),
+    (EAST, "m.2", "on_demand", 0.20, 2, 8),  # two of m.1
+    (EAST, "m.4", "on_demand", 0.35, 4, 16),
+    (EAST, "c.4", "on_demand", 0.36, 4, 8),  # dearer than m.4
+    (EAST, "m.1", "spot", 0.04, 1, 4),
+    (EAST, "m.2", "spot", 0.07, 2, 8),
+    (EAST, "m.16", "on_demand", 1.50, 16, 64),  # more than four of m.4
+]
+
+
+def stays(*rules: Rule, most: int = 100) -> set[str]:
+    of = world([WEB], book(OFFERS), places=[EAST], rules=rules)
+    options = survey(of).options
+    kept, dropped = drop_dominated(options, of, np.array([most]))
+    assert len(kept) + dropped == len(OFFERS)
+    rows = of.book.offerings.iloc[kept.offering]
+    return set(rows["instance_type"] + ":" + rows["purchase"])
+
+
+def test_without_other_rules_price_per_replica_decides() -> None:
+    assert stays() == {"m.1:spot", "m.2:spot"}
+
+
+def test_a_spot_share_keeps_what_is_bought_on_demand() -> None:
+    rule = SpotShareRule(name="half", services=("web",), at_most=0.5)
+    assert stays(rule) == {"m.1:on_demand", "m.4:on_demand", "m.1:spot", "m.2:spot"}
+
+
+def test_a_spot_share_of_all_changes_nothing() -> None:
+    assert stays(SpotShareRule(name="all", services=("web",), at_most=1.0)) == stays()
+
+
+def test_a_quota_on_spot_keeps_what_it_does_not_count() -> None:
+    rule = QuotaRule(name="few", where=PlaceFilter(), spot=True, vcpus_at_most=4)
+    assert stays(rule) == {"m.1:on_demand", "m.4:on_demand", "m.1:spot", "m.2:spot"}
+
+
+def test_a_quota_on_instances_keeps_larger_types() -> None:
+    rule = QuotaRule(name="few", where=PlaceFilter(), instances_at_most=4)
+    assert stays(rule) == {
+        "m.1:on_demand", "m.2:on_demand", "m.4:on_demand", "m.16:on_demand",
+        "m.1:spot", "m.2:spot",
+    }  # fmt: skip
+
+
+def test_capacity_beyond_all_demand_is_worth_nothing() -> None:
+    """One replica is ever needed: two on one instance are worth no more."""
+    assert stays(most=1) == {"m.1:spot"}
+
+
+def test_the_same_shape_at_the_same_price_stays_once() -> None:
+    twins = [(EAST, "m.2", "on_demand", 0.2, 2, 8), (EAST, "n.2", "on_demand", 0.2, 2, 8)]
+    of = world([WEB], book([(p, k, b, u, v, m) for p, k, b, u, v, m in twins]), places=[EAST])
+    question: Asked = asked(of, {("web", "america"): [150.0, 90.0]})
+    formulation = question.formulate()
+    assert len(formulation.layout.options) == 1
+    assert formulation.dominated == 1
