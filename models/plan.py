@@ -60,15 +60,16 @@ class Plan:
 class Infeasible:
     """No plan keeps every rule. ``clash`` is a set of rules that cannot be kept together.
 
-    Leave any one of them out and the rest of ``clash`` can be kept. ``smallest``: it is proven
-    that no smaller set clashes. An empty clash means that demand itself cannot be placed;
-    ``reasons`` say why in words.
+    ``irreducible``: it is proven that without any one of them the rest of ``clash`` can be kept.
+    ``smallest``: it is proven that no smaller set clashes. An empty clash means that demand itself
+    cannot be placed; ``reasons`` say why in words.
     """
 
     world: World
     clash: tuple[Rule, ...]
     smallest: bool
     reasons: tuple[str, ...] = ()
+    irreducible: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,77 +11,120 @@ otherwise grow it to a largest set that is feasible, whose complement is a new r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import combinations
 from time import perf_counter
 
 from models.rules import Rule
-from optimizer.watch import SILENT, Watch
+from optimizer.watch import SILENT, Stage, Watch
 
 Feasible = Callable[[tuple[Rule, ...]], bool | None]
 """Can these rules be kept together? None: not known in the time given."""
 
 
-def smallest_clash(
-    rules: tuple[Rule, ...], feasible: Feasible, time_limit_s: float, watch: Watch = SILENT
-) -> tuple[tuple[Rule, ...], bool]:
-    """A smallest subset of ``rules`` that is infeasible, and whether that is proven.
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Rules that cannot be kept together.
 
-    ``rules`` together must be infeasible. Empty when even no rules at all are infeasible. When
-    time runs out, a clash from which no rule can be left out is returned instead, unproven.
+    ``irreducible``: without any one of them, the others can be kept. ``smallest``: no smaller set
+    clashes. Neither is claimed unless it was proven in the time given.
+    """
+
+    rules: tuple[Rule, ...]
+    irreducible: bool
+    smallest: bool
+
+
+def smallest_clash(
+    rules: tuple[Rule, ...],
+    feasible: Feasible,
+    relaxed: Feasible,
+    time_limit_s: float,
+    watch: Watch = SILENT,
+) -> Clash:
+    """A clash among ``rules``, which together must be infeasible; as small as time allows.
+
+    ``relaxed`` is a faster test that may say True too often, never False: what clashes even when
+    instances may be divided does clash. It narrows the search before ``feasible`` settles it. The
+    clash is empty when not even the absence of all rules helps.
     """
     deadline = perf_counter() + time_limit_s
-    oracle = _Oracle(rules, feasible)
-    if oracle.clashes(frozenset()):
-        return (), True
-    clash = _shrink(frozenset(range(len(rules))), oracle)
-    repairs: list[frozenset[int]] = []
-    proven = not oracle.unsure
+    everything = frozenset(range(len(rules)))
+    quick = _Oracle(rules, relaxed, deadline)
+    exact = _Oracle(rules, feasible, deadline)
+    clash = everything
     with watch.stage("look for the smallest set of rules that clash") as stage:
+        if quick.clashes(everything):
+            clash, _ = _shrink(everything, quick, stage)
+            exact.learn(clash)
+        if exact.clashes(frozenset()):
+            return Clash((), irreducible=True, smallest=True)
+        clash, complete = _shrink(clash, exact, stage)
+        repairs: list[frozenset[int]] = []
         while perf_counter() < deadline:
             guess = smallest_hitting_set(repairs, most=len(clash) - 1)
             if guess is None:  # no set smaller than the clash at hand hits all repairs
-                return oracle.named(clash), proven and not oracle.unsure
-            if oracle.clashes(guess):
-                return oracle.named(guess), proven and not oracle.unsure
-            kept = _grow(guess, oracle)
-            repairs.append(frozenset(range(len(rules))) - kept)
+                sure = complete and not exact.unsure
+                return Clash(exact.named(clash), irreducible=sure, smallest=sure)
+            if exact.clashes(guess):
+                sure = not exact.unsure
+                return Clash(exact.named(guess), irreducible=sure, smallest=sure)
+            repairs.append(everything - _grow(guess, exact))
             stage.advance()
-    return oracle.named(clash), False
+    return Clash(exact.named(clash), irreducible=complete and not exact.unsure, smallest=False)
 
 
 class _Oracle:
-    """Answers whether indices of rules clash; remembers, since sets of rules are ordered."""
+    """Answers whether indices of rules clash.
 
-    def __init__(self, rules: tuple[Rule, ...], feasible: Feasible) -> None:
+    Remembers, since fewer rules never clash more. Past the deadline, or where ``feasible`` does
+    not know, the answer is no and ``unsure`` is set.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...], feasible: Feasible, deadline: float) -> None:
         self.rules = rules
         self.unsure = False
         self._feasible = feasible
+        self._deadline = deadline
         self._known_good: list[frozenset[int]] = []
         self._known_bad: list[frozenset[int]] = []
 
     def named(self, chosen: Iterable[int]) -> tuple[Rule, ...]:
         return tuple(self.rules[i] for i in sorted(chosen))
 
+    def learn(self, clash: frozenset[int]) -> None:
+        """Take somebody else's word that these clash."""
+        self._known_bad.append(clash)
+
     def clashes(self, chosen: frozenset[int]) -> bool:
         if any(chosen <= good for good in self._known_good):
             return False
         if any(chosen >= bad for bad in self._known_bad):
             return True
-        answer = self._feasible(self.named(chosen))
+        answer = self._feasible(self.named(chosen)) if perf_counter() < self._deadline else None
         if answer is None:
             self.unsure = True
-        if answer is False:
+        elif answer:
+            self._known_good.append(chosen)
+        else:
             self._known_bad.append(chosen)
-            return True
-        self._known_good.append(chosen)
-        return False
+        return answer is False
 
 
-def _shrink(clash: frozenset[int], oracle: _Oracle) -> frozenset[int]:
-    """Leave out whatever can be left out: halves first, then smaller runs, then one by one."""
+def _shrink(clash: frozenset[int], oracle: _Oracle, stage: Stage) -> tuple[frozenset[int], bool]:
+    """Leave out whatever can be left out: whole kinds of rules, then halves, …, then one by one.
+
+    Also says whether nothing was left in only because the oracle did not know.
+    """
+    for kind in dict.fromkeys(type(rule) for rule in oracle.rules):
+        smaller = frozenset(i for i in clash if type(oracle.rules[i]) is not kind)
+        if len(smaller) < len(clash) and oracle.clashes(smaller):
+            clash = smaller
+        stage.advance()
     run = max(1, len(clash) // 2)
     while True:
         left = 0
+        before = oracle.unsure
         while left < len(clash):
             members = sorted(clash)
             smaller = clash - frozenset(members[left : left + run])
@@ -89,8 +132,9 @@ def _shrink(clash: frozenset[int], oracle: _Oracle) -> frozenset[int]:
                 clash = smaller
             else:
                 left += run
+            stage.advance()
         if run == 1:
-            return clash
+            return clash, oracle.unsure == before
         run = max(1, run // 2)
 
 

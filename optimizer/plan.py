@@ -9,8 +9,8 @@ import numpy as np
 
 from models.demand import Forecast, service_demand_rps
 from models.plan import Infeasible, Outcome, Plan, Unfinished
-from models.rules import Rule
-from models.world import World
+from models.rules import BudgetRule, Rule
+from models.world import HOURS_PER_MONTH, World
 from optimizer import late
 from optimizer.clash import smallest_clash
 from optimizer.forecast.adjust import apply_factors
@@ -18,7 +18,7 @@ from optimizer.forecast.demand import forecast
 from optimizer.formulate.assemble import Formulation, formulate
 from optimizer.formulate.market import Market, survey
 from optimizer.formulate.reach import Distances, measure
-from optimizer.problem import Floats
+from optimizer.problem import Floats, Problem
 from optimizer.read import read_placement
 from optimizer.solve.answers import Backend, OutOfTime, ProvenInfeasible, Solved
 from optimizer.today import look_at_today
@@ -129,10 +129,8 @@ ORACLE_TIME_LIMIT_S = 10.0
 def _explain(case: _Case, formulation: Formulation, solver: Backend, watch: Watch) -> Infeasible:
     """Find the smallest set of rules that clash, with the reasons why places were ruled out."""
 
-    def feasible(rules: tuple[Rule, ...]) -> bool | None:
-        problem = case.formulate(rules).problem.without_cost()
-        answer = solver.solve(problem, gap=1.0, time_limit_s=ORACLE_TIME_LIMIT_S)
-        match answer:
+    def answered(problem: Problem) -> bool | None:
+        match solver.solve(problem, gap=1.0, time_limit_s=ORACLE_TIME_LIMIT_S):
             case Solved():
                 return True
             case ProvenInfeasible():
@@ -140,13 +138,38 @@ def _explain(case: _Case, formulation: Formulation, solver: Backend, watch: Watc
             case OutOfTime():
                 return None
 
-    clash, proven = smallest_clash(case.world.rules, feasible, CLASH_TIME_LIMIT_S, watch)
-    named = {rule.name for rule in clash}
-    reasons = tuple(
+    def feasible(rules: tuple[Rule, ...]) -> bool | None:
+        problem = case.formulate(rules).problem.without_cost()
+        return answered(problem.relaxed()) and answered(problem)
+
+    def relaxed(rules: tuple[Rule, ...]) -> bool | None:
+        return answered(case.formulate(rules).problem.without_cost().relaxed())
+
+    affordable = _without_budgets(case, solver)
+    clash = smallest_clash(case.world.rules, feasible, relaxed, CLASH_TIME_LIMIT_S, watch)
+    named = {rule.name for rule in clash.rules}
+    reasons = affordable + tuple(
         dict.fromkeys(
             f"{e.service} in {e.place}: {e.reason}"
             for e in formulation.exclusions
-            if e.rule in named or not clash
+            if e.rule in named or not named
         )
     )
-    return Infeasible(case.world, clash, proven, reasons)
+    return Infeasible(case.world, clash.rules, clash.smallest, reasons, clash.irreducible)
+
+
+def _without_budgets(case: _Case, solver: Backend) -> tuple[str, ...]:
+    """What the other rules cost when no budget binds: how far the budgets are from enough."""
+    rules = tuple(rule for rule in case.world.rules if not isinstance(rule, BudgetRule))
+    if len(rules) == len(case.world.rules):
+        return ()
+    policy = case.world.policy
+    answer = solver.solve(
+        case.formulate(rules).problem, gap=policy.gap_target, time_limit_s=policy.time_limit_s
+    )
+    if not isinstance(answer, Solved):
+        return ()
+    monthly = HOURS_PER_MONTH / policy.horizon_hours
+    found, least = answer.objective * monthly, answer.bound * monthly
+    text = f"without budgets, the cheapest plan found costs {found:,.0f} USD per month"
+    return (f"{text}, and none costs less than {least:,.0f}",)

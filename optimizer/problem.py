@@ -77,6 +77,10 @@ class Problem:
         """The same rows and columns, at no cost: the question whether any values will do."""
         return replace(self, cost=np.zeros_like(self.cost))
 
+    def relaxed(self) -> Problem:
+        """The same problem with divisible columns: its linear relaxation."""
+        return replace(self, integer=np.zeros_like(self.integer))
+
     def column_names(self) -> list[str]:
         return [name for family in self.columns for name in family.names()]
 

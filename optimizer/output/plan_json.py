@@ -47,6 +47,7 @@ def outcome_document(outcome: Outcome) -> Document:
             return {
                 **_head(outcome),
                 "clash": [_rule(rule) for rule in outcome.clash],
+                "irreducible": outcome.irreducible,
                 "smallest": outcome.smallest,
                 "reasons": list(outcome.reasons),
             }

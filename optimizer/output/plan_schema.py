@@ -94,6 +94,9 @@ def _infeasible() -> Document:
     return _record(
         **_head("infeasible"),
         clash=_said(_list({"$ref": "#/$defs/rule"}), "rules that cannot be kept together"),
+        irreducible=_said(
+            _FLAG, "it is proven that without any one of them the others can be kept"
+        ),
         smallest=_said(_FLAG, "it is proven that no smaller set of rules clashes"),
         reasons=_list(_TEXT),
     )

@@ -39,7 +39,7 @@ from optimizer.output.terminal import (
 MOST_SERVICES: Final = 30
 MOST_RULES: Final = 12
 MOST_PLACES: Final = 4
-MOST_REASONS: Final = 20
+MOST_REASONS: Final = 6
 
 
 def outcome_text(outcome: Outcome, width: int, colour: bool) -> str:
@@ -215,14 +215,7 @@ def _infeasible(outcome: Infeasible) -> Iterator[RenderableType]:
     yield _title(outcome.world)
     yield words("No plan keeps every rule.", "bold red")
     if outcome.clash:
-        proven = "smallest" if outcome.smallest else "small"
-        one = len(outcome.clash) == 1
-        yield words(
-            f"This rule cannot be kept ({proven} set found):"
-            if one
-            else f"These {len(outcome.clash)} rules cannot be kept together; "
-            f"without any one of them, the others can ({proven} set found):"
-        )
+        yield words(_clash_words(outcome))
         yield from (_indented(_rule(rule)) for rule in outcome.clash)
     else:
         yield words("Demand cannot be placed even without rules.")
@@ -230,6 +223,17 @@ def _infeasible(outcome: Infeasible) -> Iterator[RenderableType]:
         yield _indented(words(reason))
     if len(outcome.reasons) > MOST_REASONS:
         yield _indented(words(f"and {len(outcome.reasons) - MOST_REASONS:,} more", "dim"))
+
+
+def _clash_words(outcome: Infeasible) -> str:
+    if len(outcome.clash) == 1:
+        return "This rule cannot be kept:"
+    together = f"These {len(outcome.clash)} rules cannot be kept together"
+    if outcome.smallest:
+        return f"{together}, and no smaller set clashes; without any one of them, the others can:"
+    if outcome.irreducible:
+        return f"{together}; without any one of them, the others can. A smaller set may exist:"
+    return f"{together}. Time ran out before the search for a smaller set ended:"
 
 
 def _rule(rule: Rule) -> Text:

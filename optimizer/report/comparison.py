@@ -172,9 +172,14 @@ def _clash_words(outcome: Infeasible) -> str:
             "These rules cannot be kept together, and no smaller set of rules clashes. "
             "Leave any one of them out and the rest can be kept."
         )
+    if outcome.irreducible:
+        return (
+            "These rules cannot be kept together. Leave any one of them out and the rest can be "
+            "kept. A smaller set that clashes may exist."
+        )
     return (
-        "These rules cannot be kept together. Leave any one of them out and the rest can be kept. "
-        "A smaller set that clashes may exist."
+        "These rules cannot be kept together. Time ran out before the search for a smaller set "
+        "ended."
     )
 
 

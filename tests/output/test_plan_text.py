@@ -143,7 +143,7 @@ def test_a_clash_reads_as_its_author_wrote_it(plan: Plan) -> None:
     text = flat(outcome_text(Infeasible(plan.world, plan.world.rules, True), 80, colour=False))
     assert "No plan keeps every rule. These 2 rules cannot be kept together" in text
     assert "no-azure: cart never runs in Azure (world.yaml:9) because: contract" in text
-    assert "smallest set" in text
+    assert "no smaller set clashes" in text
 
 
 def test_demand_that_nothing_holds_is_explained(plan: Plan) -> None:
