@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -148,7 +148,7 @@ class Asked:
         )
 
 
-def asked(of: World, direct: dict[tuple[str, str], Sequence[float]]) -> Asked:
+def asked(of: World, direct: Mapping[tuple[str, str], Sequence[float]]) -> Asked:
     """``direct`` maps (service, origin) to rps per hour."""
     names = [s.name for s in of.services]
     origins = [o.name for o in of.origins]
