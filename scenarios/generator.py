@@ -31,6 +31,8 @@ SMALL: Final = 200
 """Up to this many services, everything but demand stands in the YAML file."""
 MAX_HOURS: Final = 744  # the longest horizon that a world file may ask for
 MAX_SERVICES: Final = 99_999
+BLOCKS: Final = {"count_hours": 2, "route_hours": 2}
+"""Sizes and routes change every two hours, not more often."""
 LISTS: Final = ("architectures", "replica_gpu_models")  # separated by spaces in tables
 
 Parts = dict[str, Any]
@@ -110,7 +112,7 @@ def _head(services: int, hours: int, seed: int, history: str) -> Parts:
         "description": f"An invented company with {services} services. Everything in it is {how}.",
         "places": {"places": list(PLACES)},
         "prices": {"book": "embedded"},
-        "policy": {"horizon_hours": hours, "headroom": HEADROOM, "route_hours": min(24, hours)},
+        "policy": {"horizon_hours": hours, "headroom": HEADROOM, **BLOCKS},
         "demand": {"history": history, "note": how},
         "origins": [{"name": origin, "near": NEAREST[origin][0]} for origin in ORIGINS],
     }

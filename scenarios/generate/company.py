@@ -83,20 +83,21 @@ def _requirements(
     names: list[str], team: NDArray[np.int64], layer: NDArray[np.int64], chance: Chance
 ) -> pd.DataFrame:
     count = len(names)
-    vcpus = np.array(chance.pick((0.25, 0.5, 1.0, 2.0, 4.0, 8.0), (10, 25, 35, 18, 9, 3), count))
+    # What an instance has left for replicas divides by these sizes, as careful teams see to.
+    vcpus = np.array(chance.pick((0.45, 0.9, 1.8, 3.6, 7.2), (30, 35, 20, 11, 4), count))
     ratio = np.array(chance.pick((2.0, 4.0, 8.0), (45, 40, 15), count))
     stateful = (layer == 3) & (chance.uniform(0, 1, count) < 0.5)
     gpus = (layer == 2) & (chance.uniform(0, 1, count) < 0.08)
     arm = ~gpus & (chance.uniform(0, 1, count) < 0.4)
     web = layer == 0
     service_time_ms = np.clip(np.round(chance.lognormal(14.0, 0.7, count)), 1, 120)
-    slack_ms = np.round(chance.uniform(100, 260, count), -1)
+    slack_ms = np.round(chance.uniform(60, 90, count), -1)
     return pd.DataFrame(
         {
             "name": names,
             "team": [f"team-{t + 1:04d}" for t in team.tolist()],
             "replica_vcpus": np.where(gpus, 3.0, vcpus),
-            "replica_memory_gib": np.where(gpus, 12.0, np.minimum(vcpus * ratio, 48.0)),
+            "replica_memory_gib": np.where(gpus, 10.8, np.round(vcpus * ratio, 1)),
             "replica_throughput_rps": 0.0,
             "replica_service_time_ms": service_time_ms,
             "replica_gpus": np.where(gpus, 1.0, 0.0),
@@ -109,9 +110,7 @@ def _requirements(
             # Six places let a service survive a region or a cloud near each of three origins.
             "max_places": pd.Series(6, range(count), "Int64").where(pd.Series(stateful)),
             "response_kib": np.where(web, np.round(chance.lognormal(6.0, 0.8, count), 1), 0.0),
-            "latency_objective_ms": np.where(
-                web & (chance.uniform(0, 1, count) < 0.6), service_time_ms + slack_ms, np.nan
-            ),
+            "latency_objective_ms": service_time_ms + slack_ms,
         }
     )
 
@@ -123,7 +122,10 @@ def _calls(
     starts: NDArray[np.int64],
     chance: Chance,
 ) -> pd.DataFrame:
-    """One to three callers per service below the web layer, a tenth of them from other teams."""
+    """One to three callers per service below the web layer, a tenth of them from other teams.
+
+    One call in four to a service above the data layer carries a payload that is worth counting.
+    """
     called = np.flatnonzero(layer > 0)
     callers = np.array(chance.pick((1, 2, 3), (55, 30, 15), len(called)), np.int64)
     callee = np.repeat(called, callers)
@@ -134,6 +136,7 @@ def _calls(
     caller = np.where(chance.uniform(0, 1, len(callee)) < 0.1, stranger, caller)
     pairs = np.unique(caller * len(names) + callee)
     caller, callee = pairs // len(names), pairs % len(names)
+    bulky = (layer[callee] < 3) & (chance.uniform(0, 1, len(pairs)) < 0.25)
     return pd.DataFrame(
         {
             "caller": names[caller],
@@ -141,10 +144,16 @@ def _calls(
             "calls_per_request": np.clip(
                 np.round(chance.lognormal(0.5, 0.7, len(pairs)), 2), 0.02, 4
             ),
-            "request_kib": np.clip(np.round(chance.lognormal(0.5, 0.6, len(pairs)), 1), 0.1, 16),
-            "response_kib": np.clip(np.round(chance.lognormal(1.5, 0.9, len(pairs)), 1), 0.1, 64),
+            "request_kib": _payload_kib(bulky, 5.0, chance),
+            "response_kib": _payload_kib(bulky, 15.0, chance),
         }
     )
+
+
+def _payload_kib(bulky: NDArray[np.bool_], median: float, chance: Chance) -> Floats:
+    """Pages, pictures and documents; what other calls carry costs nothing worth counting."""
+    kib = np.clip(np.round(chance.lognormal(median, 0.8, len(bulky)), 1), 0.5, 200)
+    return np.where(bulky, kib, 0.0)
 
 
 def crowds_of(company: Company, chance: Chance) -> dict[tuple[str, str], Crowd]:

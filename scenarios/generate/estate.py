@@ -12,17 +12,13 @@ from scenarios.generate.chance import Chance, Floats
 from scenarios.generate.company import ORIGINS, Company
 
 CLOUDS: Final = ("aws", "azure", "gcp")
-PLACES: Final = (
-    "aws/ap-southeast-1", "aws/eu-central-1", "aws/eu-west-1", "aws/us-east-1",
-    "azure/eastus", "azure/northeurope", "azure/southeastasia", "azure/westeurope",
-    "gcp/asia-southeast1", "gcp/europe-west1", "gcp/europe-west4", "gcp/us-central1",
-)  # fmt: skip
 NEAREST: Final[dict[str, tuple[str, str, str]]] = {
     "asia-pacific": ("aws/ap-southeast-1", "azure/southeastasia", "gcp/asia-southeast1"),
     "europe": ("aws/eu-west-1", "azure/westeurope", "gcp/europe-west1"),
     "north-america": ("aws/us-east-1", "azure/eastus", "gcp/us-central1"),
 }
 """The nearest place of each cloud, in the order of ``CLOUDS``."""
+PLACES: Final = tuple(sorted(place for near in NEAREST.values() for place in near))
 SIZES: Final = ((2, 8.0), (8, 32.0), (16, 64.0))  # vCPUs and GiB of the types below
 TYPES: Final[dict[str, tuple[str, str, str]]] = {
     "aws": ("m5.large", "m5.2xlarge", "m5.4xlarge"),

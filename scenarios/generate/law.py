@@ -3,14 +3,15 @@
 Why every generated world is feasible, with margin:
 
 * each of the three origins has a place of each cloud a few hundred kilometres away, so latency
-  objectives (service time plus 100 ms or more) and workflow objectives (a third more than their
+  objectives (service time plus 60 ms or more) and workflow objectives (a third more than their
   service times, plus 40 ms per nested call, plus 150 ms) hold inside every continent;
-* residency binds European users to the European Union, which has two places of each cloud;
+* residency binds European users to the European Union, which has a place of each cloud;
 * no team is kept out of more than one cloud, and teams that need GPUs are never kept out of AWS;
 * quotas limit Azure's spot and Google Cloud only, so on-demand capacity of AWS, or of Azure for
   those who are kept out of AWS, has no limit;
 * teams that must survive a region or a cloud may use all three clouds and need no GPUs, and
   every service may have six places: two near each origin;
+* what must survive a zone may take as many instances as that needs;
 * budgets come from an upper estimate: dear instances for half more than the peak, always.
 """
 
@@ -30,6 +31,7 @@ USD_PER_VCPU_HOUR: Final = 0.065
 USD_PER_GPU_HOUR: Final = 0.9
 USD_PER_GB: Final = 0.15
 GB_PER_KIB: Final = 1024 / 1e9
+COMPANY_WIDE: Final = {"spread": "survive-a-zone", "spot_share": "web-spot-at-most-half"}
 
 
 def workflow_items(
@@ -69,21 +71,16 @@ def rule_items(
     company: Company, peak_rps: Floats, mean_rps: Floats, chance: Chance
 ) -> list[dict[str, Any]]:
     """Rules as a world file has them. Demand has shape [service]: peak and mean."""
-    rules: list[dict[str, Any]] = [
-        {
-            "kind": "spread",
-            "name": "survive-a-zone",
-            "services": "all",
-            "survives": "zone",
-            "share": 0.6,
-        },
-        {
-            "kind": "spot_share",
-            "name": "spot-at-most-six-tenths",
-            "services": "all",
-            "at_most": 0.6,
-        },
-    ]
+    services = company.services
+    waited_for = services["spot_tolerant"].to_numpy() & (company.layer == 0)
+    rules: list[dict[str, Any]] = []
+    for kind, bound, terms in (
+        ("spread", services["stateful"].to_numpy(), {"survives": "zone", "share": 0.5}),
+        ("spot_share", waited_for, {"at_most": 0.5}),
+    ):
+        if bound.any():
+            rules.append({"kind": kind, "name": COMPANY_WIDE[kind],
+                          "services": list(services["name"][bound]), **terms})  # fmt: skip
     teams = int(company.team[-1]) + 1
     gpu_teams = set(company.team[company.services["replica_gpus"].to_numpy() > 0].tolist())
     luck = chance.uniform(0, 1, teams, 5)

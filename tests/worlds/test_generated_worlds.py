@@ -12,7 +12,7 @@ from optimizer.formulate.reach import measure
 from optimizer.gather import gather
 from scenarios.generator import generate_world
 
-SIZES_AND_SEEDS = [(1, 0), (10, 2), (10, 3), (30, 3), (30, 4), (300, 5), (300, 6)]
+SIZES_AND_SEEDS = [(1, 0), (4, 0), (10, 2), (10, 3), (30, 3), (30, 4), (300, 7), (300, 9)]
 
 
 @pytest.fixture(
@@ -71,7 +71,9 @@ def test_every_service_runs_today(world: World) -> None:
 
 def test_rules_are_mixed(world: World) -> None:
     kinds = {type(rule).__name__ for rule in world.rules}
-    assert kinds >= {"BudgetRule", "QuotaRule", "SpotShareRule", "SpreadRule"}
+    assert kinds >= {"BudgetRule", "QuotaRule"}
+    if len(world.services) >= 10:
+        assert kinds >= {"LatencyRule", "SpreadRule"}
     if len(world.services) >= 300:
         extents = {rule.survives.value for rule in world.rules if isinstance(rule, SpreadRule)}
         assert extents == {"zone", "region", "cloud"}

@@ -14,8 +14,8 @@ from models.errors import FaultyInput, OutputFailed
 from scenarios.generator import generate_world
 
 GOLDEN = {
-    "demand.csv": "b2471388385ca705a267052427c7392ad8085db4c34874123e27050d58ebc355",
-    "world.yaml": "69697343740a36717716e01939a4a6c3cf36f960839d51e5a68dd14420de47d0",
+    "demand.csv": "d9d7b39ee4cb54786a3c394841a802738d2c6a0b8e1b2616461861725dc01ef8",
+    "world.yaml": "dfab1aa16678aef5341d378f4d703ad6937e38a261a32746458a8d54805fdb52",
 }
 
 
