@@ -126,8 +126,7 @@ def _table(alternatives: Sequence[Alternative], width: int) -> Table:
     made = table("What if", ["Scenario", *numbers], numbers)
     for one in alternatives:
         if one.usd_per_month is None or one.change_usd_per_month is None:
-            why = f" ({', '.join(one.clash)})" if one.clash else ""
-            made.add_row(words(f"{one.scenario}: {one.outcome}{why}", "red"))
+            made.add_row(words(f"{one.scenario}: {_why_no_plan(one)}", "red"))
             continue
         is_base = one is alternatives[0]
         share = "" if is_base or one.change_share is None else _signed_percent(one.change_share)
@@ -145,6 +144,14 @@ def _table(alternatives: Sequence[Alternative], width: int) -> Table:
     return made
 
 
+def _why_no_plan(one: Alternative) -> str:
+    if one.clash:
+        return f"{one.outcome} ({', '.join(one.clash)})"
+    if one.outcome == "infeasible":
+        return "infeasible, whatever the rules"
+    return one.outcome
+
+
 def _signed_percent(share: float) -> str:
     sign = "+" if share > 0 else "−" if share < 0 else ""
     return sign + percent(abs(share))
@@ -159,7 +166,7 @@ def _planned(name: str, plan: Plan, base: Decimal) -> Alternative:
         outcome=outcome_kind(plan),
         usd_per_month=cost,
         change_usd_per_month=cost - base,
-        change_share=None if saved is None else -saved,
+        change_share=None if saved is None else 0.0 - saved,
         proof=plan.placement.certificate.proof.value,
         gap=finite_or_null(plan.placement.certificate.gap),
         peak_instances=whole_peak(plan.placement),

@@ -24,6 +24,7 @@ from optimizer.report.wording import (
 )
 
 MOST_MOVES = 60
+MOST_REASONS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Scenario:
     no_longer_binding: tuple[RuleWords, ...]
     clash: tuple[RuleWords, ...]
     reasons: tuple[str, ...]
+    reasons_left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,8 @@ def _scenario(
         base_width=round(float(_month(base) / longest * 100), 2), verdict=verdict_, words=words,
         started=sum(move.started for move in moves), stopped=sum(move.stopped for move in moves),
         moves=tuple(moves[:MOST_MOVES]), moves_left_out=max(0, len(moves) - MOST_MOVES),
-        became_binding=became, no_longer_binding=no_longer, clash=clash, reasons=reasons,
+        became_binding=became, no_longer_binding=no_longer, clash=clash,
+        reasons=reasons[:MOST_REASONS], reasons_left_out=max(0, len(reasons) - MOST_REASONS),
     )  # fmt: skip
 
 

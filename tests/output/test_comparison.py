@@ -29,12 +29,14 @@ def named(plan: Plan) -> list[tuple[str, Outcome]]:
         ("=less cart", cheaper(plan)),
         ("[red]no azure", Infeasible(plan.world, plan.world.rules, smallest=True)),
         ("hard", Unfinished(plan.world, 1.0, 60.0)),
+        ("too big", Infeasible(plan.world, (), smallest=True, reasons=("nothing holds cart",))),
     ]
 
 
 def test_changes_are_against_the_base(named: list[tuple[str, Outcome]]) -> None:
-    base, less, clash, hard = compare(named)
+    base, less, clash, hard, _ = compare(named)
     assert base.change_usd_per_month == 0
+    assert str(base.change_share) == "0.0"
     assert less.usd_per_month == Decimal("78.52")
     assert less.change_usd_per_month == Decimal("-110.96")
     assert less.change_share == pytest.approx(-110.96 / 189.48)
@@ -60,9 +62,15 @@ def test_files_agree(plan: Plan, named: list[tuple[str, Outcome]]) -> None:
     files = comparison_files(plan, named[1:], {})
     assert sorted(files) == ["comparison.csv", "comparison.html", "comparison.json"]
     rows = list(csv.DictReader(io.StringIO(files["comparison.csv"].decode())))
-    assert [row["scenario"] for row in rows] == ["base", "'=less cart", "[red]no azure", "hard"]
-    assert [row["change_usd_per_month"] for row in rows] == ["0.00", "-110.96", "", ""]
-    assert [row["peak_instances"] for row in rows] == ["5", "5", "", ""]
+    assert [row["scenario"] for row in rows] == [
+        "base",
+        "'=less cart",
+        "[red]no azure",
+        "hard",
+        "too big",
+    ]
+    assert [row["change_usd_per_month"] for row in rows] == ["0.00", "-110.96", "", "", ""]
+    assert [row["peak_instances"] for row in rows] == ["5", "5", "", "", ""]
     assert rows[0]["gcp_usd_per_month"] == "17.03"
     assert rows[2]["clash"] == "total no-azure"
     assert json.loads(files["comparison.json"])["format"] == "trimtab-comparison"
@@ -73,6 +81,9 @@ def test_a_terminal_shows_every_scenario(named: list[tuple[str, Outcome]], width
     text = comparison_text(compare(named), width, colour=False)
     assert max(map(len, text.splitlines())) <= width
     flat = " ".join(text.split())
-    for part in ("−110.96", "−58.6 %", "[red]no azure: infeasible", "hard: unfinished"):
+    for part in (
+        "−110.96", "−58.6 %", "[red]no azure: infeasible (total, no-azure)", "hard: unfinished",
+        "too big: infeasible, whatever the rules",
+    ):  # fmt: skip
         assert part in flat
     assert ("Peak instances" in text) == (width == 160)

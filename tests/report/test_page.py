@@ -228,6 +228,10 @@ def test_what_ifs_stand_beside_the_base(plan_of: Callable[..., Plan], plan: Plan
     assert "nothing fits cart" in words
     assert "Time ran out after 60 s before any plan was found" in words
     assert "if one does, it costs at least 24,698 USD a month" in words
+    many = tuple(f"cart does not fit place {i}" for i in range(1, 31))
+    crowded = Infeasible(plan.world, (), smallest=True, reasons=many)
+    words = Document(render_comparison(plan, [("crowded", crowded)])).words
+    assert "cart does not fit place 12 18 more are not listed." in words
     hopeless = Unfinished(plan.world, float("-inf"), 60.0)
     words = Document(render_comparison(plan, [("hopeless", hopeless)])).words
     assert "Whether a lawful plan exists is not known." in words
