@@ -97,6 +97,8 @@ SHAPES: list[Case] = [
     (_replica("vcpus: 1, memory_gib: 2, throughput_rps: 1e999"), "must be a finite number", ""),
     (_replica("vcpus: 0, memory_gib: 2, throughput_rps: 9"), "must be at least 0.001, not 0", ""),
     (_replica("vcpus: 1, memory_gib: -2, throughput_rps: 9"), "must be at least 0.001", ""),
+    (_policy("count_hours: 0"), "policy.count_hours must be at least 1", ""),
+    (_policy("route_hours: 745"), "policy.route_hours must be at most 744", ""),
     (_policy("headroom: 0"), "policy.headroom must be greater than 0", ""),
     (_policy("headroom: 1.1"), "policy.headroom must be at most 1", ""),
     (_policy("demand_quantile: 1"), "must be at most 0.99", ""),

@@ -41,6 +41,7 @@ def test_heading_and_policy(world: World) -> None:
     assert (world.name, world.description) == ("corner shop", "Sells newspapers.")
     assert world.at.line == 1
     assert world.policy == Policy(horizon_hours=48, headroom=0.8)
+    assert (world.policy.count_hours, world.policy.route_hours) == (1, 1)
     assert world.starts == datetime(2026, 3, 1, 3, tzinfo=UTC)
 
 
