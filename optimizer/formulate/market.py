@@ -158,7 +158,7 @@ def drop_dominated(options: Options, world: World, most_replicas: Ints) -> tuple
 
 
 def _unbeaten(
-    here: Options, quotas: Ints, by_instances: int, *, most: int, spot_limited: bool
+    here: Options, quotas: Bools, by_instances: Bools, *, most: int, spot_limited: bool
 ) -> list[int]:
     """Which options of one service and place stay.
 
@@ -168,20 +168,21 @@ def _unbeaten(
     count, which must not use more of a quota than before.
     """
     spot = here.spot & spot_limited
+    unlimited = ~quotas.any(axis=1)
     size: list[int] = here.replicas.tolist()
     price: list[float] = here.price_usd_per_hour.tolist()
     # Under a spot share even idle replicas on demand count: they let more spot run.
     capped = size if spot_limited else np.minimum(here.replicas, most).tolist()
-    free = _sweep(np.flatnonzero((quotas == 0) & ~spot), capped, price, exact=False)
+    free = _sweep(np.flatnonzero(unlimited & ~spot), capped, price, exact=False)
     cover = _cheapest(free, capped, price, max(capped), exact=False)
 
     def beaten_by_free(i: int) -> bool:
         return bool(cover[capped[i]] <= price[i] * (1 + SAME_PRICE))
 
-    left = [i for i in np.flatnonzero((quotas == 0) & spot).tolist() if not beaten_by_free(i)]
+    left = [i for i in np.flatnonzero(unlimited & spot).tolist() if not beaten_by_free(i)]
     shared = _sweep(np.array(left, np.int64), size, price, exact=True)
     stays = free + shared
-    counted = [i for i in np.flatnonzero(quotas != 0).tolist() if not beaten_by_free(i)]
+    counted = [i for i in np.flatnonzero(~unlimited).tolist() if not beaten_by_free(i)]
     if counted:
         most_counted = max(size[i] for i in counted)
         match = _cheapest(shared, size, price, most_counted, exact=True)
@@ -244,7 +245,9 @@ def _extend(
         )
 
 
-def _within_quotas(here: Options, counted: list[int], quotas: Ints, by_instances: int) -> list[int]:
+def _within_quotas(
+    here: Options, counted: list[int], quotas: Bools, by_instances: Bools
+) -> list[int]:
     """Of options that quotas count: one goes when some number of another holds exactly as many
     replicas for no more money and no more of every quota that counts it.
     """
@@ -254,25 +257,22 @@ def _within_quotas(here: Options, counted: list[int], quotas: Ints, by_instances
     beats = (times * k[:, None] == k[None, :]) & (here.spot[index][:, None] == here.spot[index])
     beats &= times * price[:, None] <= price[None, :] * (1 + SAME_PRICE)
     beats &= times * vcpus[:, None] <= vcpus[None, :]
-    beats &= (quotas[index][:, None] & ~quotas[index][None, :]) == 0  # counted by no others
-    beats &= (times == 1) | ((quotas[index][:, None] & by_instances) == 0)
+    by = quotas[index]
+    beats &= ~np.any(by[:, None, :] & ~by[None, :, :], axis=2)  # counted by no others
+    beats &= (times == 1) | ~np.any(by & by_instances, axis=1, keepdims=True)
     earlier = np.arange(len(index))[:, None] < np.arange(len(index))[None, :]
     beats &= earlier | ~beats.T  # of two that beat each other, the first stays
     np.fill_diagonal(beats, False)
     return [i for i, beaten in zip(counted, beats.any(axis=0).tolist(), strict=True) if not beaten]
 
 
-def _quotas(options: Options, world: World) -> tuple[Ints, int]:
-    """Which quotas count each option, as bits, and the bits of those that count instances."""
-    bits = np.zeros(len(options), dtype=np.int64)
-    by_instances = 0
+def _quotas(options: Options, world: World) -> tuple[Bools, Bools]:
+    """Which quotas count each option [option, quota], and which of them count instances."""
     rules = [rule for rule in world.rules if isinstance(rule, QuotaRule)]
+    counted = np.zeros((len(options), len(rules)), dtype=np.bool_)
     for i, rule in enumerate(rules):
-        bit = 1 << min(i, 62)  # beyond 62 quotas the last bit stands for all the others
-        bits |= np.where(counted_by(rule, options, world), bit, 0)
-        if rule.instances_at_most is not None:
-            by_instances |= bit
-    return bits, by_instances
+        counted[:, i] = counted_by(rule, options, world)
+    return counted, np.array([rule.instances_at_most is not None for rule in rules], np.bool_)
 
 
 def counted_by(rule: QuotaRule, options: Options, world: World) -> Bools:

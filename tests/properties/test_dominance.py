@@ -117,3 +117,20 @@ def test_the_same_shape_at_the_same_price_stays_once() -> None:
     formulation = question.formulate()
     assert len(formulation.layout.options) == 1
     assert formulation.dominated == 1
+
+
+def test_many_quotas_are_told_apart() -> None:
+    """Four vCPUs of the cheaper family a, and no limit that matters on b."""
+    somewhere = PlaceFilter(places=frozenset({EAST}))
+    idle = [
+        QuotaRule(name=f"{i}", where=somewhere, families=(f"x{i}",), vcpus_at_most=1)
+        for i in range(80)
+    ]
+    limits = [
+        QuotaRule(name=family, where=somewhere, families=(family,), vcpus_at_most=vcpus)
+        for family, vcpus in (("a", 4), ("b", 1000))
+    ]
+    offers = [(EAST, "a.4", "on_demand", 0.19, 4, 16), (EAST, "b.4", "on_demand", 0.2, 4, 16)]
+    of = world([WEB], book(offers), places=[EAST], rules=[*idle, *limits])
+    question = asked(of, {("web", "america"): [800.0, 800.0]})
+    assert least_usd(question.formulate()) == pytest.approx(2 * (0.19 + 0.2))
