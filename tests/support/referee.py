@@ -338,7 +338,8 @@ class Naive:
         for rule in self.world.rules:
             if isinstance(rule, WorkflowRule):
                 workflow = next(w for w in self.world.workflows if w.name == rule.workflow)
-                if s not in {step.service for step in workflow.steps}:
+                steps = [step.service for step in workflow.steps]
+                if s not in steps or not all(self.needs(step, g) for step in steps):
                     continue
                 if self._fastest(workflow, g, {s: place}) > rule.within_ms + TOLERANCE:
                     return False
