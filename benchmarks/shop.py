@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ def measure_process(folder: Path) -> Iterator[Metric]:
         ("slowest", max(took_s)),
     ):
         yield Metric(name, value_s, "s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    yield Metric("processor_time", (used.ru_utime + used.ru_stime) / RUNS, "s")
     yield from figures(folder / f"run-{RUNS - 1}")
 
 
