@@ -107,12 +107,20 @@ class _Fleet:
         return capacity
 
     def of(self, service: str) -> list[tuple[Group, Region, int]]:
-        """Groups of a service with their regions and replicas."""
+        """Groups of a service whose size is known, with their regions and replicas."""
         return [
             (g, self.regions[g.place], int(k))
             for g, k in zip(self.groups, self.replicas, strict=True)
             if g.service == service
         ]
+
+    def places_of(self, service: str) -> set[str]:
+        """Every place that runs the service, also where the size of what runs is not known."""
+        return {g.place for g in self.world.fleet.groups if g.service == service}
+
+    def is_known(self, service: str) -> bool:
+        """Whether the size of everything that runs the service is known."""
+        return all(g.service != service for g in self.unpriced)
 
     def compute_lines(self, hours: int) -> Iterator[BillLine]:
         prices = self.offered["price_usd_per_hour"].tolist()
@@ -132,7 +140,7 @@ def _nearest_places(fleet: _Fleet) -> dict[tuple[str, str], str]:
     rtt = world.round_trips.between(origins, places)
     nearest = {}
     for service in world.services:
-        runs = {group.place for group, _, _ in fleet.of(service.name)}
+        runs = fleet.places_of(service.name)
         columns = [i for i, region in enumerate(world.regions) if region.place in runs]
         if columns:
             for g, origin in enumerate(world.origins):
@@ -212,9 +220,10 @@ def _how_broken(rule: Rule, fleet: _Fleet, demand_rps: Floats, bill: Bill) -> st
             return _too_slow(rule, fleet)
         case MinReplicasRule():
             held = sum(replicas for _, _, replicas in fleet.of(rule.service))
-            return f"runs {held}" if held < rule.at_least else None
+            short = held < rule.at_least and fleet.is_known(rule.service)
+            return f"runs {held}" if short else None
         case MaxPlacesRule():
-            places = {group.place for group, _, _ in fleet.of(rule.service)}
+            places = fleet.places_of(rule.service)
             return f"runs in {len(places)} places" if len(places) > rule.at_most else None
         case SpreadRule():
             return _not_spread(rule, fleet, demand_rps)
@@ -236,7 +245,7 @@ def _wrong_places(
         at = _nearest_places(fleet)
         used = {(s, at[s, o]) for s in services for o in origins if (s, o) in at}
     else:
-        used = {(s, group.place) for s in services for group, _, _ in fleet.of(s)}
+        used = {(s, place) for s in services for place in fleet.places_of(s)}
     wrong = sorted((s, p) for s, p in used if not fine(fleet.regions[p]))
     return _listed([f"{s} runs in {p}" for s, p in wrong])
 
@@ -282,7 +291,7 @@ def _not_spread(rule: SpreadRule, fleet: _Fleet, demand_rps: Floats) -> str | No
     world = fleet.world
     short = []
     for s, service in enumerate(world.services):
-        if service.name not in rule.services:
+        if service.name not in rule.services or not fleet.is_known(service.name):
             continue
         needed = rule.share * demand_rps[s].sum(axis=0).max()
         held = fleet.of(service.name)

@@ -27,10 +27,14 @@ def find_world(name: str) -> Path:
     in front that holds them in the source tree (``scenarios/shop``).
     """
     path = Path(name)
-    if path.is_file():
-        return path
-    if (path / WORLD_FILE).is_file():
-        return path / WORLD_FILE
+    try:
+        if path.is_file():
+            return path
+        if (path / WORLD_FILE).is_file():
+            return path / WORLD_FILE
+    except PermissionError as error:
+        hint = "check who may read the folder"
+        raise FaultyInput([Fault(NOWHERE, f"{name} may not be read", hint)]) from error
     bundled = name.removeprefix("scenarios/").rstrip("/")
     if bundled in bundled_worlds():
         return _BUNDLE / bundled / WORLD_FILE

@@ -19,7 +19,7 @@ from optimizer.cli.progress import watching
 from optimizer.cli.screen import say, stdout_screen
 from optimizer.exclusions import serves, why_not
 from optimizer.gather import gather
-from optimizer.output.comparison import compare, comparison_document, comparison_text
+from optimizer.output.comparison import BASE, compare, comparison_document, comparison_text
 from optimizer.output.files import comparison_files, plan_files
 from optimizer.output.json_values import json_text
 from optimizer.output.plan_json import outcome_document
@@ -110,7 +110,7 @@ def whatif(name: str, scenarios: Sequence[str], request: Request) -> ExitCode:
             changes = {one.name: one.in_words for one, _ in whatifs}
             with watch.stage("write the results"):
                 write_folder(request.out, comparison_files(base, others, changes))
-    _show_comparison([("base", base), *others], request)
+    _show_comparison([(BASE, base), *others], request)
     if not request.strict:
         return ExitCode.FINE
     ends = {request.end_of(outcome) for outcome in (base, *(outcome for _, outcome in others))}
@@ -160,6 +160,11 @@ def _whatifs(
         Fault(scenario.at, f"another scenario is called {scenario.name} too", "rename one of them")
         for scenario, _ in made
         if names[scenario.name] > 1
+    ]
+    faults += [
+        Fault(scenario.at, f"a scenario may not be called {BASE}", "that is the world as it is")
+        for scenario, _ in made
+        if scenario.name == BASE
     ]
     if faults:
         raise FaultyInput(faults)

@@ -27,6 +27,10 @@ COMPARISON_FORMAT: Final = "trimtab-comparison"
 COMPARISON_VERSION: Final = 1
 
 
+BASE: Final = "base"
+"""What the world without a what-if is called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """One scenario's outcome in figures; those of a plan are None when there is no plan."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from models.plan import Outcome, Plan
-from optimizer.output.comparison import compare, comparison_document, comparison_table
+from optimizer.output.comparison import BASE, compare, comparison_document, comparison_table
 from optimizer.output.json_values import json_text
 from optimizer.output.plan_json import outcome_document
 from optimizer.output.sheets import csv_bytes, sheets
@@ -30,7 +30,7 @@ def comparison_files(
 
     ``others`` are (scenario name, outcome); ``changes`` says in words what each changes.
     """
-    alternatives = compare([("base", base), *others])
+    alternatives = compare([(BASE, base), *others])
     return {
         "comparison.json": json_text(comparison_document(alternatives)).encode(),
         "comparison.csv": csv_bytes(comparison_table(alternatives)),

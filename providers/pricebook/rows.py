@@ -27,6 +27,10 @@ can hide in one."""
 TEXT: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_ .,:/()+-]{0,119})?")
 """What GPU models and sources look like; they may be empty."""
 
+LEAST_USD: Final = 1e-5
+MOST_USD: Final = 100_000.0
+"""No machine costs less, or more, per hour: the file counts in something else."""
+
 _CLOUDS: Final = frozenset(cloud.value for cloud in Cloud)
 _VOCABULARIES: Final = {
     "provider": _CLOUDS,
@@ -145,6 +149,13 @@ def _check_numbers(rows: pd.DataFrame, report_unpriced: bool, findings: Findings
         )
     wrong = (price < 0) | np.isinf(price)
     findings.add_rows(price, wrong.to_numpy(), "is no price", "write USD per hour, above 0")
+    absurd = ((price > 0) & (price < LEAST_USD)) | (np.isfinite(price) & (price > MOST_USD))
+    findings.add_rows(
+        price,
+        absurd.to_numpy(),
+        "is no believable price",
+        f"write USD per hour, from {LEAST_USD:g} to {MOST_USD:,.0f}",
+    )
     for column in ("vcpus", "memory_gib"):
         wrong = (rows[column] <= 0) | np.isinf(rows[column])
         findings.add_rows(rows[column], wrong.to_numpy(), "is no size", "write a number above 0")

@@ -141,6 +141,14 @@ def test_two_scenarios_of_one_name_are_told_apart_by_nobody(trimtab: Trimtab, ti
     assert "another scenario is called lost too" in done.err
 
 
+def test_no_scenario_takes_the_name_of_the_world_itself(trimtab: Trimtab, tiny: Path) -> None:
+    lost = (tiny / "whatifs" / "lost.yaml").read_text()
+    (tiny / "mine.yaml").write_text(lost.replace("scenario: lost", "scenario: base"))
+    done = trimtab("whatif", tiny, "mine")
+    assert done.code == ExitCode.BAD_INPUT
+    assert "a scenario may not be called base" in done.err
+
+
 @pytest.mark.parametrize(("strict", "missed"), [(False, 0), (True, ExitCode.GAP_MISSED)])
 def test_how_outcomes_end(tiny: Path, strict: bool, missed: int) -> None:
     world, _ = gather(tiny)

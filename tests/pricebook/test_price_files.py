@@ -68,6 +68,8 @@ def test_parquet_and_csv_say_the_same(
         ("aws,us-east-1,m5.large,on_demand,nan,2,8,x86_64", "'nan' is not a number", "0.096"),
         ("aws,us-east-1,m5.large,on_demand,inf,2,8,x86_64", "'inf'", "above 0"),
         ("aws,us-east-1,m5.large,on_demand,0,2,8,x86_64", "is no price", "unpriced: report"),
+        ("aws,us-east-1,m5.large,on_demand,1e308,2,8,x86_64", "is no believable price", "100,000"),
+        ("aws,us-east-1,m5.large,on_demand,1e-12,2,8,x86_64", "is no believable price", "1e-05"),
         ("aws,us-east-1,m5.large,on_demand,,2,8,x86_64", "is no price", "unpriced: report"),
         ("aws,us-east-1,m5.large,on_demand,1,0,8,x86_64", "vcpus '0.0'", "above 0"),
         ("aws,us-east-1,m5.large,on_demand,1,2,-8,x86_64", "memory_gib '-8.0'", "above 0"),

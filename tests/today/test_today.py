@@ -217,3 +217,19 @@ def test_budgets_count_the_exact_bill() -> None:
     assert [item.rule.name for item in found] == ["short", "azure"]
     azure = float(bill.by("cloud")["azure"]) * 365
     assert found[1].how == f"costs {azure:,.0f} USD per month"
+
+
+def test_what_runs_without_a_price_still_runs() -> None:
+    """Its size is unknown, so no rule about sizes is called broken; its place is known."""
+    unpriced = Group("db", EAST, "m.unheard-of", ON_DEMAND, 1)
+    found = today(
+        MinReplicasRule(name="many", service="db", at_least=3),
+        SpreadRule(name="spread", services=("db",), survives=Extent.REGION),
+        ResidencyRule(name="eu", services=("db",), jurisdictions=frozenset({"EU"})),
+        groups=(*FLEET[:3], unpriced),
+    )
+    assert found.unpriced == (unpriced,)
+    assert [(broken.rule.name, broken.how) for broken in found.broken] == [
+        ("eu", "db runs in aws/east")
+    ]
+    assert any(line.service == "db" and line.place == EAST for line in found.bill.lines)
