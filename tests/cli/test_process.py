@@ -46,9 +46,11 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
         assert imported & {"pydantic", "rich", "yaml"} == set()
 
 
-# A solver's own code cannot be interrupted by Python, nor can a thread that waits for ever.
+# A solver's own code cannot be interrupted by Python, nor can a thread that waits for ever. Jobs
+# that a shell starts in the background ignore SIGINT and hand that down: undo it.
 INTERRUPTED = """
 import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from optimizer.cli import solving
 from optimizer.cli.main import run
 def solve_for_ever(*_, **__):
