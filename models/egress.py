@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+GB_PER_KIB = 1024 / 1e9
+"""Price lists count in GB of 10⁹ bytes, services in KiB of 1,024."""
+SECONDS_PER_HOUR = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class EgressPrice:

@@ -49,6 +49,10 @@ EXCLUSION_COLUMNS: Final[dict[str, str]] = {
 }
 
 
+CENT_OF_A_CENT: Final = Decimal("0.0001")
+"""Data transfer is metered in floating point; its amounts are rounded to this many USD."""
+
+
 class Term(StrEnum):
     """A part of the bill."""
 

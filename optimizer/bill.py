@@ -7,13 +7,12 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from models.placement import Bill, BillLine, Term
+from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
+from models.placement import CENT_OF_A_CENT, Bill, BillLine, Term
 from models.world import World
 from optimizer.formulate.assemble import Formulation
-from optimizer.formulate.egress import GB_PER_KIB, SECONDS_PER_HOUR, End, price_levels
+from optimizer.formulate.egress import End, price_levels
 from optimizer.problem import Floats
-
-CENT_OF_A_CENT = Decimal("0.0001")
 
 
 def make_bill(

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from models.capacity import replicas_per_instance
+from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.fleet import Group
 from models.offerings import Purchase
-from models.placement import Bill, BillLine, Term
+from models.placement import CENT_OF_A_CENT, Bill, BillLine, Term
 from models.places import Region
 from models.plan import BrokenRule, Today
 from models.rules import (
@@ -35,10 +36,6 @@ from models.rules import (
 )
 from models.world import HOURS_PER_MONTH, World
 from optimizer.problem import Floats, Ints
-
-GB_PER_KIB = 1024 / 1e9
-SECONDS_PER_HOUR = 3600.0
-CENT_OF_A_CENT = Decimal("0.0001")
 
 
 def look_at_today(world: World, demand_rps: Floats, direct_rps: Floats) -> Today:

@@ -24,13 +24,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.services import Dependency
 from models.world import World
 from optimizer.formulate.layout import Layout
 from optimizer.problem import Bools, Draft, Floats, Ints
-
-GB_PER_KIB = 1024 / 1e9
-SECONDS_PER_HOUR = 3600.0
 
 
 def price_levels(world: World) -> Floats:
