@@ -9,8 +9,9 @@ import numpy as np
 from models.rules import MinReplicasRule
 from models.world import World
 from optimizer.formulate import capacity, egress, limits, spread, workflows
+from optimizer.formulate.dominance import drop_dominated
 from optimizer.formulate.layout import Layout, lay_out
-from optimizer.formulate.market import Market, drop_dominated
+from optimizer.formulate.market import Market
 from optimizer.formulate.reach import Distances, Exclusion, find_reach
 from optimizer.formulate.spread import whole_replicas
 from optimizer.problem import Floats, Ints, Problem

@@ -16,7 +16,7 @@ def quota_holds(draft: Draft, layout: Layout) -> None:
     for rule in layout.world.rules:
         if not isinstance(rule, QuotaRule):
             continue
-        counted = counted_by(rule, layout.options, layout.world)
+        counted = counted_by(rule, layout.world)[layout.options.offering]
         limits = (
             ("vcpus", rule.vcpus_at_most, layout.options.vcpus),
             ("instances", rule.instances_at_most, np.ones(len(layout.options))),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from small_worlds import Asked, asked, book, random_asked, world
@@ -12,7 +14,9 @@ from models.services import Replica, Service
 from models.world import World
 from optimizer.formulate import assemble
 from optimizer.formulate.assemble import Formulation
-from optimizer.formulate.market import Options, drop_dominated, survey
+from optimizer.formulate.candidates import find_candidates
+from optimizer.formulate.dominance import drop_dominated
+from optimizer.formulate.market import Options, survey
 from optimizer.problem import Ints
 from optimizer.solve.answers import Solved
 from optimizer.solve.ortools_backend import OrToolsBackend
@@ -29,6 +33,11 @@ SEEDS = [
 def drop_nothing(options: Options, of: World, most_replicas: Ints) -> tuple[Options, int]:
     del of, most_replicas
     return options, 0
+
+
+def classes_of(of: World, seed: int) -> Ints:
+    """[offering]: one of two commitment classes, or none."""
+    return np.random.default_rng(seed).integers(-1, 2, len(of.book.offerings))
 
 
 def least_usd(formulation: Formulation) -> float | None:
@@ -51,6 +60,55 @@ def test_the_optimum_stays(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         assert least_usd(with_all_rules) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_optimum_stays_whatever_commitments_take_off(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = random_asked(seed)
+    classes = classes_of(question.world, seed)
+    pays = np.array([*np.random.default_rng(seed).uniform(0.3, 1.0, 2), 1.0])  # per class; none
+
+    def discounted(options: Options) -> Options:
+        price = options.price_usd_per_hour * pays[classes[options.offering]]
+        return replace(options, price_usd_per_hour=price)
+
+    def drop_all_but(options: Options, of: World, most_replicas: Ints) -> tuple[Options, int]:
+        kept, dropped = drop_dominated(options, of, most_replicas, classes[options.offering])
+        return discounted(kept), dropped
+
+    def drop_none(options: Options, of: World, most_replicas: Ints) -> tuple[Options, int]:
+        del of, most_replicas
+        return discounted(options), 0
+
+    monkeypatch.setattr(assemble, "drop_dominated", drop_all_but)
+    least = least_usd(question.formulate())
+    monkeypatch.setattr(assemble, "drop_dominated", drop_none)
+    expected = least_usd(question.formulate())
+    assert least == (expected if expected is None else pytest.approx(expected, rel=1e-6))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("committed", [False, True])
+def test_candidates_are_what_is_left_of_all_options(seed: int, committed: bool) -> None:
+    question = random_asked(seed)
+    of = question.world
+    market = survey(of)
+    most = assemble._most_replicas(of, question.demand_rps)
+    classes = classes_of(of, seed) if committed else None
+    by_option = None if classes is None else classes[market.options.offering]
+    kept, dropped = drop_dominated(market.options, of, most, by_option)
+    candidates = find_candidates(market, of, most, classes)
+    assert candidates.dominated == dropped
+    shared = candidates.by_service()
+    for field in fields(Options):
+        np.testing.assert_array_equal(getattr(shared, field.name), getattr(kept, field.name))
+    own = candidates.options
+    for kind, region in np.ndindex(candidates.starts.shape[0], len(of.regions)):
+        rows = slice(*candidates.starts[kind, region : region + 2])
+        assert (own.service[rows] == kind).all()
+        assert (own.region[rows] == region).all()
+
+
 def test_something_is_dropped_in_most_worlds() -> None:
     dropped = [random_asked(seed).formulate().dominated for seed in SEEDS]
     assert np.mean(np.array(dropped) > 0) > 0.8
@@ -70,10 +128,14 @@ OFFERS = [
 ]
 
 
-def stays(*rules: Rule, most: int = 100) -> set[str]:
+def stays(*rules: Rule, most: int = 100, committed: tuple[str, ...] = ()) -> set[str]:
+    """What stays when commitments cover the types named in ``committed``, each on its own terms."""
     of = world([WEB], book(OFFERS), places=[EAST], rules=rules)
     options = survey(of).options
-    kept, dropped = drop_dominated(options, of, np.array([most]))
+    terms = {name: i for i, name in enumerate(committed)}
+    names = of.book.offerings["instance_type"] + ":" + of.book.offerings["purchase"]
+    classes = names.map(lambda name: terms.get(name, -1)).to_numpy(np.int64)[options.offering]
+    kept, dropped = drop_dominated(options, of, np.array([most]), classes)
     assert len(kept) + dropped == len(OFFERS)
     rows = of.book.offerings.iloc[kept.offering]
     return set(rows["instance_type"] + ":" + rows["purchase"])
@@ -108,6 +170,22 @@ def test_a_quota_on_instances_keeps_larger_types() -> None:
 def test_capacity_beyond_all_demand_is_worth_nothing() -> None:
     """One replica is ever needed: two on one instance are worth no more."""
     assert stays(most=1) == {"m.1:spot"}
+
+
+def test_a_commitment_keeps_what_it_covers() -> None:
+    assert stays(committed=("m.4:on_demand",)) == {"m.1:spot", "m.2:spot", "m.4:on_demand"}
+
+
+def test_what_a_commitment_covers_replaces_what_it_does_not() -> None:
+    none_on_spot = SpotShareRule(name="none", services=("web",), at_most=0.0)
+    assert stays(none_on_spot) == {"m.1:on_demand", "m.4:on_demand", "m.1:spot", "m.2:spot"}
+    assert stays(none_on_spot, committed=("c.4:on_demand",)) == {
+        "m.1:on_demand", "m.4:on_demand", "m.1:spot", "m.2:spot", "c.4:on_demand",
+    }  # fmt: skip
+    covered = ("m.4:on_demand", "m.16:on_demand")  # neither stands in for the other
+    assert stays(none_on_spot, committed=covered) == {
+        "m.1:on_demand", "m.4:on_demand", "m.16:on_demand", "m.1:spot", "m.2:spot",
+    }  # fmt: skip
 
 
 def test_the_same_shape_at_the_same_price_stays_once() -> None:

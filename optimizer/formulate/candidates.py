@@ -1,0 +1,103 @@
+"""Undominated options of large fleets, worked out once for all services that share them.
+
+A world of 100,000 services in nine places has 300 million options, and no room for a row each.
+But services ask for the same shapes over and over, and rules treat most of them alike. Services
+of the same shape, under a spot share or not, that need no more replicas than the largest instance
+holds by the same number, form a *kind* and share their candidates.
+
+Options drop in two passes: first per shape, for the most replicas that any of its services needs;
+then, of the dozen per place that stay, per kind. What is of no use for many replicas is of no use
+for few: where instances of other options hold as many replicas as one of b, they do so too when
+replicas beyond K count for nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.world import World
+from optimizer.formulate.dominance import Treatment
+from optimizer.formulate.market import Market, Options
+from optimizer.problem import Ints
+
+SHAPES_AT_ONCE = 500
+"""Thousands of options each: this many fit in some hundred MiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Undominated options by kind of service: ``options.service`` counts kinds.
+
+    Candidates of kind c in region r stand in rows ``starts[c, r]:starts[c, r + 1]``.
+    ``dominated`` counts what was dropped, over all services.
+    """
+
+    kind_of_service: Ints
+    options: Options
+    starts: Ints
+    dominated: int
+
+    def by_service(self) -> Options:
+        """The same candidates, a row for each of every service."""
+        return self.options.dealt(self.kind_of_service)
+
+
+def find_candidates(
+    market: Market,
+    world: World,
+    most_replicas: Ints,
+    commitment_class: Ints | None = None,
+) -> Candidates:
+    """What ``drop_dominated`` leaves of every service's options.
+
+    ``most_replicas`` [service] as there; ``commitment_class`` [row of the price book]: equal
+    numbers for offerings that commitments cover on the same terms, -1 for those that none covers
+    (None: all).
+    """
+    treatment = Treatment.of(world)
+    variants, of_service = _distinct(
+        market.shape_of_service, treatment.spot_limited.astype(np.int64)
+    )
+    shape, limited = variants[:, 0], variants[:, 1].astype(np.bool_)
+    most = np.zeros(len(variants), np.int64)
+    np.maximum.at(most, of_service, most_replicas)
+    offered = np.zeros(len(variants), np.int64)
+    parts = []
+    for first in range(0, len(variants), SHAPES_AT_ONCE):
+        chunk = slice(first, first + SHAPES_AT_ONCE)
+        options = market.options_of(shape[chunk])
+        offered[chunk] = np.bincount(options.service, minlength=len(shape[chunk]))
+        stays = treatment.unbeaten(
+            options, most[chunk], limited[chunk], _of_offering(commitment_class, options)
+        )
+        kept = options.where(stays)
+        parts.append(replace(kept, service=kept.service + first))
+    options = Options.joined(parts)
+
+    largest = np.zeros(len(variants), np.int64)
+    np.maximum.at(largest, options.service, options.replicas)
+    largest[limited] = 0  # under a spot share replicas beyond the need count, too
+    kinds, kind_of_service = _distinct(of_service, np.minimum(most_replicas, largest[of_service]))
+    options = options.dealt(kinds[:, 0])
+    stays = treatment.unbeaten(
+        options, kinds[:, 1], limited[kinds[:, 0]], _of_offering(commitment_class, options)
+    )
+    options = options.where(stays)
+    place = options.service * market.places + options.region
+    kind = np.arange(len(kinds))[:, None] * market.places
+    starts = np.searchsorted(place, kind + np.arange(market.places + 1))
+    kept_of_kind = starts[:, -1] - starts[:, 0]
+    dominated = offered[of_service].sum() - kept_of_kind[kind_of_service].sum()
+    return Candidates(kind_of_service, options, starts, int(dominated))
+
+
+def _distinct(first: Ints, second: Ints) -> tuple[Ints, Ints]:
+    """Distinct pairs [pair, 2], and the pair of each."""
+    pairs, number = np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)
+    return pairs, number.ravel().astype(np.int64)
+
+
+def _of_offering(commitment_class: Ints | None, options: Options) -> Ints | None:
+    return None if commitment_class is None else commitment_class[options.offering]

@@ -1,0 +1,190 @@
+"""Which options of one place stay: covering by dynamic programming over whole replicas.
+
+The compiled part of ``optimizer.formulate.dominance``, which says what it is for. Plain loops
+over whole arrays: they compile in a fraction of the time that array expressions take.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.compiled import compiled
+from optimizer.problem import Bools, Floats, Ints
+
+SAME_PRICE = 1e-12
+"""Relative difference below which two sums of prices are equal."""
+BEATEN, FREE, SHARED, COUNTED = range(4)
+"""Kinds of options: counted by no quota and no spot share, by a spot share alone, by a quota."""
+
+
+@compiled
+def unbeaten(
+    starts: Ints,
+    size: Ints,
+    price: Floats,
+    vcpus: Floats,
+    spot: Bools,
+    signature: Ints,
+    of_class: Ints,
+    classes: Ints,
+    most: Ints,
+    spot_limited: Bools,
+    narrower: Bools,
+    by_instances: Bools,
+) -> Bools:
+    """[option]: whether it stays. Options ``starts[p]:starts[p + 1]`` share a service and place.
+
+    ``most`` [p] caps what replicas are worth; ``spot_limited`` [p]: a spot share holds there.
+    ``signature`` [option] says by which quotas an option is counted (0: by none), ``narrower``
+    [a, b] whether those of signature a are all among those of b, and ``by_instances``
+    [signature] whether one of them counts instances. ``of_class`` [option] is its commitment
+    class, one of the ``classes`` [p] of its place (0: what no commitment covers).
+    """
+    stays = np.zeros(len(size), np.bool_)
+    kind = np.empty(len(size), np.int64)
+    worth = np.empty(len(size), np.int64)
+    for p in range(len(starts) - 1):
+        low, high = starts[p], starts[p + 1]
+        widest = 0
+        for i in range(low, high):
+            # Under a spot share even idle replicas on demand count: they let more spot run.
+            worth[i] = size[i] if spot_limited[p] else min(size[i], most[p])
+            widest = max(widest, worth[i])
+            shared = spot[i] and spot_limited[p]
+            kind[i] = COUNTED if signature[i] > 0 else (SHARED if shared else FREE)
+        covers = np.empty((classes[p], widest + 1))
+        for covering in (FREE, SHARED):
+            if covering == SHARED and not spot_limited[p]:
+                break
+            for c in range(classes[p] - 1, -1, -1):
+                _sweep(low, high, covering, c, worth, price, of_class, kind, stays, covers[c])
+            for i in range(low, high):
+                if (
+                    kind[i] > covering
+                    and (covering == FREE or spot[i])
+                    and covers[of_class[i], worth[i]] <= price[i] * (1 + SAME_PRICE)
+                ):
+                    kind[i] = BEATEN
+        for b in range(low, high):
+            stays[b] |= kind[b] == COUNTED and not _beaten_within_quotas(
+                b, low, high, size, price, vcpus, spot, signature, of_class, kind, narrower,
+                by_instances,
+            )  # fmt: skip
+    return stays
+
+
+@compiled
+def _sweep(
+    low: int,
+    high: int,
+    covering: int,
+    c: int,
+    worth: Ints,
+    price: Floats,
+    of_class: Ints,
+    kind: Ints,
+    stays: Bools,
+    best: Floats,
+) -> None:
+    """Let the options of a kind and class stay that no others cover for no more money.
+
+    Then ``best`` [q] is the least that at least q replicas cost in these; exactly q of SHARED
+    ones, which go only where others match them. Called class by class, at last for those of no
+    class (0), for which what any class keeps may stand in. Combinations need only smaller options:
+    when any cover will do, a larger option that is no dearer stands in alone.
+    """
+    at = _cheapest_of_each_size(low, high, covering, c, worth, price, of_class, kind, stays, best)
+    sizes = np.empty(len(best), np.int64)
+    count = 0
+    best[0] = 0.0
+    for q in range(1, len(best)):
+        best[q] = np.inf
+        for k in range(count):
+            best[q] = min(best[q], price[at[sizes[k]]] + best[q - sizes[k]])
+        i = at[q]
+        if i >= 0 and best[q] > price[i] * (1 + SAME_PRICE):
+            best[q] = price[i]
+            stays[i] = True
+            sizes[count] = q
+            count += 1
+            if covering == FREE:  # it also covers less
+                for k in range(1, q):
+                    best[k] = min(best[k], price[i])
+
+
+@compiled
+def _cheapest_of_each_size(
+    low: int,
+    high: int,
+    covering: int,
+    c: int,
+    worth: Ints,
+    price: Floats,
+    of_class: Ints,
+    kind: Ints,
+    stays: Bools,
+    best: Floats,
+) -> Ints:
+    """[q]: the option that ``_sweep`` looks at for q replicas; -1: none, or a larger one is no
+    dearer.
+    """
+    at = np.empty(len(best), np.int64)
+    for q in range(len(best)):
+        at[q] = -1
+    for i in range(low, high):
+        if kind[i] == covering and (of_class[i] == c or (c == 0 and stays[i])):
+            j = at[worth[i]]
+            if j < 0 or price[i] < price[j] or (price[i] == price[j] and stays[i] and not stays[j]):
+                at[worth[i]] = i
+    if covering == FREE:
+        cheapest = np.inf
+        for q in range(len(best) - 1, 0, -1):
+            if at[q] >= 0:
+                if price[at[q]] < cheapest:
+                    cheapest = price[at[q]]
+                else:
+                    at[q] = -1
+    return at
+
+
+@compiled
+def _beaten_within_quotas(
+    b: int,
+    low: int,
+    high: int,
+    size: Ints,
+    price: Floats,
+    vcpus: Floats,
+    spot: Bools,
+    signature: Ints,
+    of_class: Ints,
+    kind: Ints,
+    narrower: Bools,
+    by_instances: Bools,
+) -> bool:
+    """Of options that quotas count: b goes when some number of another holds exactly as many
+    replicas for no more money and no more of every quota that counts it.
+
+    Of two that beat each other, the first stays.
+    """
+    for a in range(low, high):
+        if a == b or kind[a] != COUNTED or size[b] % size[a] != 0 or spot[a] != spot[b]:
+            continue
+        times = size[b] // size[a]  # instances of a for one of b
+        if (
+            (of_class[b] == 0 or of_class[a] == of_class[b])
+            and times * price[a] <= price[b] * (1 + SAME_PRICE)
+            and times * vcpus[a] <= vcpus[b]
+            and narrower[signature[a], signature[b]]
+            and (times == 1 or not by_instances[signature[a]])
+        ):
+            returned = (
+                times == 1
+                and (of_class[a] == 0 or of_class[a] == of_class[b])
+                and price[b] <= price[a] * (1 + SAME_PRICE)
+                and vcpus[b] <= vcpus[a]
+                and narrower[signature[b], signature[a]]
+            )
+            if a < b or not returned:
+                return True
+    return False

@@ -1,0 +1,136 @@
+"""Drops dominated options before any solver sees them.
+
+An option *b* goes when other options of the same service and place, together and any number of
+times, do at least as much for no more money:
+
+    min { Σ_a m_a p_a : Σ_a m_a k_a ≥ k_b, m ∈ ℕ } ≤ p_b    (k replicas, p USD per hour)
+
+No plan gets dearer by that, and none loses capacity to the failure of a zone: replicas on more
+instances are never worse spread. Rules that look at more than capacity and price narrow it down:
+quotas count vCPUs and instances, spot shares count spot replicas, commitments make some options
+cheaper than their price.
+
+First come options that nothing but capacity and price tells apart: no quota counts them, and no
+spot share. They may stand in for any other. Then spot replicas under a share, which only the same
+number of spot replicas, or the former, may replace; then what quotas count, which must not use
+more of a quota than before. In each of these steps an option that commitments of one class cover
+gives way only to options of that class, which the commitment makes cheaper by as much. One that
+none covers gives way to all: what a commitment takes off the price of those can only help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.rules import QuotaRule, SpotShareRule
+from models.world import World
+from optimizer.formulate.covering import unbeaten
+from optimizer.formulate.market import Options, counted_by
+from optimizer.problem import Bools, Ints
+
+
+def drop_dominated(
+    options: Options,
+    world: World,
+    most_replicas: Ints,
+    commitment_class: Ints | None = None,
+) -> tuple[Options, int]:
+    """Options without those that others make useless, and how many were dropped.
+
+    ``most_replicas`` [service]: the most replicas that any rule or hour asks for; what an
+    instance holds beyond that is of no use. ``commitment_class`` [option]: equal numbers for
+    options that commitments cover on the same terms, -1 for those that none covers (None: all).
+    """
+    rules = Treatment.of(world)
+    stays = rules.unbeaten(options, most_replicas, rules.spot_limited, commitment_class)
+    return options.where(stays), int(len(options) - stays.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What a world's rules look at in options, apart from capacity and price.
+
+    ``spot_limited`` [service]: a spot share binds it. ``signature`` [offering] says by which
+    quotas the options of a row of the price book are counted: 0 by none; the rest in
+    ``quotas`` [signature, quota], and ``by_instances`` [quota] where instances are counted.
+    """
+
+    spot_limited: Bools
+    signature: Ints
+    quotas: Bools
+    by_instances: Bools
+    places: int
+
+    @classmethod
+    def of(cls, world: World) -> Treatment:
+        """The treatment that the rules of ``world`` ask for."""
+        rules = [rule for rule in world.rules if isinstance(rule, QuotaRule)]
+        kinds = np.zeros((1, len(rules)), np.bool_)
+        signature = np.zeros(len(world.book.offerings), np.int64)
+        if rules:
+            counted = np.stack([counted_by(rule, world) for rule in rules], axis=1)
+            kinds, signature = np.unique(
+                np.concatenate([kinds, counted]), axis=0, return_inverse=True
+            )  # nothing but False sorts first
+            signature = signature.ravel()[1:].astype(np.int64)
+        return cls(
+            np.array(_spot_limited(world), np.bool_),
+            signature,
+            kinds,
+            np.array([rule.instances_at_most is not None for rule in rules], np.bool_),
+            len(world.regions),
+        )
+
+    def unbeaten(
+        self,
+        options: Options,
+        most_replicas: Ints,
+        spot_limited: Bools,
+        commitment_class: Ints | None = None,
+    ) -> Bools:
+        """[option]: whether it stays. ``most_replicas`` and ``spot_limited`` are by
+        ``options.service``, which may count whatever stands for services.
+        """
+        owners = len(most_replicas)
+        place = options.service * self.places + options.region
+        of_class, classes = _numbered(place, owners * self.places, commitment_class)
+        narrower = ~np.any(self.quotas[:, None, :] & ~self.quotas[None, :, :], axis=2)
+        return unbeaten(
+            np.searchsorted(place, np.arange(owners * self.places + 1)),
+            options.replicas,
+            options.price_usd_per_hour,
+            options.vcpus,
+            options.spot,
+            self.signature[options.offering],
+            of_class,
+            classes,
+            np.repeat(np.maximum(most_replicas, 1), self.places),
+            np.repeat(spot_limited, self.places),
+            narrower,
+            np.any(self.quotas & self.by_instances, axis=1),
+        )
+
+
+def _numbered(place: Ints, places: int, commitment_class: Ints | None) -> tuple[Ints, Ints]:
+    """Classes numbered 1, 2, … in each place, 0 for none, and how many each place has."""
+    if commitment_class is None:
+        return np.zeros(len(place), np.int64), np.ones(places, np.int64)
+    none = np.stack([np.arange(places), np.full(places, -1)], axis=1)
+    pairs = np.concatenate([none, np.stack([place, np.maximum(commitment_class, -1)], axis=1)])
+    known, number = np.unique(pairs, axis=0, return_inverse=True)
+    first = np.searchsorted(known[:, 0], np.arange(places + 1))
+    of_class = number.ravel()[places:] - first[place]
+    return of_class.astype(np.int64), np.diff(first)
+
+
+def _spot_limited(world: World) -> Sequence[bool]:
+    limited = {
+        name
+        for rule in world.rules
+        if isinstance(rule, SpotShareRule) and rule.at_most < 1
+        for name in rule.services
+    }
+    return [service.name in limited for service in world.services]
