@@ -54,11 +54,21 @@ CENT_OF_A_CENT: Final = Decimal("0.0001")
 
 
 class Term(StrEnum):
-    """A part of the bill."""
+    """A part of what is paid."""
 
     COMPUTE = "compute"
     EGRESS_INTER_REGION = "egress_inter_region"
     EGRESS_INTERNET = "egress_internet"
+
+
+class ShadowTerm(StrEnum):
+    """What counts in the decision although nobody is paid it."""
+
+    CARBON = "carbon"
+
+
+SHADOW_UNITS: Final[dict[ShadowTerm, str]] = {ShadowTerm.CARBON: "kg CO2e"}
+"""What the quantity of a shadow line is counted in."""
 
 
 class Proof(StrEnum):
@@ -102,16 +112,48 @@ class BillLine:
     usd: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowLine:
+    """A shadow cost over the horizon: ``quantity``, in the unit of its term, at the policy's price.
+
+    It is metered in floating point and rounded as data transfer is.
+    """
+
+    term: ShadowTerm
+    cloud: str
+    place: str
+    service: str
+    quantity: Decimal
+    usd: Decimal
+
+
 @dataclass(frozen=True)
 class Bill:
-    """Everything that is paid for over ``hours``, recomputed exactly from counts and prices."""
+    """Everything that is paid for over ``hours``, recomputed exactly from counts and prices.
+
+    ``shadow`` holds what counts in the decision beside it and is never part of a total of what is
+    paid.
+    """
 
     hours: int
     lines: tuple[BillLine, ...]
+    shadow: tuple[ShadowLine, ...] = ()
 
     @property
     def total_usd(self) -> Decimal:
+        """What is paid."""
         return sum((line.usd for line in self.lines), Decimal(0))
+
+    @property
+    def shadow_usd(self) -> Decimal:
+        """What counts beside it."""
+        return sum((line.usd for line in self.shadow), Decimal(0))
+
+    def shadow_of(self, term: ShadowTerm) -> tuple[Decimal, Decimal]:
+        """Quantity and USD of one term."""
+        own = [line for line in self.shadow if line.term is term]
+        quantity = sum((line.quantity for line in own), Decimal(0))
+        return quantity, sum((line.usd for line in own), Decimal(0))
 
     def by(self, field: str) -> dict[str, Decimal]:
         """Totals per distinct value of ``field`` of the lines, dearest first."""

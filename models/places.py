@@ -43,6 +43,7 @@ class Region:
     ``jurisdictions`` are the legal areas whose residency rules it satisfies: its country's
     ISO 3166 code, and areas such as ``EU``, ``EEA`` or ``US``. ``zones`` counts its
     availability zones; 1 means that the loss of a zone is the loss of the region.
+    ``gco2e_per_kwh`` is what its grid emits, grams of CO2e per kWh; None where nobody knows.
     """
 
     cloud: Cloud
@@ -54,6 +55,7 @@ class Region:
     jurisdictions: frozenset[str]
     zones: int
     certifications: frozenset[str] = frozenset()
+    gco2e_per_kwh: float | None = None
 
     @property
     def place(self) -> str:

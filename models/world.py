@@ -37,6 +37,8 @@ class Policy:
     gap_target: float = 1e-3
     """Stop when (cost - bound) / cost is proven to be at most this."""
     time_limit_s: float = 60.0
+    carbon_usd_per_tonne: float = 0.0
+    """What a tonne of CO2e counts in the decision, beside what is paid (0: nothing)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,11 @@ class World:
     round_trips: RoundTrips
     demand_factors: tuple[DemandFactor, ...] = ()
     """What a what-if does to forecast demand, applied in order after the forecast."""
+
+    @property
+    def counts_besides(self) -> str:
+        """What the decision counts beside what is paid, in words; empty when that is nothing."""
+        return "carbon" if self.policy.carbon_usd_per_tonne > 0 else ""
 
     def keeping(self, rules: tuple[Rule, ...]) -> World:
         """The same world under other rules."""

@@ -10,6 +10,7 @@ import pandas as pd
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.placement import CENT_OF_A_CENT, Bill, BillLine, Term
 from models.world import World
+from optimizer.emissions import carbon_of_counts
 from optimizer.formulate.assemble import Formulation
 from optimizer.formulate.egress import End, price_levels
 from optimizer.problem import Floats
@@ -29,7 +30,7 @@ def make_bill(
         *_egress_lines(layout.world, between, Term.EGRESS_INTER_REGION),
         *_egress_lines(layout.world, internet, Term.EGRESS_INTERNET),
     ]
-    return Bill(layout.periods, tuple(lines))
+    return Bill(layout.periods, tuple(lines), carbon_of_counts(layout.world, counts))
 
 
 def compute_lines(counts: pd.DataFrame) -> list[BillLine]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from models.latency import RoundTrips
+from models.places import Region
 from models.world import Catalogue, World
 from optimizer.watch import SILENT, Watch
+from providers.geography.carbon import read_intensities
 from providers.geography.egress import load_egress
 from providers.geography.regions import load_regions
 from providers.geography.round_trips import read_round_trips
 from providers.pricebook.embedded import load_embedded_book
 from providers.pricebook.files import read_book
 from scenarios.build import build_world
-from scenarios.documents import WorldDocument, read_world
+from scenarios.documents import CarbonSource, WorldDocument, read_world
 from scenarios.tables import origin_names
 
 
@@ -34,7 +38,7 @@ def gather(path: Path, watch: Watch = SILENT) -> tuple[World, Catalogue]:
 
 def catalogue_for(document: WorldDocument) -> Catalogue:
     """Regions, prices, egress and round trips that the document asks for."""
-    regions = load_regions()
+    regions = _with_grids(load_regions(), document.carbon)
     if document.prices.file is None:
         book = load_embedded_book(regions)
     else:
@@ -48,3 +52,10 @@ def catalogue_for(document: WorldDocument) -> Catalogue:
         names = {*regions, *origin_names(document)}
         trips = read_round_trips(latency.measured, names, trips.factor)
     return Catalogue(regions, book, load_egress(), trips)
+
+
+def _with_grids(regions: Mapping[str, Region], carbon: CarbonSource) -> dict[str, Region]:
+    """Regions with the figures of the world's file instead of, or beside, the built-in ones."""
+    given = {} if carbon.file is None else read_intensities(carbon.file, regions)
+    figures = {place: replace(regions[place], gco2e_per_kwh=g) for place, g in given.items()}
+    return {**regions, **figures}

@@ -171,5 +171,6 @@ def _without_budgets(case: _Case, solver: Backend) -> tuple[str, ...]:
         return ()
     monthly = HOURS_PER_MONTH / policy.horizon_hours
     found, least = answer.objective * monthly, answer.bound * monthly
-    text = f"without budgets, the cheapest plan found costs {found:,.0f} USD per month"
+    besides = f", {case.world.counts_besides} counted" if case.world.counts_besides else ""
+    text = f"without budgets, the cheapest plan found costs {found:,.0f} USD per month{besides}"
     return (f"{text}, and none costs less than {least:,.0f}",)

@@ -112,7 +112,7 @@ class Draft:
         self._rows: list[Family] = []
         self._row_data: list[tuple[Floats, Floats, Ints]] = []
         self._triplets: list[tuple[Ints, Ints, Floats]] = []
-        self._costs: list[tuple[Ints, Floats, Ints, Ints]] = []
+        self._costs: list[tuple[Ints, Floats, Ints, Ints, bool]] = []
         self.column_count = 0
         self.row_count = 0
 
@@ -135,11 +135,18 @@ class Draft:
         return indices
 
     def add_cost(
-        self, columns: Ints, usd: Floats, *, service: Ints | int, region: Ints | int
+        self,
+        columns: Ints,
+        usd: Floats,
+        *,
+        service: Ints | int,
+        region: Ints | int,
+        paid: bool = True,
     ) -> None:
         """Add to the cost of columns, and say whose money it is: a service's, in a region.
 
-        A column may be named more than once; everything broadcasts against ``columns``.
+        A column may be named more than once; everything broadcasts against ``columns``. What is
+        not ``paid`` counts in the decision, but is no money that anybody spends.
         """
         shape = columns.shape
         self._costs.append(
@@ -148,13 +155,22 @@ class Draft:
                 np.broadcast_to(usd, shape),
                 np.broadcast_to(service, shape),
                 np.broadcast_to(region, shape),
+                paid,
             )
         )
 
-    def cost_of(self, services: Bools | None = None, regions: Bools | None = None) -> Floats:
+    def cost_of(
+        self,
+        services: Bools | None = None,
+        regions: Bools | None = None,
+        *,
+        paid_only: bool = False,
+    ) -> Floats:
         """Cost per column so far, of some services (mask) and regions (mask) only if given."""
         cost = np.zeros(self.column_count)
-        for columns, usd, service, region in self._costs:
+        for columns, usd, service, region, paid in self._costs:
+            if paid_only and not paid:
+                continue
             counts = np.ones(columns.shape, np.bool_)
             if services is not None:
                 counts &= services[service]

@@ -16,7 +16,7 @@ from models.capacity import replicas_per_instance
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.fleet import Group
 from models.offerings import Purchase
-from models.placement import CENT_OF_A_CENT, Bill, BillLine, Term
+from models.placement import CENT_OF_A_CENT, Bill, BillLine, ShadowLine, Term
 from models.places import Region
 from models.plan import BrokenRule, Today
 from models.rules import (
@@ -35,6 +35,7 @@ from models.rules import (
     WorkflowRule,
 )
 from models.world import HOURS_PER_MONTH, World
+from optimizer.emissions import carbon_lines
 from optimizer.problem import Floats, Ints
 
 
@@ -50,6 +51,7 @@ def look_at_today(world: World, demand_rps: Floats, direct_rps: Floats) -> Today
             *fleet.compute_lines(demand_rps.shape[2]),
             *_egress_lines(fleet, demand_rps, direct_rps),
         ),
+        fleet.carbon_lines(demand_rps.shape[2]),
     )
     broken = tuple(
         BrokenRule(rule, how)
@@ -127,6 +129,11 @@ class _Fleet:
             yield BillLine(
                 Term.COMPUTE, cloud, group.place, group.service, group.purchase.value, usd
             )
+
+    def carbon_lines(self, hours: int) -> tuple[ShadowLine, ...]:
+        services = [group.service for group in self.groups]
+        instance_hours = np.array([group.count * hours for group in self.groups], np.float64)
+        return carbon_lines(self.world, self.offered, services, instance_hours)
 
 
 def _nearest_places(fleet: _Fleet) -> dict[tuple[str, str], str]:

@@ -27,6 +27,7 @@ from scenarios.faults import Faults
 from scenarios.fields import Entry
 from scenarios.fit import check_services_fit
 from scenarios.fleets import fleet_of
+from scenarios.grids import check_grids
 from scenarios.history import read_history
 from scenarios.known import Known, known_names, place_filter
 from scenarios.nouns import origins_of, policy_of, services_of
@@ -44,7 +45,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     """
     faults = Faults(list(document.faults))
     top = Written(document.content, str(document.path), document.data)
-    regions = _certified(top, catalogue.regions, faults)
+    regions = _certified(top, _lit(top, catalogue.regions), faults)
     service_entries, spoiled = entries_of(document, "services", ServiceEntry, faults)
     services = services_of(service_entries, _gpu_models(catalogue.book), faults)
     origin_entries, unclear = entries_of(document, "origins", OriginEntry, faults)
@@ -57,6 +58,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     policy = policy_of(top.entry.policy)
     if candidates:
         check_services_fit(services, book.offerings, policy, faults)
+    check_grids(policy, candidates, top.at("policy", "carbon_usd_per_tonne"), faults)
     dependencies, workflow_entries, workflows, calls_are_clear = _calls(document, known, faults)
     implied = [*service_rules(service_entries), *workflow_rules(workflow_entries)]
     rule_entries, _ = entries_of(document, "rules", Entry, faults)
@@ -131,6 +133,15 @@ def _certified(
         held = regions[place].certifications | frozenset(certificates)
         certified[place] = replace(regions[place], certifications=held)
     return certified
+
+
+def _lit(top: Written[WorldFile], regions: Mapping[str, Region]) -> dict[str, Region]:
+    """All known regions by place; dark grids have the figure of the world, if it gives one."""
+    figure = top.entry.carbon.elsewhere_gco2e_per_kwh
+    return {
+        place: replace(region, gco2e_per_kwh=figure) if region.gco2e_per_kwh is None else region
+        for place, region in regions.items()
+    }
 
 
 def _candidates(

@@ -91,6 +91,13 @@ class ScaleBudget(Entry):
     """Names of the budget rules that change. Default: all of them."""
 
 
+class PriceCarbon(Entry):
+    """Carbon counts more, or less."""
+
+    usd_per_tonne: Annotated[float, Field(ge=0, le=1e6)]
+    """What a tonne of CO2e counts in the decision, USD, instead of the policy's price."""
+
+
 class ScaleDemandChange(Entry):
     """Users ask for more, or for less."""
 
@@ -166,6 +173,17 @@ class ScaleBudgetChange(Entry):
         return f"budgets ({which}) times {self.scale_budget.by:g}"
 
 
+class PriceCarbonChange(Entry):
+    """Carbon counts more, or less."""
+
+    price_carbon: PriceCarbon
+    """What a tonne of CO2e counts in the decision."""
+
+    @property
+    def in_words(self) -> str:
+        return f"carbon priced at {self.price_carbon.usd_per_tonne:g} USD per tonne"
+
+
 class AddRulesChange(Entry):
     """More rules hold."""
 
@@ -213,6 +231,7 @@ Change = Annotated[
     | Annotated[ForbidChange, Tag("<forbid>")]
     | Annotated[WithdrawChange, Tag("<withdraw>")]
     | Annotated[ScaleBudgetChange, Tag("<scale_budget>")]
+    | Annotated[PriceCarbonChange, Tag("<price_carbon>")]
     | Annotated[AddRulesChange, Tag("<add_rules>")]
     | Annotated[DropRulesChange, Tag("<drop_rules>")],
     Discriminator(_key),

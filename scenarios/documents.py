@@ -36,6 +36,14 @@ class LatencySource:
     at: Location
 
 
+@dataclass(frozen=True)
+class CarbonSource:
+    """Where figures of grids come from, beside the built-in table."""
+
+    file: Path | None
+    at: Location
+
+
 @dataclass(frozen=True, eq=False)
 class WorldDocument:
     """A world file that can be understood, not yet checked against the facts.
@@ -71,6 +79,13 @@ class WorldDocument:
         latency = self.content.latency
         measured = None if latency.measured is None else self.folder / latency.measured
         return LatencySource(measured, latency.factor, self.at("latency", "measured"))
+
+    @property
+    def carbon(self) -> CarbonSource:
+        """The file lies inside the world's folder; whether it exists is not checked."""
+        carbon = self.content.carbon
+        file = None if carbon.file is None else self.folder / carbon.file
+        return CarbonSource(file, self.at("carbon", "file"))
 
 
 def read_world(path: Path) -> WorldDocument:
@@ -145,7 +160,7 @@ def names_of(rows: Iterable[Any]) -> frozenset[str]:
 
 
 def _checked(document: WorldDocument) -> WorldDocument:
-    """Check what the caller needs before the world is built: where prices and latency lie."""
+    """Check what the caller needs before the world is built: where its other files lie."""
     faults = Faults(list(document.faults))
     prices, latency = document.content.prices, document.content.latency
     if prices.book is not None and prices.file is not None:
@@ -153,6 +168,9 @@ def _checked(document: WorldDocument) -> WorldDocument:
         faults.add(at, "prices come from a book or from a file, not both", "remove one")
     if latency.measured is not None and (said := escapes(document.folder, latency.measured)):
         faults.add(document.at("latency", "measured"), *said)
+    carbon = document.content.carbon.file
+    if carbon is not None and (said := escapes(document.folder, carbon)):
+        faults.add(document.at("carbon", "file"), *said)
     if faults.count:
         raise faults.refusal()
     return document

@@ -54,6 +54,17 @@ class LatencyEntry(Entry):
     """How much longer real paths are than the great circle. Default: 1.6."""
 
 
+class CarbonEntry(Entry):
+    """How much carbon grids emit; matters when `policy` prices carbon."""
+
+    file: FileName | None = None
+    """CSV file with the columns place (`cloud/region`) and gco2e_per_kwh (grams of CO2e per kWh of
+    the grid). Its figures override the built-in ones."""
+    elsewhere_gco2e_per_kwh: Annotated[float, Field(ge=0, le=2000)] | None = None
+    """Figure for the places that neither the file nor the built-in table knows. Default: none; a
+    candidate place without a figure is a fault when carbon is priced."""
+
+
 class PolicyEntry(Entry):
     """How decisions are made."""
 
@@ -78,6 +89,8 @@ class PolicyEntry(Entry):
     """Stop when the cost is proven to lie within this share of the best possible one."""
     time_limit_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     """Stop after this many seconds with the best plan so far."""
+    carbon_usd_per_tonne: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """What a tonne of CO2e that instances emit counts in the decision, USD; nobody is paid it."""
 
 
 class DemandEntry(Entry):
@@ -245,6 +258,8 @@ class WorldFile(Entry):
     """Where round-trip times come from. Default: estimates from distance."""
     certifications: dict[Name, SomeNames] = Field(default_factory=dict)
     """Certificates that places hold beside the built-in ones: lists by place (`cloud/region`)."""
+    carbon: CarbonEntry = CarbonEntry()
+    """How much carbon the grids of places emit. Default: a built-in table."""
     policy: PolicyEntry = PolicyEntry()
     """How decisions are made: horizon, margins, purchase options, when to stop."""
     demand: DemandEntry

@@ -131,4 +131,5 @@ def policy_of(entry: PolicyEntry) -> Policy:
         burstable=entry.burstable,
         gap_target=entry.gap_target,
         time_limit_s=entry.time_limit_s,
+        carbon_usd_per_tonne=entry.carbon_usd_per_tonne,
     )

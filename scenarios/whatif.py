@@ -23,6 +23,8 @@ from scenarios.changes import (
     ForbidChange,
     Lose,
     LoseChange,
+    PriceCarbon,
+    PriceCarbonChange,
     ScaleBudget,
     ScaleBudgetChange,
     ScaleDemand,
@@ -35,6 +37,7 @@ from scenarios.changes import (
 )
 from scenarios.documents import check_version
 from scenarios.faults import Faults
+from scenarios.grids import check_grids
 from scenarios.known import Known, check_names, known_names, place_filter, selected_services
 from scenarios.lines import read_yaml
 from scenarios.rules import written_rules
@@ -121,6 +124,8 @@ class _Step:
                 return self._withdraw(change)
             case ScaleBudgetChange(scale_budget=change):
                 return self._scale_budget(change)
+            case PriceCarbonChange(price_carbon=change):
+                return self._price_carbon(change)
             case AddRulesChange():
                 return self._add_rules()
             case DropRulesChange(drop_rules=names):
@@ -226,6 +231,12 @@ class _Step:
                 for rule in rules
             )
         )
+
+    def _price_carbon(self, change: PriceCarbon) -> World:
+        policy = replace(self.world.policy, carbon_usd_per_tonne=change.usd_per_tonne)
+        at = self.written.at("price_carbon", "usd_per_tonne")
+        check_grids(policy, self.world.regions, at, self.faults)
+        return replace(self.world, policy=policy)
 
     def _add_rules(self) -> World:
         rows = self.written.data["add_rules"]

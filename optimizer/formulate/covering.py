@@ -22,6 +22,8 @@ def unbeaten(
     starts: Ints,
     size: Ints,
     price: Floats,
+    paid: Floats,
+    budgeted: bool,
     vcpus: Floats,
     spot: Bools,
     signature: Ints,
@@ -38,7 +40,9 @@ def unbeaten(
     ``signature`` [option] says by which quotas an option is counted (0: by none), ``narrower``
     [a, b] whether those of signature a are all among those of b, and ``by_instances``
     [signature] whether one of them counts instances. ``of_class`` [option] is its commitment
-    class, one of the ``classes`` [p] of its place (0: what no commitment covers).
+    class, one of the ``classes`` [p] of its place (0: what no commitment covers). ``price`` is
+    what counts in the decision; where ``budgeted``, what takes an option's place must not be
+    dearer by what is ``paid`` of it either.
     """
     stays = np.zeros(len(size), np.bool_)
     kind = np.empty(len(size), np.int64)
@@ -53,21 +57,26 @@ def unbeaten(
             shared = spot[i] and spot_limited[p]
             kind[i] = COUNTED if signature[i] > 0 else (SHARED if shared else FREE)
         covers = np.empty((classes[p], widest + 1))
+        covers_paid = np.empty((classes[p], widest + 1))
         for covering in (FREE, SHARED):
             if covering == SHARED and not spot_limited[p]:
                 break
             for c in range(classes[p] - 1, -1, -1):
-                _sweep(low, high, covering, c, worth, price, of_class, kind, stays, covers[c])
+                _sweep(
+                    low, high, covering, c, worth, price, paid, budgeted, of_class, kind, stays,
+                    covers[c], covers_paid[c],
+                )  # fmt: skip
             for i in range(low, high):
                 if (
                     kind[i] > covering
                     and (covering == FREE or spot[i])
                     and covers[of_class[i], worth[i]] <= price[i] * (1 + SAME_PRICE)
+                    and covers_paid[of_class[i], worth[i]] <= paid[i] * (1 + SAME_PRICE)
                 ):
                     kind[i] = BEATEN
         for b in range(low, high):
             stays[b] |= kind[b] == COUNTED and not _beaten_within_quotas(
-                b, low, high, size, price, vcpus, spot, signature, of_class, kind, narrower,
+                b, low, high, size, price, paid, vcpus, spot, signature, of_class, kind, narrower,
                 by_instances,
             )  # fmt: skip
     return stays
@@ -81,35 +90,103 @@ def _sweep(
     c: int,
     worth: Ints,
     price: Floats,
+    paid: Floats,
+    budgeted: bool,
     of_class: Ints,
     kind: Ints,
     stays: Bools,
     best: Floats,
+    best_paid: Floats,
 ) -> None:
     """Let the options of a kind and class stay that no others cover for no more money.
 
-    Then ``best`` [q] is the least that at least q replicas cost in these; exactly q of SHARED
-    ones, which go only where others match them. Called class by class, at last for those of no
-    class (0), for which what any class keeps may stand in. Combinations need only smaller options:
-    when any cover will do, a larger option that is no dearer stands in alone.
+    Then ``best`` [q] is the least that at least q replicas cost in these, and ``best_paid`` [q]
+    what is paid of it; exactly q of SHARED ones, which go only where others match them. Called
+    class by class, at last for those of no class (0), for which what any class keeps may stand in.
+    Combinations need only smaller options: when any cover will do, a larger option that is no
+    dearer stands in alone.
     """
-    at = _cheapest_of_each_size(low, high, covering, c, worth, price, of_class, kind, stays, best)
-    sizes = np.empty(len(best), np.int64)
+    if budgeted:
+        order = _undercut_by_none(low, high, covering, c, worth, price, paid, of_class, kind, stays)
+    else:
+        order = _cheapest_of_each_size(
+            low, high, covering, c, worth, price, of_class, kind, stays, len(best)
+        )
+    kept = np.empty(len(order), np.int64)
     count = 0
+    looked_at = 0
     best[0] = 0.0
+    best_paid[0] = 0.0
     for q in range(1, len(best)):
         best[q] = np.inf
+        best_paid[q] = np.inf
         for k in range(count):
-            best[q] = min(best[q], price[at[sizes[k]]] + best[q - sizes[k]])
-        i = at[q]
-        if i >= 0 and best[q] > price[i] * (1 + SAME_PRICE):
-            best[q] = price[i]
+            j = kept[k]
+            usd = price[j] + best[q - worth[j]]
+            if usd < best[q]:
+                best[q] = usd
+                best_paid[q] = paid[j] + best_paid[q - worth[j]]
+        while looked_at < len(order) and worth[order[looked_at]] == q:
+            i = order[looked_at]
+            looked_at += 1
+            limit = 1 + SAME_PRICE
+            if best[q] <= price[i] * limit and best_paid[q] <= paid[i] * limit:
+                continue
             stays[i] = True
-            sizes[count] = q
+            kept[count] = i
             count += 1
-            if covering == FREE:  # it also covers less
-                for k in range(1, q):
-                    best[k] = min(best[k], price[i])
+            covered = 1 if covering == FREE else q  # a FREE one also covers less
+            for k in range(covered, q + 1):
+                if price[i] < best[k]:
+                    best[k] = price[i]
+                    best_paid[k] = paid[i]
+
+
+@compiled
+def _undercut_by_none(
+    low: int,
+    high: int,
+    covering: int,
+    c: int,
+    worth: Ints,
+    price: Floats,
+    paid: Floats,
+    of_class: Ints,
+    kind: Ints,
+    stays: Bools,
+) -> Ints:
+    """The options that ``_sweep`` looks at where budgets count, smallest first: those that no
+    other of a kind and class undercuts alone, in what counts and in what is paid.
+    """
+    order = np.empty(high - low, np.int64)
+    count = 0
+    for i in range(low, high):
+        if kind[i] != covering or not (of_class[i] == c or (c == 0 and stays[i])):
+            continue
+        undercut = False
+        for j in range(low, high):
+            if (
+                j != i
+                and kind[j] == covering
+                and (of_class[j] == c or (c == 0 and stays[j]))
+                and (worth[j] == worth[i] or (covering == FREE and worth[j] > worth[i]))
+                and price[j] <= price[i]
+                and paid[j] <= paid[i]
+            ):
+                same = worth[j] == worth[i] and price[j] == price[i] and paid[j] == paid[i]
+                undercut |= not same or (stays[j] and not stays[i])
+                undercut |= same and j < i and stays[j] == stays[i]
+        if not undercut:
+            at = count
+            while at > 0 and (
+                worth[order[at - 1]] > worth[i]
+                or (worth[order[at - 1]] == worth[i] and price[order[at - 1]] > price[i])
+            ):
+                order[at] = order[at - 1]
+                at -= 1
+            order[at] = i
+            count += 1
+    return order[:count]
 
 
 @compiled
@@ -123,13 +200,13 @@ def _cheapest_of_each_size(
     of_class: Ints,
     kind: Ints,
     stays: Bools,
-    best: Floats,
+    sizes: int,
 ) -> Ints:
-    """[q]: the option that ``_sweep`` looks at for q replicas; -1: none, or a larger one is no
-    dearer.
+    """The options that ``_sweep`` looks at, smallest first: the cheapest of each size, less those
+    than which a larger one is no dearer.
     """
-    at = np.empty(len(best), np.int64)
-    for q in range(len(best)):
+    at = np.empty(sizes, np.int64)
+    for q in range(sizes):
         at[q] = -1
     for i in range(low, high):
         if kind[i] == covering and (of_class[i] == c or (c == 0 and stays[i])):
@@ -138,13 +215,13 @@ def _cheapest_of_each_size(
                 at[worth[i]] = i
     if covering == FREE:
         cheapest = np.inf
-        for q in range(len(best) - 1, 0, -1):
+        for q in range(sizes - 1, 0, -1):
             if at[q] >= 0:
                 if price[at[q]] < cheapest:
                     cheapest = price[at[q]]
                 else:
                     at[q] = -1
-    return at
+    return at[at >= 0]
 
 
 @compiled
@@ -154,6 +231,7 @@ def _beaten_within_quotas(
     high: int,
     size: Ints,
     price: Floats,
+    paid: Floats,
     vcpus: Floats,
     spot: Bools,
     signature: Ints,
@@ -174,6 +252,7 @@ def _beaten_within_quotas(
         if (
             (of_class[b] == 0 or of_class[a] == of_class[b])
             and times * price[a] <= price[b] * (1 + SAME_PRICE)
+            and times * paid[a] <= paid[b] * (1 + SAME_PRICE)
             and times * vcpus[a] <= vcpus[b]
             and narrower[signature[a], signature[b]]
             and (times == 1 or not by_instances[signature[a]])
@@ -182,6 +261,7 @@ def _beaten_within_quotas(
                 times == 1
                 and (of_class[a] == 0 or of_class[a] == of_class[b])
                 and price[b] <= price[a] * (1 + SAME_PRICE)
+                and paid[b] <= paid[a] * (1 + SAME_PRICE)
                 and vcpus[b] <= vcpus[a]
                 and narrower[signature[b], signature[a]]
             )

@@ -3,12 +3,15 @@
 An option *b* goes when other options of the same service and place, together and any number of
 times, do at least as much for no more money:
 
-    min { Σ_a m_a p_a : Σ_a m_a k_a ≥ k_b, m ∈ ℕ } ≤ p_b    (k replicas, p USD per hour)
+    min { Σ_a m_a p_a : Σ_a m_a k_a ≥ k_b, m ∈ ℕ } ≤ p_b    (k replicas, p cost in USD per hour)
 
 No plan gets dearer by that, and none loses capacity to the failure of a zone: replicas on more
 instances are never worse spread. Rules that look at more than capacity and price narrow it down:
 quotas count vCPUs and instances, spot shares count spot replicas, commitments make some options
-cheaper than their price.
+cheaper than their price. Cost is what counts in the decision, priced carbon included. Budgets count
+what is paid: where there are any, what takes an option's place must not be dearer by that either.
+Of the combinations of least cost only one is tried then, so that a few options may stay that could
+go.
 
 First come options that nothing but capacity and price tells apart: no quota counts them, and no
 spot share. They may stand in for any other. Then spot replicas under a share, which only the same
@@ -25,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.rules import QuotaRule, SpotShareRule
+from models.rules import BudgetRule, QuotaRule, SpotShareRule
 from models.world import World
 from optimizer.formulate.covering import unbeaten
 from optimizer.formulate.market import Options, counted_by
@@ -53,12 +56,14 @@ def drop_dominated(
 class Treatment:
     """What a world's rules look at in options, apart from capacity and price.
 
-    ``spot_limited`` [service]: a spot share binds it. ``signature`` [offering] says by which
-    quotas the options of a row of the price book are counted: 0 by none; the rest in
-    ``quotas`` [signature, quota], and ``by_instances`` [quota] where instances are counted.
+    ``spot_limited`` [service]: a spot share binds it. ``budgeted``: there is a budget.
+    ``signature`` [offering] says by which quotas the options of a row of the price book are
+    counted: 0 by none; the rest in ``quotas`` [signature, quota], and ``by_instances`` [quota]
+    where instances are counted.
     """
 
     spot_limited: Bools
+    budgeted: bool
     signature: Ints
     quotas: Bools
     by_instances: Bools
@@ -78,6 +83,7 @@ class Treatment:
             signature = signature.ravel()[1:].astype(np.int64)
         return cls(
             np.array(_spot_limited(world), np.bool_),
+            any(isinstance(rule, BudgetRule) for rule in world.rules),
             signature,
             kinds,
             np.array([rule.instances_at_most is not None for rule in rules], np.bool_),
@@ -97,11 +103,15 @@ class Treatment:
         owners = len(most_replicas)
         place = options.service * self.places + options.region
         of_class, classes = _numbered(place, owners * self.places, commitment_class)
+        cost, paid = options.cost_usd_per_hour, options.price_usd_per_hour
+        budgeted = self.budgeted and bool(options.carbon_usd_per_hour.any())
         narrower = ~np.any(self.quotas[:, None, :] & ~self.quotas[None, :, :], axis=2)
         return unbeaten(
             np.searchsorted(place, np.arange(owners * self.places + 1)),
             options.replicas,
-            options.price_usd_per_hour,
+            cost,
+            paid if budgeted else cost,
+            budgeted,
             options.vcpus,
             options.spot,
             self.signature[options.offering],

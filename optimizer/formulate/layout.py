@@ -188,13 +188,21 @@ def lay_out(
     )
     hours = [layout.block_hours(s) for s in range(len(world.services))]
     option, block = runs(np.arange(len(options)), count_blocks[options.service])
+    block_hours = np.concatenate([np.zeros(0), *(hours[s] for s in options.service)])
     draft.add_cost(
         option_column[option] + block,
-        options.price_usd_per_hour[option]
-        * np.concatenate([np.zeros(0), *(hours[s] for s in options.service)]),
+        options.price_usd_per_hour[option] * block_hours,
         service=options.service[option],
         region=options.region[option],
     )
+    if options.carbon_usd_per_hour.any():
+        draft.add_cost(
+            option_column[option] + block,
+            options.carbon_usd_per_hour[option] * block_hours,
+            service=options.service[option],
+            region=options.region[option],
+            paid=False,
+        )
     return draft, layout
 
 

@@ -60,7 +60,7 @@ def _one_quota(
 def spend_within_budget(draft: Draft, layout: Layout) -> None:
     """(730 / hours) · cost ≤ budget, for everything, one team's services or one cloud's regions.
 
-    Must come after everything that costs.
+    Only what is paid counts. Must come after everything that costs.
     """
     monthly = HOURS_PER_MONTH / layout.periods
     for rule in layout.world.rules:
@@ -72,7 +72,7 @@ def spend_within_budget(draft: Draft, layout: Layout) -> None:
         cloud = None
         if rule.cloud is not None:
             cloud = np.array([r.cloud is rule.cloud for r in layout.world.regions], np.bool_)
-        spent = draft.cost_of(team, cloud) * monthly
+        spent = draft.cost_of(team, cloud, paid_only=True) * monthly
         paid = np.flatnonzero(spent)
         draft.add_rows(
             "spend_within_budget",

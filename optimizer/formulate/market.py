@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from models.capacity import replicas_per_instance
+from models.carbon import KG_PER_TONNE, emitted_kg_per_hour
 from models.offerings import Architecture, Purchase
 from models.rules import QuotaRule
 from models.services import Replica, Service
@@ -23,9 +24,10 @@ from optimizer.problem import Bools, Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """Columns of equal length, sorted by (service, region, price per replica).
+    """Columns of equal length, sorted by (service, region, cost per replica).
 
-    ``offering`` is the row of the world's price book.
+    ``offering`` is the row of the world's price book. ``carbon_usd_per_hour`` is what the emissions
+    of an instance count in the decision; nobody is paid it.
     """
 
     service: Ints
@@ -33,8 +35,15 @@ class Options:
     offering: Ints
     replicas: Ints
     price_usd_per_hour: Floats
+    carbon_usd_per_hour: Floats
     vcpus: Floats
     spot: Bools
+
+    @property
+    def cost_usd_per_hour(self) -> Floats:
+        """What an instance costs in the decision."""
+        cost: Floats = self.price_usd_per_hour + self.carbon_usd_per_hour
+        return cost
 
     def __len__(self) -> int:
         return len(self.service)
@@ -46,6 +55,7 @@ class Options:
             self.offering[keep],
             self.replicas[keep],
             self.price_usd_per_hour[keep],
+            self.carbon_usd_per_hour[keep],
             self.vcpus[keep],
             self.spot[keep],
         )
@@ -114,7 +124,8 @@ class Market:
     """Every shape of the services, and what is on offer for it.
 
     ``offered`` are the rows of the price book that the world's policy lets services use, with
-    the ``region`` index of each; ``row`` [offered] is their place in the book.
+    the ``region`` index of each and what its carbon counts; ``row`` [offered] is their place in
+    the book.
     """
 
     shapes: tuple[Shape, ...]
@@ -160,7 +171,8 @@ class Market:
         )
         region = self.offered["region"].to_numpy()[index]
         price = self.offered["price_usd_per_hour"].to_numpy(np.float64)[index]
-        order = np.lexsort((index, price / replicas, region, owner))
+        carbon = self.offered["carbon_usd_per_hour"].to_numpy(np.float64)[index]
+        order = np.lexsort((index, (price + carbon) / replicas, region, owner))
         index = index[order]
         return Options(
             owner[order],
@@ -168,6 +180,7 @@ class Market:
             self.row[index],
             replicas[order],
             price[order],
+            carbon[order],
             self.offered["vcpus"].to_numpy(np.float64)[index],
             self.offered["spot"].to_numpy(np.bool_)[index],
         )
@@ -196,6 +209,7 @@ def survey(world: World) -> Market:
         region=region[row],
         architecture=book["architecture"].iloc[row].astype(str),
         spot=purchase[row] == Purchase.SPOT.value,
+        carbon_usd_per_hour=_carbon_usd_per_hour(world, row),
     )
     number: dict[Shape, int] = {}
     shape_of_service = np.array(
@@ -209,6 +223,16 @@ def survey(world: World) -> Market:
         len(world.regions),
         world.policy.headroom,
     )
+
+
+def _carbon_usd_per_hour(world: World, row: Ints) -> Floats:
+    """What the emissions of an instance count, for rows of the book; 0 when carbon has no price."""
+    usd_per_kg = world.policy.carbon_usd_per_tonne / KG_PER_TONNE
+    if usd_per_kg == 0:
+        return np.zeros(len(row))
+    regions = {region.place: region for region in world.regions}
+    priced: Floats = usd_per_kg * emitted_kg_per_hour(world.book.offerings.iloc[row], regions)
+    return priced
 
 
 def region_of_offerings(world: World) -> Ints:

@@ -14,13 +14,13 @@ from typing import Final
 import pandas as pd
 from rich.table import Table
 
-from models.placement import Term
+from models.placement import SHADOW_UNITS, ShadowTerm, Term
 from models.places import Cloud
 from models.plan import Infeasible, Outcome, Plan
 from optimizer.output.json_values import Document, finite_or_null
 from optimizer.output.money import decimal_text, saved_share, usd_per_month
 from optimizer.output.plan_json import outcome_kind
-from optimizer.output.summary import monthly, whole_peak
+from optimizer.output.summary import monthly, shadow_per_month, whole_peak
 from optimizer.output.terminal import WIDE, percent, rendered, signed_usd, table, usd, words
 
 COMPARISON_FORMAT: Final = "trimtab-comparison"
@@ -46,6 +46,7 @@ class Alternative:
     places: int | None
     by_cloud_usd_per_month: dict[str, Decimal]
     by_term_usd_per_month: dict[str, Decimal]
+    shadow_per_month: dict[ShadowTerm, tuple[Decimal, Decimal]]
     clash: tuple[str, ...]
 
 
@@ -79,6 +80,15 @@ def comparison_document(alternatives: Sequence[Alternative]) -> Document:
                 "places": one.places,
                 "by_cloud_usd_per_month": _texts(one.by_cloud_usd_per_month),
                 "by_term_usd_per_month": _texts(one.by_term_usd_per_month),
+                "shadow_per_month": [
+                    {
+                        "term": term.value,
+                        "quantity": decimal_text(quantity),
+                        "unit": SHADOW_UNITS[term],
+                        "usd": decimal_text(amount),
+                    }
+                    for term, (quantity, amount) in one.shadow_per_month.items()
+                ],
                 "clash": list(one.clash),
             }
             for one in alternatives
@@ -87,7 +97,8 @@ def comparison_document(alternatives: Sequence[Alternative]) -> Document:
 
 
 def comparison_table(alternatives: Sequence[Alternative]) -> pd.DataFrame:
-    """One row per scenario, one column per figure."""
+    """One row per scenario, one column per figure; of shadow costs, those that somebody counts."""
+    counted = {term for one in alternatives for term in one.shadow_per_month}
     rows = [
         {
             "scenario": one.scenario,
@@ -107,6 +118,12 @@ def comparison_table(alternatives: Sequence[Alternative]) -> pd.DataFrame:
                 f"{term.value}_usd_per_month": one.by_term_usd_per_month.get(term.value)
                 for term in Term
             },
+            **{
+                f"{term.value}_{what}": one.shadow_per_month.get(term, (None, None))[i]
+                for term in ShadowTerm
+                if term in counted
+                for i, what in enumerate(("quantity_per_month", "shadow_usd_per_month"))
+            },
             "clash": " ".join(one.clash),
         }
         for one in alternatives
@@ -121,10 +138,12 @@ def comparison_text(alternatives: Sequence[Alternative], width: int, colour: boo
 
 def _table(alternatives: Sequence[Alternative], width: int) -> Table:
     wide = width >= WIDE
+    counted = [t for t in ShadowTerm if any(t in one.shadow_per_month for one in alternatives)]
     numbers = [
         "USD/month",
         "Change",
         "Share",
+        *(f"{SHADOW_UNITS[term]}/month" for term in counted),
         *(["Peak instances", "Places", "Gap"] if wide else []),
     ]
     made = table("What if", ["Scenario", *numbers], numbers)
@@ -139,6 +158,7 @@ def _table(alternatives: Sequence[Alternative], width: int) -> Table:
             usd(one.usd_per_month),
             "" if is_base else signed_usd(one.change_usd_per_month),
             share,
+            *(_quantity(one, term) for term in counted),
             *(
                 [f"{one.peak_instances:,}", str(one.places), percent(one.gap or 0.0)]
                 if wide
@@ -146,6 +166,10 @@ def _table(alternatives: Sequence[Alternative], width: int) -> Table:
             ),
         )
     return made
+
+
+def _quantity(one: Alternative, term: ShadowTerm) -> str:
+    return f"{one.shadow_per_month[term][0]:,.0f}" if term in one.shadow_per_month else ""
 
 
 def _why_no_plan(one: Alternative) -> str:
@@ -177,6 +201,7 @@ def _planned(name: str, plan: Plan, base: Decimal) -> Alternative:
         places=len(counts[["cloud", "region"]].drop_duplicates()),
         by_cloud_usd_per_month=monthly(bill, "cloud"),
         by_term_usd_per_month=monthly(bill, "term"),
+        shadow_per_month=shadow_per_month(bill),
         clash=(),
     )
 
@@ -195,6 +220,7 @@ def _unplanned(name: str, outcome: Outcome) -> Alternative:
         places=None,
         by_cloud_usd_per_month={},
         by_term_usd_per_month={},
+        shadow_per_month={},
         clash=tuple(rule.name for rule in clash),
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from models.fleet import Group
-from models.placement import Bill, Certificate
+from models.placement import SHADOW_UNITS, Bill, Certificate
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import Rule
 from optimizer.output.json_values import (
@@ -91,6 +91,7 @@ def _head(outcome: Outcome) -> Document:
             "burstable": policy.burstable,
             "gap_target": policy.gap_target,
             "time_limit_s": policy.time_limit_s,
+            "carbon_usd_per_tonne": policy.carbon_usd_per_tonne,
         },
     }
 
@@ -221,6 +222,19 @@ def _bill(bill: Bill) -> Document:
                 "usd": decimal_text(line.usd),
             }
             for line in bill.lines
+        ],
+        "shadow_usd": decimal_text(bill.shadow_usd),
+        "shadow": [
+            {
+                "term": line.term.value,
+                "cloud": line.cloud,
+                "place": line.place,
+                "service": line.service,
+                "quantity": decimal_text(line.quantity),
+                "unit": SHADOW_UNITS[line.term],
+                "usd": decimal_text(line.usd),
+            }
+            for line in bill.shadow
         ],
     }
 

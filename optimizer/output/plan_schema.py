@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from models.placement import Proof, Term
+from models.placement import Proof, ShadowTerm, Term
 from optimizer.output.json_values import Document
 from optimizer.output.plan_json import PLAN_FORMAT, PLAN_VERSION
 
@@ -86,6 +86,7 @@ def _head(outcome: str) -> Document:
             burstable=_FLAG,
             gap_target=_SHARE,
             time_limit_s={"type": "number", "minimum": 0},
+            carbon_usd_per_tonne={"type": "number", "minimum": 0},
         ),
     }
 
@@ -213,6 +214,18 @@ def _bill() -> Document:
                 service=_TEXT,
                 purchase=_said(_TEXT, "empty for egress"),
                 usd=_said(_USD, "over the hours of the bill"),
+            )
+        ),
+        shadow_usd=_said(_USD, "what counts in the decision beside the bill, paid to nobody"),
+        shadow=_list(
+            _record(
+                term={"enum": [term.value for term in ShadowTerm]},
+                cloud=_TEXT,
+                place=_TEXT,
+                service=_TEXT,
+                quantity=_said(_USD, "in the unit beside it, over the hours of the bill"),
+                unit=_TEXT,
+                usd=_USD,
             )
         ),
     )

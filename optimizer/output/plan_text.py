@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from models.placement import Certificate, Proof
+from models.placement import SHADOW_UNITS, Certificate, Proof
 from models.places import CLOUD_NAMES, Cloud
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import Rule
@@ -23,6 +23,7 @@ from optimizer.output.summary import (
     monthly,
     peak_instances,
     places_of_services,
+    shadow_per_month,
     whole_peak,
 )
 from optimizer.output.terminal import (
@@ -70,21 +71,23 @@ def headline_words(head: Headline) -> str:
     return f"{change}, saves {least}{usd(saving)}{share}"
 
 
-def proof_words(certificate: Certificate, hours: int, gap_target: float) -> str:
+def proof_words(certificate: Certificate, world: World) -> str:
     """What is proven about cheaper plans, in plain words."""
+    besides = f", {world.counts_besides} included" if world.counts_besides else ""
     if certificate.proof is Proof.OPTIMAL:
-        return "Proven: no plan that keeps every rule costs less."
-    bound = certificate.bound_usd * HOURS_PER_MONTH / hours
+        return f"Proven: no plan that keeps every rule costs less{besides}."
+    bound = certificate.bound_usd * HOURS_PER_MONTH / world.policy.horizon_hours
     if not math.isfinite(certificate.gap) or not math.isfinite(bound) or bound <= 0:
         return "Time ran out: nothing is proven about cheaper plans."
     proven = (
         f"no plan that keeps every rule costs less than {usd(Decimal(f'{bound:.2f}'))} USD/month"
+        f"{besides}"
     )
     below = f"{percent(certificate.gap)} below this one"
     if certificate.proof is Proof.WITHIN_GAP:
         return f"Proven: {proven}, {below}."
     return (
-        f"Time ran out before the target of {percent(gap_target)}. "
+        f"Time ran out before the target of {percent(world.policy.gap_target)}. "
         f"Proven so far: {proven}, {below}."
     )
 
@@ -107,10 +110,8 @@ def _plan(plan: Plan, width: int) -> Iterator[RenderableType]:
     proven = certificate.proof is not Proof.TIME_LIMIT
     yield _title(plan.world)
     yield words(headline_words(head), "bold green" if saves else "bold")
-    yield words(
-        proof_words(certificate, plan.placement.hours, plan.world.policy.gap_target),
-        "" if proven else "yellow",
-    )
+    yield words(proof_words(certificate, plan.world), "" if proven else "yellow")
+    yield from _shadow(plan)
     yield from _today(plan, head)
     yield ""
     yield _clouds(plan)
@@ -129,6 +130,18 @@ def _today(plan: Plan, head: Headline) -> Iterator[RenderableType]:
             yield _indented(words(f"{item.rule.name}: {item.how}"))
         if len(broken) > MOST_RULES:
             yield _indented(words(f"and {len(broken) - MOST_RULES:,} more", "dim"))
+
+
+def _shadow(plan: Plan) -> Iterator[RenderableType]:
+    """What counts beside the bill: quantities and what they count, per month."""
+    before = shadow_per_month(plan.today.bill) if plan.world.fleet.groups else {}
+    for term, (quantity, amount) in shadow_per_month(plan.placement.bill).items():
+        today = f"{before[term][0]:,.0f} → " if term in before else ""
+        name = term.value.replace("_", " ").capitalize()
+        yield words(
+            f"{name}: {today}{quantity:,.0f} {SHADOW_UNITS[term]}/month, counted as "
+            f"{usd(amount)} USD/month beside the bill."
+        )
 
 
 def _clouds(plan: Plan) -> Table:

@@ -14,7 +14,14 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from models.placement import BINDING_COLUMNS, COUNT_COLUMNS, EXCLUSION_COLUMNS, ROUTE_COLUMNS, Bill
+from models.placement import (
+    BINDING_COLUMNS,
+    COUNT_COLUMNS,
+    EXCLUSION_COLUMNS,
+    ROUTE_COLUMNS,
+    SHADOW_UNITS,
+    Bill,
+)
 from models.plan import Plan
 from optimizer.output.json_values import significant
 from optimizer.output.money import decimal_text
@@ -43,6 +50,8 @@ def sheets(plan: Plan) -> dict[str, bytes]:
         "exclusions.csv": placement.exclusions[list(EXCLUSION_COLUMNS)],
         "forecast.csv": forecast_table(plan),
     }
+    if placement.bill.shadow:
+        tables["shadow.csv"] = shadow_table(placement.bill)
     return {name: csv_bytes(table) for name, table in tables.items()}
 
 
@@ -56,6 +65,22 @@ def bill_table(bill: Bill) -> pd.DataFrame:
             "service": [line.service for line in bill.lines],
             "purchase": [line.purchase for line in bill.lines],
             "usd": [line.usd for line in bill.lines],
+        },
+        dtype=object,
+    )
+
+
+def shadow_table(bill: Bill) -> pd.DataFrame:
+    """One row per shadow cost: what counts in the decision beside the bill, over its hours."""
+    return pd.DataFrame(
+        {
+            "term": [line.term.value for line in bill.shadow],
+            "cloud": [line.cloud for line in bill.shadow],
+            "place": [line.place for line in bill.shadow],
+            "service": [line.service for line in bill.shadow],
+            "quantity": [line.quantity for line in bill.shadow],
+            "unit": [SHADOW_UNITS[line.term] for line in bill.shadow],
+            "usd": [line.usd for line in bill.shadow],
         },
         dtype=object,
     )

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from models.placement import Bill, Placement
+from models.placement import Bill, Placement, ShadowTerm
 from models.plan import Plan
 from optimizer.output.money import saved_share, usd_per_month
 
@@ -53,6 +53,16 @@ def headline(plan: Plan) -> Headline:
 def monthly(bill: Bill, field: str) -> dict[str, Decimal]:
     """USD per month by a field of the bill's lines, dearest first."""
     return {key: usd_per_month(usd, bill.hours) for key, usd in bill.by(field).items()}
+
+
+def shadow_per_month(bill: Bill) -> dict[ShadowTerm, tuple[Decimal, Decimal]]:
+    """Quantity and USD per month of every shadow cost that the bill has."""
+    per_month: dict[ShadowTerm, tuple[Decimal, Decimal]] = {}
+    for term in ShadowTerm:
+        if any(line.term is term for line in bill.shadow):
+            quantity, usd = bill.shadow_of(term)
+            per_month[term] = usd_per_month(quantity, bill.hours), usd_per_month(usd, bill.hours)
+    return per_month
 
 
 def peak_instances(placement: Placement, by: str) -> dict[str, int]:

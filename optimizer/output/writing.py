@@ -28,6 +28,7 @@ OURS: Final = frozenset(
         "counts.csv",
         "routes.csv",
         "bill.csv",
+        "shadow.csv",
         "demand.csv",
         "binding.csv",
         "exclusions.csv",

@@ -11,6 +11,7 @@ import pandas as pd
 
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from optimizer.report.figures import Verdict, verdict
+from optimizer.report.shadow import shadow_words
 from optimizer.report.wording import (
     NBSP,
     at_least_usd,
@@ -63,6 +64,7 @@ class Scenario:
     month: str
     change: str
     change_share: str
+    shadow: tuple[str, ...]  # beside the bill, in words
     gap: str
     width: float
     base_width: float
@@ -128,6 +130,7 @@ def _scenario(
     verdict_: Verdict | None = None
     month = change = share = gap = words = ""
     width = 0.0
+    besides: tuple[str, ...] = ()
     became: tuple[RuleWords, ...] = ()
     no_longer: tuple[RuleWords, ...] = ()
     clash: tuple[RuleWords, ...] = ()
@@ -136,15 +139,14 @@ def _scenario(
         case Plan():
             kind, status = ("base", "Base") if outcome is base else ("plan", "Planned")
             certificate = outcome.placement.certificate
-            policy = outcome.world.policy
-            verdict_ = verdict(certificate, outcome.placement.bill.hours, policy.time_limit_s,
-                               policy.gap_target)  # fmt: skip
+            verdict_ = verdict(certificate, outcome.world)
             difference = _month(outcome) - _month(base)
             month, gap = usd(_month(outcome)), at_most_percent(max(certificate.gap, 0.0))
             if outcome is not base:
                 change = change_usd(difference)
                 share = change_percent(difference, _month(base))
             width = round(float(_month(outcome) / longest * 100), 2)
+            besides = shadow_words(outcome)
             moves = instance_moves(base, outcome)
             became = _binding_beyond(outcome, base)
             no_longer = _binding_beyond(base, outcome)
@@ -158,7 +160,7 @@ def _scenario(
             words = _unfinished_words(outcome)
     return Scenario(
         key=key, name=name, kind=kind, status=status, changes=tuple(changes), month=month,
-        change=change, change_share=share, gap=gap, width=width,
+        change=change, change_share=share, shadow=besides, gap=gap, width=width,
         base_width=round(float(_month(base) / longest * 100), 2), verdict=verdict_, words=words,
         started=sum(move.started for move in moves), stopped=sum(move.stopped for move in moves),
         moves=tuple(moves[:MOST_MOVES]), moves_left_out=max(0, len(moves) - MOST_MOVES),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.placement import Certificate, Proof
 from models.plan import Plan
+from models.world import World
 from optimizer.report.wording import (
     NBSP,
     at_least_usd,
@@ -84,18 +85,27 @@ def headline(plan: Plan) -> Headline:
         today_horizon=usd(now),
         plan_horizon=usd(then),
         saving_horizon=usd(abs(saving)),
-        verdict=verdict(plan.placement.certificate, bill.hours, world.policy.time_limit_s,
-                        world.policy.gap_target),
+        verdict=verdict(plan.placement.certificate, world),
         caveats=_caveats(plan) if compared else (),
         facts=_facts(plan),
     )  # fmt: skip
 
 
-def verdict(
-    certificate: Certificate, hours: int, time_limit_s: float, gap_target: float
-) -> Verdict:
+def verdict(certificate: Certificate, world: World) -> Verdict:
     """What is proven, never more: bounds are rounded down and gaps up."""
-    bound = at_least_usd(per_month(exact(certificate.bound_usd), hours))
+    found = _verdict(certificate, world)
+    if not world.counts_besides:
+        return found
+    with_it = f"Here cost counts {world.counts_besides} at the policy's price"
+    decided = usd(per_month(exact(certificate.objective_usd), world.policy.horizon_hours))
+    words = f"{found.words} {with_it}: {decided} USD a month for this plan."
+    return replace(found, words=words)
+
+
+def _verdict(certificate: Certificate, world: World) -> Verdict:
+    policy = world.policy
+    limit, target = number(policy.time_limit_s), percent(exact(policy.gap_target), 2)
+    bound = at_least_usd(per_month(exact(certificate.bound_usd), policy.horizon_hours))
     gap = at_most_percent(max(certificate.gap, 0.0))
     match certificate.proof:
         case Proof.OPTIMAL:
@@ -109,8 +119,8 @@ def verdict(
             return Verdict(f"Proven within {gap} of the best", words, "good")
         case Proof.TIME_LIMIT:
             words = (
-                f"The time limit of {number(time_limit_s)}{NBSP}s was reached before the target "
-                f"gap of {percent(exact(gap_target), 2)} was proven. The plan keeps every rule, "
+                f"The time limit of {limit}{NBSP}s was reached before the target "
+                f"gap of {target} was proven. The plan keeps every rule, "
                 f"but a lawful plan up to {gap} cheaper may exist: all that is proven is that "
                 f"none costs less than {bound} USD a month."
             )

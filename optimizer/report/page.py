@@ -24,6 +24,7 @@ from optimizer.report.map import draw_map
 from optimizer.report.method import method
 from optimizer.report.money import breakdowns
 from optimizer.report.running import running
+from optimizer.report.shadow import shadow
 from optimizer.report.wording import visible
 
 
@@ -33,6 +34,7 @@ def render_plan(plan: Plan) -> str:
         "plan.html.j2",
         head=headline(plan),
         breakdowns=breakdowns(plan),
+        shadow=shadow(plan),
         loads=loads(plan),
         map=draw_map(plan),
         running=running(plan),

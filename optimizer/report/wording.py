@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from models.offerings import Purchase
-from models.placement import Term
+from models.placement import ShadowTerm, Term
 from models.places import CLOUD_NAMES
 from models.world import HOURS_PER_MONTH
 
@@ -29,6 +29,8 @@ TERM_WORDS = {
     Term.EGRESS_INTER_REGION.value: "Transfer between regions",
     Term.EGRESS_INTERNET.value: "Transfer to the internet",
 }
+
+SHADOW_WORDS = {ShadowTerm.CARBON: "Carbon"}
 
 
 def per_month(amount_usd: Decimal, hours: int) -> Decimal:

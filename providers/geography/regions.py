@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from models.places import Cloud, Coordinates, Region
+from providers.geography.carbon import intensity_of
 from providers.geography.certifications import certifications_of
 from providers.geography.jurisdictions import jurisdictions_of
 
@@ -76,6 +77,7 @@ def _region(row: dict[str, str]) -> Region:
         jurisdictions=jurisdictions_of(country),
         zones=int(row["zones"]),
         certifications=certifications_of(cloud, name, country),
+        gco2e_per_kwh=intensity_of(f"{cloud.value}/{name}"),
     )
 
 

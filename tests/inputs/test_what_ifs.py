@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,22 @@ def faults_in(what_if: WhatIf, world: World, catalogue: Catalogue) -> Callable[[
         return list(raised.value.faults)
 
     return found
+
+
+def test_price_carbon(what_if: WhatIf, world: World, catalogue: Catalogue) -> None:
+    scenario = what_if("price_carbon: {usd_per_tonne: 80}")
+    known = replace(world, regions=tuple(replace(r, gco2e_per_kwh=300.0) for r in world.regions))
+    assert apply(scenario, known, catalogue).policy.carbon_usd_per_tonne == 80
+    assert known.policy.carbon_usd_per_tonne == 0
+    assert scenario.in_words == ("carbon priced at 80 USD per tonne",)
+
+
+def test_price_carbon_where_grids_are_unknown(
+    faults_in: Callable[[str], list[Fault]],
+) -> None:
+    (fault,) = faults_in("price_carbon: {usd_per_tonne: 80}")
+    assert "not known for aws/eu-west-1" in fault.message
+    assert "elsewhere_gco2e_per_kwh" in fault.suggestion
 
 
 def test_heading(what_if: WhatIf) -> None:

@@ -221,6 +221,13 @@ NAMES: list[Case] = [
     (("history: demand.csv", "history: ."), "is not a regular file", ""),
     (("history: demand.csv", "history: world.yaml"), "neither .csv nor .parquet", "convert"),
     (("prices: {book: embedded}", "latency: {measured: ../../r.csv}  # HERE"), "leads out", ""),
+    (("prices: {book: embedded}", "carbon: {file: ../../g.csv}  # HERE"), "leads out", ""),
+    (("prices: {book: embedded}", "carbon: {elsewhere_gco2e_per_kwh: -1}  # HERE"),
+     "elsewhere_gco2e_per_kwh", ""),
+    (_policy("carbon_usd_per_tonne: 50"),
+     "what the grid emits is not known for aws/eu-west-1, aws/us-east-1, gcp/europe-west1",
+     "leave these places out"),
+    (_policy("carbon_usd_per_tonne: -5"), "carbon_usd_per_tonne", ""),
     (("{book: embedded}", "{book: embedded, file: x.csv}"), "not both", "remove one"),
 ]  # fmt: skip
 

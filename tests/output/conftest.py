@@ -26,6 +26,8 @@ from models.placement import (
     Certificate,
     Placement,
     Proof,
+    ShadowLine,
+    ShadowTerm,
     Term,
 )
 from models.places import Cloud, Coordinates, PlaceFilter, Region
@@ -178,6 +180,26 @@ def plan() -> Plan:
 def plan_for() -> Callable[[str], Plan]:
     """The same plan, with a name of one's choice for the service ``web``."""
     return make_plan
+
+
+@pytest.fixture
+def clean() -> Plan:
+    """The same plan where a tonne of carbon counts 100 USD."""
+    plan = make_plan("web")
+    world = replace(plan.world, policy=replace(plan.world.policy, carbon_usd_per_tonne=100.0))
+    lines = (
+        ShadowLine(ShadowTerm.CARBON, "aws", "aws/eu-central-1", "web", Decimal("1.5"),
+                   Decimal("0.15")),
+        ShadowLine(ShadowTerm.CARBON, "gcp", "gcp/europe-west1", "=cart", Decimal("0.5"),
+                   Decimal("0.05")),
+    )  # fmt: skip
+    before = ShadowLine(
+        ShadowTerm.CARBON, "aws", "aws/eu-central-1", "web", Decimal(4), Decimal("0.4")
+    )
+    bill = replace(plan.placement.bill, shadow=lines)
+    today = replace(plan.today, bill=replace(plan.today.bill, shadow=(before,)))
+    placement = replace(plan.placement, bill=bill)
+    return replace(plan, world=world, placement=placement, today=today)
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from small_worlds import Asked, random_asked
 
 from models.placement import BillLine, Placement, Term
 from models.rules import Extent, SpreadRule
+from models.world import World
 from optimizer.bill import compute_lines
+from optimizer.emissions import carbon_of_counts
 from optimizer.read import read_placement
 from optimizer.solve.answers import Solved
 from optimizer.solve.ortools_backend import OrToolsBackend
@@ -73,7 +75,7 @@ def test_an_instance_less_is_noticed(seed: int) -> None:
         one = pd.Series(range(len(placement.counts))).eq(row).astype(int)
         counts = placement.counts.assign(count=placement.counts["count"] - one)
         fewer = replace(placement, counts=counts[counts["count"] > 0].reset_index(drop=True))
-        assert broken(asked, rebilled(fewer)) != []
+        assert broken(asked, rebilled(fewer, asked.world)) != []
 
 
 @pytest.mark.parametrize(("seed", "name"), DECISIVE)
@@ -92,11 +94,13 @@ def test_every_kind_of_rule_is_decisive_somewhere() -> None:
     assert {r.survives for r in rules if isinstance(r, SpreadRule)} == set(Extent)
 
 
-def rebilled(placement: Placement) -> Placement:
-    """With the compute lines that its counts deserve, so that only rules can be broken."""
+def rebilled(placement: Placement, world: World) -> Placement:
+    """With compute and carbon as its counts deserve, so that only rules can be broken."""
     others = [line for line in placement.bill.lines if line.term is not Term.COMPUTE]
-    bill = replace(placement.bill, lines=(*compute_lines(placement.counts), *others))
-    certificate = replace(placement.certificate, objective_usd=float(bill.total_usd))
+    lines = (*compute_lines(placement.counts), *others)
+    bill = replace(placement.bill, lines=lines, shadow=carbon_of_counts(world, placement.counts))
+    objective = float(bill.total_usd + bill.shadow_usd)
+    certificate = replace(placement.certificate, objective_usd=objective)
     return replace(placement, bill=bill, certificate=certificate)
 
 

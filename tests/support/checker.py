@@ -14,11 +14,11 @@ from functools import cache
 from itertools import chain, combinations, product
 
 import numpy as np
-from referee import forbids, holds, level_price, rtt_ms
+from referee import carbon_kg, forbids, holds, level_price, rtt_ms
 from scipy.optimize import linprog
 from small_worlds import Asked
 
-from models.placement import Placement, Term
+from models.placement import Placement, ShadowTerm, Term
 from models.places import Region
 from models.rules import (
     BudgetRule,
@@ -44,6 +44,7 @@ class Group:
     place: str
     family: str
     vcpus: float
+    carbon_kg: float
     spot: bool
     count: int
     replicas_each: int
@@ -95,6 +96,7 @@ class Checker:
                     f"{row['cloud']}/{row['region']}",
                     str(offer["family"]),
                     float(offer["vcpus"]),
+                    carbon_kg(offer, self.regions[f"{row['cloud']}/{row['region']}"]),
                     spot,
                     int(row["count"]),
                     each,
@@ -353,9 +355,20 @@ class Checker:
         rounding = 1e-4 * (1 + 2 * len(self.services) * len(self.regions)) + 1e-6 * egress
         if abs(float(billed) - egress) > rounding and not self._may_pay_more(float(billed), egress):
             self.faults.append(f"egress costs {egress}, not {billed}")
+        self._carbon()
         objective = self.placement.certificate.objective_usd
-        if abs(float(bill.total_usd) - objective) > rounding + 1e-6 * objective:
-            self.faults.append(f"the bill is {bill.total_usd}, the objective {objective}")
+        decided = bill.total_usd + bill.shadow_usd
+        if abs(float(decided) - objective) > rounding + 1e-6 * objective:
+            self.faults.append(f"the bill counts as {decided}, the objective is {objective}")
+
+    def _carbon(self) -> None:
+        emitted = sum(g.count * g.carbon_kg for groups in self.fleet.values() for g in groups)
+        usd_per_tonne = self.world.policy.carbon_usd_per_tonne
+        due = (emitted, emitted / 1000 * usd_per_tonne) if usd_per_tonne else (0.0, 0.0)
+        said = self.placement.bill.shadow_of(ShadowTerm.CARBON)
+        rounding = 1e-4 * (1 + len(self.services) * len(self.regions))
+        if any(abs(float(a) - b) > rounding for a, b in zip(said, due, strict=True)):
+            self.faults.append(f"carbon counts as {said}, not {due}")
 
     def _may_pay_more(self, billed: float, egress: float) -> bool:
         """A budget of one team or cloud may make a dearer pairing of places the better one."""

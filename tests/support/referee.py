@@ -36,6 +36,16 @@ from models.world import World
 
 TOLERANCE = 1e-6
 
+WATTS_PER_VCPU = {"aws": 2.12, "azure": 2.27, "gcp": 2.485}  # half way from rest to full load
+PUE = {"aws": 1.135, "azure": 1.185, "gcp": 1.1}
+
+
+def carbon_kg(offer: pd.Series, region: Region) -> float:
+    """What an instance without GPUs emits in an hour."""
+    watts = offer["vcpus"] * WATTS_PER_VCPU[offer["cloud"]] + offer["memory_gib"] * 0.392
+    assert region.gco2e_per_kwh is not None
+    return float(watts * PUE[offer["cloud"]] / 1000 * region.gco2e_per_kwh / 1000)
+
 
 def rtt_ms(world: World, a: str, b: str) -> float:
     points = {o.name: o.coordinates for o in world.origins}
@@ -102,13 +112,15 @@ class Naive:
         self.services = {s.name: (i, s) for i, s in enumerate(self.world.services)}
         self.origins = {o.name: i for i, o in enumerate(self.world.origins)}
         self.spend: list[tuple[pulp.LpAffineExpression, str, str]] = []  # cost, service, place
+        self.unpaid: list[pulp.LpAffineExpression] = []
         self._routes()
         self._counts()
         self._capacity()
         self._open()
         self._egress()
         self._rules()
-        self.model.setObjective(pulp.lpSum(cost for cost, _, _ in self.spend))
+        paid = pulp.lpSum(cost for cost, _, _ in self.spend)
+        self.model.setObjective(paid + pulp.lpSum(self.unpaid))
 
     def solve(self) -> float | None:
         """Least cost, USD over the horizon; None: infeasible."""
@@ -173,6 +185,9 @@ class Naive:
                         self.n[s, i, t] = self.var("n", 200, "Integer")
                     price = float(offer["price_usd_per_hour"])
                     self.spend.append((price * self.n[s, i, t], s, place))
+                    tonnes = carbon_kg(offer, self.regions[place]) / 1000
+                    carbon_usd = tonnes * self.world.policy.carbon_usd_per_tonne
+                    self.unpaid.append(carbon_usd * self.n[s, i, t])
 
     def place_of(self, i: int) -> str:
         return f"{self.offers[i]['cloud']}/{self.offers[i]['region']}"

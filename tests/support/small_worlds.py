@@ -43,23 +43,23 @@ STARTS = datetime(2026, 3, 2, tzinfo=UTC)
 REGIONS = {
     "aws/east": Region(
         Cloud.AWS, "east", "East", Coordinates(39, -77), "US", "North America",
-        frozenset({"US"}), 3, frozenset({"pci-dss"}),
+        frozenset({"US"}), 3, frozenset({"pci-dss"}), 350.0,
     ),
     "aws/west": Region(
         Cloud.AWS, "west", "West", Coordinates(45, -120), "US", "North America",
-        frozenset({"US"}), 2,
+        frozenset({"US"}), 2, frozenset(), 90.0,
     ),
     "aws/eu": Region(
         Cloud.AWS, "eu", "Frankfurt", Coordinates(50, 8.7), "DE", "Europe",
-        frozenset({"DE", "EU"}), 3, frozenset({"pci-dss"}),
+        frozenset({"DE", "EU"}), 3, frozenset({"pci-dss"}), 300.0,
     ),
     "azure/eu": Region(
         Cloud.AZURE, "eu", "Amsterdam", Coordinates(52.4, 4.9), "NL", "Europe",
-        frozenset({"NL", "EU"}), 1, frozenset({"pci-dss"}),
+        frozenset({"NL", "EU"}), 1, frozenset({"pci-dss"}), 200.0,
     ),
     "gcp/eu": Region(
         Cloud.GCP, "eu", "Belgium", Coordinates(50.5, 3.8), "BE", "Europe",
-        frozenset({"BE", "EU"}), 3,
+        frozenset({"BE", "EU"}), 3, frozenset(), 120.0,
     ),
 }  # fmt: skip
 
@@ -194,6 +194,7 @@ def random_asked(seed: int) -> Asked:
             route_hours=int(rng.choice([1, hours])),
             gap_target=0.0,
             time_limit_s=30,
+            carbon_usd_per_tonne=_random_carbon_price(seed),
         ),
     )
     direct = {
@@ -203,6 +204,12 @@ def random_asked(seed: int) -> Asked:
     }
     direct = direct or {(services[0].name, "europe"): [120.0] * hours}
     return asked(of, direct)
+
+
+def _random_carbon_price(seed: int) -> float:
+    """Now and then so high that it outweighs money; drawn apart, so that all else stays."""
+    rng = np.random.default_rng([seed, 1])
+    return float(rng.integers(1_000, 30_000)) if rng.random() < 0.3 else 0.0
 
 
 def _random_service(rng: np.random.Generator, i: int) -> Service:

@@ -1,0 +1,105 @@
+"""What counts in the decision beside the bill: carbon and the like, apart from what is paid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from models.placement import SHADOW_UNITS, Bill, ShadowTerm
+from models.plan import Plan
+from models.world import World
+from optimizer.report.wording import NBSP, SHADOW_WORDS, per_month, usd
+
+MOST_PLACES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRow:
+    """One kind of shadow cost, a month: quantities in ``unit``, amounts in USD."""
+
+    label: str
+    unit: str
+    price: str
+    today: str
+    plan: str
+    today_usd: str
+    plan_usd: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmissionRow:
+    """What one place emits a month, and how dirty its grid is."""
+
+    place: str
+    grid: str
+    kg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """``rows`` is empty when nothing counts beside the bill."""
+
+    rows: tuple[ShadowRow, ...]
+    emissions: tuple[EmissionRow, ...]
+    emissions_left_out: int
+
+
+def shadow(plan: Plan) -> Shadow:
+    """Shadow costs of today's fleet and of the plan, and where the plan emits."""
+    today, bill = plan.today.bill, plan.placement.bill
+    rows = tuple(
+        _row(term, today, bill, plan)
+        for term in ShadowTerm
+        if any(line.term is term for line in (*today.shadow, *bill.shadow))
+    )
+    emissions = _emissions(plan)
+    return Shadow(rows, emissions[:MOST_PLACES], max(0, len(emissions) - MOST_PLACES))
+
+
+def shadow_words(plan: Plan) -> tuple[str, ...]:
+    """What counts beside the plan's bill, a sentence for each kind."""
+    rows = shadow(plan).rows
+    return tuple(
+        f"Beside the bill: {row.label.lower()}, {row.plan} {row.unit} a month at {row.price}, "
+        f"counted as {row.plan_usd} USD."
+        for row in rows
+    )
+
+
+def _row(term: ShadowTerm, today: Bill, bill: Bill, plan: Plan) -> ShadowRow:
+    before, before_usd = today.shadow_of(term)
+    after, after_usd = bill.shadow_of(term)
+    runs = bool(plan.world.fleet.groups) and any(line.term is term for line in today.shadow)
+    return ShadowRow(
+        label=SHADOW_WORDS[term],
+        unit=SHADOW_UNITS[term],
+        price=_price(term, plan.world),
+        today=_whole(per_month(before, today.hours)) if runs else "–",
+        plan=_whole(per_month(after, bill.hours)),
+        today_usd=usd(per_month(before_usd, today.hours)) if runs else "–",
+        plan_usd=usd(per_month(after_usd, bill.hours)),
+    )
+
+
+def _price(term: ShadowTerm, world: World) -> str:
+    match term:
+        case ShadowTerm.CARBON:
+            return f"{world.policy.carbon_usd_per_tonne:g}{NBSP}USD per tonne"
+
+
+def _emissions(plan: Plan) -> tuple[EmissionRow, ...]:
+    bill = plan.placement.bill
+    by_place: dict[str, Decimal] = {}
+    for line in bill.shadow:
+        if line.term is ShadowTerm.CARBON:
+            by_place[line.place] = by_place.get(line.place, Decimal(0)) + line.quantity
+    grids = {region.place: region.gco2e_per_kwh for region in plan.world.regions}
+    return tuple(
+        EmissionRow(place, f"{grids[place]:,.0f}", _whole(per_month(kg, bill.hours)))
+        for place, kg in sorted(by_place.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def _whole(quantity: Decimal) -> str:
+    """Three digits below 100, whole above."""
+    return f"{quantity:,.0f}" if quantity >= 100 else f"{quantity:.3g}"
