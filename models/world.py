@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from models.demand import History
 from models.egress import EgressPrices
@@ -82,6 +84,11 @@ class World:
     def counts_besides(self) -> str:
         """What the decision counts beside what is paid, in words; empty when that is nothing."""
         return "carbon" if self.policy.carbon_usd_per_tonne > 0 else ""
+
+    @cached_property
+    def service_index(self) -> Mapping[str, int]:
+        """Where each service stands in ``services``, by name."""
+        return {service.name: s for s, service in enumerate(self.services)}
 
     def keeping(self, rules: tuple[Rule, ...]) -> World:
         """The same world under other rules."""

@@ -17,7 +17,8 @@ from optimizer.forecast.adjust import apply_factors
 from optimizer.forecast.demand import forecast
 from optimizer.formulate.assemble import Formulation, formulate
 from optimizer.formulate.market import Market, survey
-from optimizer.formulate.reach import NOTHING_FITS, Distances, measure
+from optimizer.formulate.objections import NOTHING_FITS
+from optimizer.formulate.reach import Distances, measure
 from optimizer.problem import Floats, Problem
 from optimizer.read import read_placement
 from optimizer.solve.answers import Backend, OutOfTime, ProvenInfeasible, Solved
@@ -150,9 +151,7 @@ def _explain(case: _Case, formulation: Formulation, solver: Backend, watch: Watc
     named = {rule.name for rule in clash.rules} or {NOTHING_FITS}
     reasons = affordable + tuple(
         dict.fromkeys(
-            f"{e.service} in {e.place}: {e.reason}"
-            for e in formulation.exclusions
-            if e.rule in named
+            f"{e.service} in {e.place}: {e.reason}" for e in formulation.exclusions.by(named)
         )
     )
     return Infeasible(case.world, clash.rules, clash.smallest, reasons, clash.irreducible)

@@ -8,14 +8,12 @@ import pandas as pd
 from models.placement import (
     BINDING_COLUMNS,
     COUNT_COLUMNS,
-    EXCLUSION_COLUMNS,
     ROUTE_COLUMNS,
     Certificate,
     Placement,
 )
 from optimizer.bill import make_bill
 from optimizer.formulate.assemble import Formulation
-from optimizer.formulate.reach import Exclusion
 from optimizer.problem import Floats, Problem
 from optimizer.solve.answers import Solved
 
@@ -52,7 +50,7 @@ def read_placement(
             solve_s=answer.seconds,
         ),
         binding=_binding(problem, answer.values),
-        exclusions=tabulate(formulation.exclusions),
+        exclusions=formulation.exclusions.table(),
     )
 
 
@@ -140,19 +138,3 @@ def _binding(problem: Problem, values: Floats) -> pd.DataFrame:
                 (rule.name, rule.in_words, str(rule.at), int(own.sum()), int(tight[own].sum()))
             )
     return pd.DataFrame(rows, columns=list(BINDING_COLUMNS))
-
-
-def tabulate(exclusions: tuple[Exclusion, ...]) -> pd.DataFrame:
-    """Exclusions as a table; those that hold for one origin only say so in their reason."""
-    return pd.DataFrame(
-        [
-            (
-                e.service,
-                e.place,
-                e.rule,
-                e.reason if not e.origin or e.origin in e.reason else f"{e.origin}: {e.reason}",
-            )
-            for e in exclusions
-        ],
-        columns=list(EXCLUSION_COLUMNS),
-    )

@@ -30,7 +30,7 @@ STARTS: Final = datetime(2026, 11, 16, tzinfo=UTC)
 SMALL: Final = 200
 """Up to this many services, everything but demand stands in the YAML file."""
 MAX_HOURS: Final = 744  # the longest horizon that a world file may ask for
-MAX_SERVICES: Final = 99_999
+MAX_SERVICES: Final = 100_000
 BLOCKS: Final = {"count_hours": 2, "route_hours": 2}
 """Sizes and routes change every two hours, not more often."""
 LISTS: Final = ("architectures", "replica_gpu_models")  # separated by spaces in tables

@@ -12,7 +12,8 @@ from optimizer.formulate import capacity, egress, limits, spread, workflows
 from optimizer.formulate.dominance import drop_dominated
 from optimizer.formulate.layout import Layout, lay_out
 from optimizer.formulate.market import Market
-from optimizer.formulate.reach import Distances, Exclusion, find_reach
+from optimizer.formulate.objections import Exclusions
+from optimizer.formulate.reach import Distances, find_reach
 from optimizer.formulate.spread import whole_replicas
 from optimizer.problem import Floats, Ints, Problem
 
@@ -24,7 +25,7 @@ class Formulation:
     problem: Problem
     layout: Layout
     calls: tuple[egress.Calls, ...]
-    exclusions: tuple[Exclusion, ...]
+    exclusions: Exclusions
     dominated: int
 
 

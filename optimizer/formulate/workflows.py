@@ -19,32 +19,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.rules import WorkflowRule
-from models.services import Step, Workflow
+from models.services import Step
 from optimizer.formulate.layout import Layout
-from optimizer.formulate.reach import PathTimes, bound_origins, path_times
+from optimizer.formulate.paths import Paths, bound_paths
 from optimizer.problem import Draft, Floats, Ints
 
 
 def workflow_within_latency(draft: Draft, layout: Layout) -> None:
     """All rows of all workflows that some combination of places would make too slow."""
-    objectives = {
-        rule.workflow: rule for rule in layout.world.rules if isinstance(rule, WorkflowRule)
-    }
     uses = _Uses(draft, layout)
-    for workflow in layout.world.workflows:
-        rule = objectives.get(workflow.name)
-        if rule is None:
-            continue
-        steps = workflow.in_order()
-        rows = [layout.service_names.index(step.service) for step in steps]
-        for g in bound_origins(workflow, layout.world):
-            allowed = layout.reach[rows, g]
-            if not allowed.any(axis=1).all():
-                continue  # no demand, or no place: other rows say so
-            times = path_times(workflow, layout.world, layout.distances, g, allowed)
-            if times.latest_end.max() > rule.within_ms:
-                _Path(draft, layout, rule, workflow, steps, rows, g, times).write(uses)
+    trips = layout.distances
+    for paths in bound_paths(layout.world):
+        allowed = layout.reach.swapaxes(0, 1)[np.ix_(paths.origins, paths.services)]
+        served = np.all(allowed.any(axis=2), axis=1)  # no demand, or no place: other rows say so
+        origins, allowed = paths.origins[served], allowed[served]
+        times = paths.times(trips.from_origin[origins], trips.between, allowed)
+        slow = times.latest_end.max(axis=(1, 2), initial=0.0) > paths.rule.within_ms
+        for i in np.flatnonzero(slow):
+            alone = times.soonest_end[i], times.soonest_rest[i]
+            _Path(draft, layout, paths, int(origins[i]), *alone).write(uses)
 
 
 class _Uses:
@@ -103,30 +96,32 @@ class _Uses:
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """One workflow for one origin."""
+    """One workflow for one origin; ``soonest_*`` [step, region] as in ``PathTimes``."""
 
     draft: Draft
     layout: Layout
-    rule: WorkflowRule
-    workflow: Workflow
-    steps: tuple[Step, ...]
-    services: list[int]
+    paths: Paths
     origin: int
-    times: PathTimes
+    soonest_end: Floats
+    soonest_rest: Floats
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.paths.steps
 
     def write(self, uses: _Uses) -> None:
-        columns = [uses.of(s, self.origin) for s in self.services]
+        columns = [uses.of(s, self.origin) for s in self.paths.services.tolist()]
         n = len(self.steps)
         ends = self.draft.add_columns(
             "ends_ms",
             "ms",
             (np.zeros(n, np.int64), np.zeros(n, np.int64), np.arange(n)),
             (
-                [self.workflow.name],
+                [self.paths.workflow.name],
                 [self.layout.origin_names[self.origin]],
                 [step.service for step in self.steps],
             ),
-            upper=self.rule.within_ms,
+            upper=self.paths.rule.within_ms,
         )
         index = {step.service: i for i, step in enumerate(self.steps)}
         for j, step in enumerate(self.steps):
@@ -136,7 +131,7 @@ class _Path:
                 self._next(index[before], j, ends, columns)
 
     def _own_ms(self, step: int) -> float:
-        return self.layout.world.services[self.services[step]].replica.service_time_ms
+        return float(self.paths.own_ms[step])
 
     def _first(self, j: int, ends: Ints, columns: list[Ints]) -> None:
         regions = np.flatnonzero(columns[j] >= 0)
@@ -172,10 +167,8 @@ class _Path:
             ],
             lower=self._own_ms(j) - trip,
         )
-        alone = (
-            self.times.soonest_end[i, r] + trip + self._own_ms(j) + self.times.soonest_rest[j, to]
-        )
-        slow = np.flatnonzero(alone > self.rule.within_ms)
+        alone = self.soonest_end[i, r] + trip + self._own_ms(j) + self.soonest_rest[j, to]
+        slow = np.flatnonzero(alone > self.paths.rule.within_ms)
         rows = np.arange(len(slow))
         self._rows(
             "too_far_apart",
@@ -200,9 +193,9 @@ class _Path:
             family,
             "ms" if family != "too_far_apart" else "yes or no",
             (rows * 0, rows * 0, rows),
-            ([self.workflow.name], [self.layout.origin_names[self.origin]], names),
+            ([self.paths.workflow.name], [self.layout.origin_names[self.origin]], names),
             terms,
             lower=lower,
             upper=upper,
-            rule=self.rule,
+            rule=self.paths.rule,
         )

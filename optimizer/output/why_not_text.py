@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 
 from models.world import World
-from optimizer.formulate.reach import Exclusion
+from optimizer.formulate.objections import Exclusion
 from optimizer.output.terminal import percent, rendered, words
 from optimizer.unit_prices import UnitPrice
 

@@ -88,7 +88,7 @@ def constraints(plan: Plan) -> Constraints:
 
 def _excluded(name: str, words: dict[str, str], rows: pd.DataFrame) -> ExcludedBy:
     services = list(rows["service"].astype(str).unique())
-    counted = rows["reason"].value_counts(sort=False)
+    counted = rows["reason"].astype(str).value_counts(sort=False)
     order = sorted(counted.items(), key=lambda item: (-int(item[1]), str(item[0])))
     shown = rows[rows["reason"].isin([reason for reason, _ in order[:MOST_REASONS]])]
     examples = {
