@@ -46,6 +46,10 @@ BOOK_COLUMNS: Final[dict[str, str]] = {
 }
 """Columns of ``PriceBook.offerings``, in order, with their meaning."""
 
+MONTHLY_INTERRUPTION: Final = "monthly_interruption"
+"""A further column that a book may have: the chance that a spot instance is interrupted within a
+month, from 0 to below 1, missing where it is unknown."""
+
 UNPRICED_COLUMNS: Final = ("cloud", "region", "instance_type", "purchase", "reason")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -46,6 +46,17 @@ EXCLUSION_COLUMNS: Final[dict[str, str]] = {
     "place": "cloud/region",
     "rule": "name of the rule that excludes it, or `offerings` when nothing there can hold it",
     "reason": "why, in words",
+}
+
+SPOT_RISK_COLUMNS: Final[dict[str, str]] = {
+    "rule": "name of the spot risk rule",
+    "service": "service name",
+    "chance_at_most": "the chance that the rule grants, per hour",
+    "pools": "pools of spot capacity that the service could use",
+    "at_once": "of these, so many may be gone at once and enough is left, whichever they are",
+    "chance": "that more than that are gone, in an hour",
+    "pools_used": "pools that the plan uses in its most spread hour",
+    "chance_in_plan": "that more than ``at_once`` of the used pools are gone, in the worst hour",
 }
 
 
@@ -168,8 +179,9 @@ class Bill:
 class Placement:
     """A plan for the horizon that starts at ``starts``.
 
-    ``counts``, ``routes``, ``binding`` and ``exclusions`` are tables with the columns that
-    ``COUNT_COLUMNS``, ``ROUTE_COLUMNS``, ``BINDING_COLUMNS`` and ``EXCLUSION_COLUMNS`` describe.
+    ``counts``, ``routes``, ``binding``, ``exclusions`` and ``spot_risk`` are tables with the
+    columns that ``COUNT_COLUMNS``, ``ROUTE_COLUMNS``, ``BINDING_COLUMNS``, ``EXCLUSION_COLUMNS``
+    and ``SPOT_RISK_COLUMNS`` describe; the last has a row per service under a spot risk rule.
     """
 
     starts: datetime
@@ -180,3 +192,6 @@ class Placement:
     certificate: Certificate
     binding: pd.DataFrame
     exclusions: pd.DataFrame
+    spot_risk: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(SPOT_RISK_COLUMNS))
+    )

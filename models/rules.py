@@ -6,11 +6,11 @@ written (``at``), so that infeasibility, exclusions and binding rows speak the a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from models.errors import NOWHERE, Location
-from models.places import CLOUD_NAMES, Cloud, PlaceFilter
+from models.places import CLOUD_NAMES, Cloud, PlaceFilter, Region
 
 
 class Extent(StrEnum):
@@ -163,6 +163,65 @@ class SpotShareRule(_Written):
         return f"{who} runs at most {self.at_most:.0%} of its replicas in a place on spot"
 
 
+@dataclass(frozen=True, slots=True)
+class _OfPools:
+    """Something about the pools of ``families`` (empty: all) within ``where``."""
+
+    value: float
+    where: PlaceFilter = field(default_factory=PlaceFilter)
+    families: tuple[str, ...] = ()
+
+    def holds_for(self, region: Region, family: str) -> bool:
+        return self.where.holds(region) and (not self.families or family in self.families)
+
+
+class InterruptionRate(_OfPools):
+    """These pools of spot capacity are interrupted ``value`` times a month."""
+
+
+class InterruptionFactor(_OfPools):
+    """These pools of spot capacity are interrupted ``value`` times as often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotRiskRule(_Written):
+    """With all but a chance of ``chance_at_most`` in any hour, spot outages leave enough.
+
+    Enough is capacity for ``share`` of demand, after every rerouting that latency and law permit.
+    Pools (one family of instance types in one place) are interrupted independently of each other,
+    and each as a whole: ``interruptions_per_month`` times a month unless the price book or
+    ``rates`` (the last that holds) know better, for ``outage_hours`` each.
+    """
+
+    services: tuple[str, ...]
+    chance_at_most: float
+    interruptions_per_month: float
+    share: float = 1.0
+    outage_hours: float = 1.0
+    rates: tuple[InterruptionRate, ...] = ()
+    factors: tuple[InterruptionFactor, ...] = ()
+    """What a what-if does to how often pools are interrupted, applied in order."""
+
+    def per_month(self, region: Region, family: str, known: float | None) -> float:
+        """How often the pool is interrupted; ``known`` is what the price book says."""
+        found = self.interruptions_per_month if known is None else known
+        for rate in self.rates:
+            if rate.holds_for(region, family):
+                found = rate.value
+        for factor in self.factors:
+            if factor.holds_for(region, family):
+                found *= factor.value
+        return found
+
+    @property
+    def in_words(self) -> str:
+        what = "" if self.share == 1 else f"{self.share:.0%} of "
+        return (
+            f"spot outages leave {_some(self.services)} too little for {what}demand "
+            f"with a chance of at most {self.chance_at_most:g} in an hour"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaRule(_Written):
     """A provider's limit: vCPUs or instances of ``families`` (empty: all) within ``where``.
@@ -221,6 +280,7 @@ Rule = (
     | AllowedPlacesRule
     | SpreadRule
     | SpotShareRule
+    | SpotRiskRule
     | QuotaRule
     | BudgetRule
 )

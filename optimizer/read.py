@@ -16,6 +16,7 @@ from optimizer.bill import make_bill
 from optimizer.formulate.assemble import Formulation
 from optimizer.problem import Floats, Problem
 from optimizer.solve.answers import Solved
+from optimizer.spot_risk import spot_risk_table
 
 NO_SLACK = 1e-6
 """Slack, relative to the row's right-hand side, below which a row is called binding."""
@@ -51,6 +52,7 @@ def read_placement(
         ),
         binding=_binding(problem, answer.values),
         exclusions=formulation.exclusions.table(),
+        spot_risk=spot_risk_table(formulation.at_risk, layout, counts),
     )
 
 

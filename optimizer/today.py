@@ -15,7 +15,8 @@ import pandas as pd
 from models.capacity import replicas_per_instance
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.fleet import Group
-from models.offerings import Purchase
+from models.interruptions import chance_of_outage, per_month_of, pools_at_once
+from models.offerings import MONTHLY_INTERRUPTION, Purchase
 from models.placement import CENT_OF_A_CENT, Bill, BillLine, ShadowLine, Term
 from models.places import Region
 from models.plan import BrokenRule, Today
@@ -30,6 +31,7 @@ from models.rules import (
     QuotaRule,
     ResidencyRule,
     Rule,
+    SpotRiskRule,
     SpotShareRule,
     SpreadRule,
     WorkflowRule,
@@ -233,6 +235,8 @@ def _how_broken(rule: Rule, fleet: _Fleet, demand_rps: Floats, bill: Bill) -> st
             return _not_spread(rule, fleet, demand_rps)
         case SpotShareRule():
             return _too_much_spot(rule, fleet)
+        case SpotRiskRule():
+            return _too_few_pools(rule, fleet, demand_rps)
         case QuotaRule():
             return _beyond_quota(rule, fleet)
         case BudgetRule():
@@ -340,6 +344,41 @@ def _too_much_spot(rule: SpotShareRule, fleet: _Fleet) -> str | None:
             if held > rule.at_most * total[place]
         ]
     return _listed(beyond)
+
+
+def _too_few_pools(rule: SpotRiskRule, fleet: _Fleet, demand_rps: Floats) -> str | None:
+    """Whether the loss of as many pools as may go at once, the largest, leaves too little."""
+    families = fleet.offered["family"].astype(str).tolist()
+    told = [np.nan] * len(families)
+    if MONTHLY_INTERRUPTION in fleet.offered:
+        told = fleet.offered[MONTHLY_INTERRUPTION].tolist()
+    short = []
+    for s, service in enumerate(fleet.world.services):
+        if service.name not in rule.services or not fleet.is_known(service.name):
+            continue
+        total, pools, often = 0, dict[tuple[str, str], int](), dict[tuple[str, str], float]()
+        for group, held, family, monthly in zip(
+            fleet.groups, fleet.replicas.tolist(), families, told, strict=True
+        ):
+            if group.service == service.name:
+                total += held
+                if group.purchase is Purchase.SPOT:
+                    pool = (group.place, family)
+                    known = None if np.isnan(monthly) else per_month_of(monthly)
+                    rate = rule.per_month(fleet.regions[group.place], family, known)
+                    pools[pool] = pools.get(pool, 0) + held
+                    often[pool] = max(often.get(pool, 0.0), rate)
+        chances = np.array([chance_of_outage(often[p], rule.outage_hours) for p in pools])
+        at_once = pools_at_once(chances, rule.chance_at_most)
+        lost = sum(sorted(pools.values(), reverse=True)[:at_once])
+        needed = rule.share * demand_rps[s].sum(axis=0).max()
+        left = (total - lost) * service.replica.throughput_rps
+        if lost and left < needed * (1 - 1e-9):
+            short.append(
+                f"{service.name} keeps {left / needed * rule.share:.0%} of demand without "
+                f"{at_once} of its {len(pools)} spot pools"
+            )
+    return _listed(short)
 
 
 def _beyond_quota(rule: QuotaRule, fleet: _Fleet) -> str | None:

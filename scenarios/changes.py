@@ -82,6 +82,17 @@ class Withdraw(Entry):
     """The purchase options: on_demand, spot."""
 
 
+class ScaleInterruptions(Entry):
+    """Spot capacity is interrupted more often, or less."""
+
+    by: Factor
+    """Factor on how often pools are interrupted, as spot risk rules count; 3 triples it."""
+    where: Places | None = None
+    """Places of the pools. Default: all."""
+    families: Names = ()
+    """Families of instance types, such as m5. Default: all."""
+
+
 class ScaleBudget(Entry):
     """Budgets rise or fall."""
 
@@ -161,6 +172,20 @@ class WithdrawChange(Entry):
         return f"{_listed(self.withdraw.purchases)} capacity withdrawn"
 
 
+class ScaleInterruptionsChange(Entry):
+    """Spot capacity is interrupted more often, or less."""
+
+    scale_interruptions: ScaleInterruptions
+    """Interruptions times a factor."""
+
+    @property
+    def in_words(self) -> str:
+        change = self.scale_interruptions
+        whose = f" of {_listed(change.families)}" if change.families else ""
+        where = f" in {change.where.in_words}" if change.where else ""
+        return f"interruptions of spot capacity{whose}{where} times {change.by:g}"
+
+
 class ScaleBudgetChange(Entry):
     """Budgets rise or fall."""
 
@@ -230,6 +255,7 @@ Change = Annotated[
     | Annotated[LoseChange, Tag("<lose>")]
     | Annotated[ForbidChange, Tag("<forbid>")]
     | Annotated[WithdrawChange, Tag("<withdraw>")]
+    | Annotated[ScaleInterruptionsChange, Tag("<scale_interruptions>")]
     | Annotated[ScaleBudgetChange, Tag("<scale_budget>")]
     | Annotated[PriceCarbonChange, Tag("<price_carbon>")]
     | Annotated[AddRulesChange, Tag("<add_rules>")]

@@ -85,6 +85,39 @@ class SpotShareEntry(_ForServices):
     """Largest share of each service's replicas on spot capacity, 0 to 1."""
 
 
+Rate = Annotated[float, Field(ge=0, le=1e4)]
+
+
+class RateEntry(Entry):
+    """How often some pools of spot capacity are interrupted."""
+
+    interruptions_per_month: Rate
+    """Interruptions of each of these pools per month of 730 hours."""
+    where: Places | None = None
+    """Places of the pools. Default: all."""
+    families: Names = ()
+    """Families of instance types, such as m5. Default: all."""
+
+
+class SpotRiskEntry(_ForServices):
+    """Services spread over pools of spot capacity so that outages seldom leave too little."""
+
+    kind: Literal["spot_risk"]
+    """spot_risk"""
+    chance_at_most: Annotated[float, Field(gt=0, lt=1)]
+    """Largest chance, in any hour, that outages leave less than `share` of demand: above 0 and
+    below 1; 0.0001 is an hour in 10,000."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of demand that must still be served, above 0 and up to 1."""
+    interruptions_per_month: Rate
+    """How often a pool (one family of instance types in one place) is interrupted per month, where
+    neither `rates` nor the price book say more."""
+    outage_hours: Annotated[float, Field(gt=0, le=744)] = 1.0
+    """How long a pool that was interrupted stays away, or its replacement takes, hours."""
+    rates: Annotated[tuple[RateEntry, ...], Field(strict=False)] = ()
+    """Pools that are interrupted more or less often; the last entry that matches a pool holds."""
+
+
 class QuotaEntry(_RuleEntry):
     """A provider's limit. At least one of the limits must be given."""
 
@@ -126,6 +159,7 @@ RuleEntry = Annotated[
     | Annotated[AllowedPlacesEntry, Tag("<allowed_places>")]
     | Annotated[SpreadEntry, Tag("<spread>")]
     | Annotated[SpotShareEntry, Tag("<spot_share>")]
+    | Annotated[SpotRiskEntry, Tag("<spot_risk>")]
     | Annotated[QuotaEntry, Tag("<quota>")]
     | Annotated[BudgetEntry, Tag("<budget>")],
     Discriminator(_kind),

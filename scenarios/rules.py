@@ -11,12 +11,14 @@ from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
     CertificationRule,
+    InterruptionRate,
     LatencyRule,
     MaxPlacesRule,
     MinReplicasRule,
     QuotaRule,
     ResidencyRule,
     Rule,
+    SpotRiskRule,
     SpotShareRule,
     SpreadRule,
     WorkflowRule,
@@ -30,6 +32,7 @@ from scenarios.rule_entries import (
     CertificationEntry,
     QuotaEntry,
     ResidencyEntry,
+    SpotRiskEntry,
     SpotShareEntry,
     SpreadEntry,
 )
@@ -151,8 +154,29 @@ def _service_rule(
             return SpreadRule(**head, survives=entry.survives, share=entry.share)
         case SpotShareEntry() as entry:
             return SpotShareRule(**head, at_most=entry.at_most)
+        case SpotRiskEntry() as entry:
+            return SpotRiskRule(
+                **head,
+                chance_at_most=entry.chance_at_most,
+                interruptions_per_month=entry.interruptions_per_month,
+                share=entry.share,
+                outage_hours=entry.outage_hours,
+                rates=_rates(entry, written, known, faults),
+            )
         case entry:
             raise TypeError(f"no rule is made of {type(entry).__name__}")
+
+
+def _rates(
+    entry: SpotRiskEntry, written: Written[Any], known: Known, faults: Faults
+) -> tuple[InterruptionRate, ...]:
+    rates = []
+    for i, rate in enumerate(entry.rates):
+        path = ("rates", i)
+        check_names(rate.families, written, (*path, "families"), "family", known.families, faults)
+        where = place_filter(rate.where, written, (*path, "where"), known, faults)
+        rates.append(InterruptionRate(rate.interruptions_per_month, where, rate.families))
+    return tuple(rates)
 
 
 def _quota(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from models.errors import Location
 from models.offerings import Purchase
-from models.rules import AllowedPlacesRule, BudgetRule
+from models.rules import AllowedPlacesRule, BudgetRule, InterruptionFactor, SpotRiskRule
 from models.world import Catalogue, DemandFactor, World
 from scenarios.build import book_in, series_of
 from scenarios.changes import (
@@ -29,6 +29,8 @@ from scenarios.changes import (
     ScaleBudgetChange,
     ScaleDemand,
     ScaleDemandChange,
+    ScaleInterruptions,
+    ScaleInterruptionsChange,
     ScalePrices,
     ScalePricesChange,
     ScenarioFile,
@@ -122,6 +124,8 @@ class _Step:
                 return self._forbid(change)
             case WithdrawChange(withdraw=change):
                 return self._withdraw(change)
+            case ScaleInterruptionsChange(scale_interruptions=change):
+                return self._scale_interruptions(change)
             case ScaleBudgetChange(scale_budget=change):
                 return self._scale_budget(change)
             case PriceCarbonChange(price_carbon=change):
@@ -215,6 +219,24 @@ class _Step:
             hint = f"the world plans with {', '.join(sorted(policy.purchases))}"
             self._fault(("withdraw", "purchases"), message, hint)
         return replace(self.world, policy=replace(policy, purchases=left))
+
+    def _scale_interruptions(self, change: ScaleInterruptions) -> World:
+        path = ("scale_interruptions",)
+        self._check(change.families, (*path, "families"), "family", self.known.families)
+        where = place_filter(change.where, self.written, (*path, "where"), self.known, self.faults)
+        rules = self.world.rules
+        if not any(isinstance(rule, SpotRiskRule) for rule in rules):
+            hint = "add one with 'add_rules'"
+            self._fault(path, "the world has no spot risk rule to count interruptions", hint)
+        more = InterruptionFactor(change.by, where, change.families)
+        return self.world.keeping(
+            tuple(
+                replace(rule, factors=(*rule.factors, more))
+                if isinstance(rule, SpotRiskRule)
+                else rule
+                for rule in rules
+            )
+        )
 
     def _scale_budget(self, change: ScaleBudget) -> World:
         rules = self.world.rules

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.rules import MinReplicasRule
 from models.world import World
-from optimizer.formulate import capacity, egress, limits, spread, workflows
+from optimizer.formulate import capacity, egress, limits, spot_risk, spread, workflows
 from optimizer.formulate.dominance import drop_dominated
 from optimizer.formulate.layout import Layout, lay_out
 from optimizer.formulate.market import Market
@@ -27,6 +27,7 @@ class Formulation:
     calls: tuple[egress.Calls, ...]
     exclusions: Exclusions
     dominated: int
+    at_risk: tuple[spot_risk.PoolsAtRisk, ...] = ()
 
 
 def formulate(
@@ -53,12 +54,14 @@ def formulate(
     spread.survivors_are_held(draft, layout)
     spread.spread_survives(draft, layout)
     capacity.spot_within_share(draft, layout)
+    at_risk = spot_risk.pools_at_risk(layout, market.options)
+    spot_risk.spot_risk_within(draft, layout, at_risk)
     limits.quota_holds(draft, layout)
     workflows.workflow_within_latency(draft, layout)
     egress.to_users(draft, layout, direct_rps)
     calls = egress.between_services(draft, layout)
     limits.spend_within_budget(draft, layout)
-    return Formulation(draft.finish(), layout, calls, reach.exclusions, dominated)
+    return Formulation(draft.finish(), layout, calls, reach.exclusions, dominated, at_risk)
 
 
 def _most_replicas(world: World, demand_rps: Floats) -> Ints:

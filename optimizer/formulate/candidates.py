@@ -2,8 +2,8 @@
 
 A world of 100,000 services in nine places has 300 million options, and no room for a row each.
 But services ask for the same shapes over and over, and rules treat most of them alike. Services
-of the same shape, under a spot share or not, that need no more replicas than the largest instance
-holds by the same number, form a *kind* and share their candidates.
+of the same shape, under the same kinds of spot rules, that need no more replicas than the largest
+instance holds by the same number, form a *kind* and share their candidates.
 
 Options drop in two passes: first per shape, for the most replicas that any of its services needs;
 then, of the dozen per place that stay, per kind. What is of no use for many replicas is of no use
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.world import World
-from optimizer.formulate.dominance import Treatment
+from optimizer.formulate.dominance import SPOT_LIMITED, Treatment
 from optimizer.formulate.market import Market, Options
 from optimizer.problem import Ints
 
@@ -57,10 +57,8 @@ def find_candidates(
     (None: all).
     """
     treatment = Treatment.of(world)
-    variants, of_service = _distinct(
-        market.shape_of_service, treatment.spot_limited.astype(np.int64)
-    )
-    shape, limited = variants[:, 0], variants[:, 1].astype(np.bool_)
+    variants, of_service = _distinct(market.shape_of_service, treatment.manner)
+    shape, manner = variants[:, 0], variants[:, 1]
     most = np.zeros(len(variants), np.int64)
     np.maximum.at(most, of_service, most_replicas)
     offered = np.zeros(len(variants), np.int64)
@@ -70,7 +68,7 @@ def find_candidates(
         options = market.options_of(shape[chunk])
         offered[chunk] = np.bincount(options.service, minlength=len(shape[chunk]))
         stays = treatment.unbeaten(
-            options, most[chunk], limited[chunk], _of_offering(commitment_class, options)
+            options, most[chunk], manner[chunk], _of_offering(commitment_class, options)
         )
         kept = options.where(stays)
         parts.append(replace(kept, service=kept.service + first))
@@ -78,11 +76,11 @@ def find_candidates(
 
     largest = np.zeros(len(variants), np.int64)
     np.maximum.at(largest, options.service, options.replicas)
-    largest[limited] = 0  # under a spot share replicas beyond the need count, too
+    largest[manner & SPOT_LIMITED > 0] = 0  # under a spot share replicas beyond the need count, too
     kinds, kind_of_service = _distinct(of_service, np.minimum(most_replicas, largest[of_service]))
     options = options.dealt(kinds[:, 0])
     stays = treatment.unbeaten(
-        options, kinds[:, 1], limited[kinds[:, 0]], _of_offering(commitment_class, options)
+        options, kinds[:, 1], manner[kinds[:, 0]], _of_offering(commitment_class, options)
     )
     options = options.where(stays)
     place = options.service * market.places + options.region

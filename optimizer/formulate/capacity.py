@@ -6,6 +6,7 @@ import numpy as np
 
 from models.rules import MaxPlacesRule, MinReplicasRule, SpotShareRule
 from optimizer.formulate.layout import Layout, runs
+from optimizer.formulate.market import pool_codes
 from optimizer.formulate.spread import OriginSet, origin_sets, whole_replicas
 from optimizer.problem import Draft, Ints
 
@@ -182,9 +183,11 @@ def runs_only_where_open(draft: Draft, layout: Layout, most_replicas: Ints) -> N
 
     K bounds what a cheapest plan holds in one place: the most replicas that any row asks for, and
     one instance more. Where zones may be lost, options lose at most half of their instances
-    rounded up: twice that, and one instance of every option.
+    rounded up: twice that, and one instance of every option. Where pools of spot capacity may be
+    lost, each of them and the rest may have to hold that much alone.
     """
     services, regions = np.nonzero(layout.open_column >= 0)
+    pool = pool_codes(layout.options, layout.world)
     for s, r in zip(services.tolist(), regions.tolist(), strict=True):
         opened = layout.open_column[s, r]
         options = layout.options_of(s, np.array([r]))
@@ -192,6 +195,7 @@ def runs_only_where_open(draft: Draft, layout: Layout, most_replicas: Ints) -> N
         most = float(most_replicas[s]) + float(held.max(initial=1.0))
         if (layout.zone_column[options] >= 0).any():
             most = 2.0 * most + float(held.sum())
+        most *= 1 + len(np.unique(pool[options][pool[options] >= 0]))
         blocks = np.arange(int(layout.count_blocks[s]))
         counts = layout.option_column[options][None, :] + blocks[:, None]
         rows = np.repeat(blocks, len(options))

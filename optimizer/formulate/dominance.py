@@ -7,32 +7,38 @@ times, do at least as much for no more money:
 
 No plan gets dearer by that, and none loses capacity to the failure of a zone: replicas on more
 instances are never worse spread. Rules that look at more than capacity and price narrow it down:
-quotas count vCPUs and instances, spot shares count spot replicas, commitments make some options
-cheaper than their price. Cost is what counts in the decision, priced carbon included. Budgets count
-what is paid: where there are any, what takes an option's place must not be dearer by that either.
-Of the combinations of least cost only one is tried then, so that a few options may stay that could
-go.
+quotas count vCPUs and instances, spot shares count spot replicas, spot risks what each pool holds,
+commitments make some options cheaper than their price. Cost is what counts in the decision, priced
+carbon included. Budgets count what is paid: where there are any, what takes an option's place must
+not be dearer by that either. Of the combinations of least cost only one is tried then, so that a
+few options may stay that could go.
 
 First come options that nothing but capacity and price tells apart: no quota counts them, and no
 spot share. They may stand in for any other. Then spot replicas under a share, which only the same
 number of spot replicas, or the former, may replace; then what quotas count, which must not use
-more of a quota than before. In each of these steps an option that commitments of one class cover
-gives way only to options of that class, which the commitment makes cheaper by as much. One that
-none covers gives way to all: what a commitment takes off the price of those can only help.
+more of a quota than before. Under a spot risk the options of a pool give way only to each other
+and to what is never interrupted, and nothing gives way to them. In each of these steps an option
+that commitments of one class cover gives way only to options of that class, which the commitment
+makes cheaper by as much. One that none covers gives way to all: what a commitment takes off the
+price of those can only help.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.rules import BudgetRule, QuotaRule, SpotShareRule
+from models.rules import BudgetRule, QuotaRule, SpotRiskRule, SpotShareRule
 from models.world import World
 from optimizer.formulate.covering import unbeaten
-from optimizer.formulate.market import Options, counted_by
+from optimizer.formulate.market import Options, counted_by, family_codes
 from optimizer.problem import Bools, Ints
+
+SPOT_LIMITED = 1
+"""A spot share binds the service."""
+POOLS_AT_RISK = 2
+"""Losses of its spot pools are bounded."""
 
 
 def drop_dominated(
@@ -48,7 +54,7 @@ def drop_dominated(
     options that commitments cover on the same terms, -1 for those that none covers (None: all).
     """
     rules = Treatment.of(world)
-    stays = rules.unbeaten(options, most_replicas, rules.spot_limited, commitment_class)
+    stays = rules.unbeaten(options, most_replicas, rules.manner, commitment_class)
     return options.where(stays), int(len(options) - stays.sum())
 
 
@@ -56,13 +62,15 @@ def drop_dominated(
 class Treatment:
     """What a world's rules look at in options, apart from capacity and price.
 
-    ``spot_limited`` [service]: a spot share binds it. ``budgeted``: there is a budget.
-    ``signature`` [offering] says by which quotas the options of a row of the price book are
-    counted: 0 by none; the rest in ``quotas`` [signature, quota], and ``by_instances`` [quota]
-    where instances are counted.
+    ``manner`` [service] adds up which of ``SPOT_LIMITED`` and ``POOLS_AT_RISK`` hold.
+    ``budgeted``: there is a budget. ``signature`` [offering] says by which quotas the options of a
+    row of the price book are counted: 0 by none; the rest in ``quotas`` [signature, quota], and
+    ``by_instances`` [quota] where instances are counted. ``family`` [offering] tells spot pools of
+    a place apart.
     """
 
-    spot_limited: Bools
+    manner: Ints
+    family: Ints
     budgeted: bool
     signature: Ints
     quotas: Bools
@@ -82,7 +90,8 @@ class Treatment:
             )  # nothing but False sorts first
             signature = signature.ravel()[1:].astype(np.int64)
         return cls(
-            np.array(_spot_limited(world), np.bool_),
+            _manner(world),
+            family_codes(world) if _names(world, SpotRiskRule) else np.zeros(0, np.int64),
             any(isinstance(rule, BudgetRule) for rule in world.rules),
             signature,
             kinds,
@@ -94,12 +103,35 @@ class Treatment:
         self,
         options: Options,
         most_replicas: Ints,
-        spot_limited: Bools,
+        manner: Ints,
         commitment_class: Ints | None = None,
     ) -> Bools:
-        """[option]: whether it stays. ``most_replicas`` and ``spot_limited`` are by
+        """[option]: whether it stays. ``most_replicas`` and ``manner`` are by
         ``options.service``, which may count whatever stands for services.
         """
+        at_risk = options.spot & (manner[options.service] & POOLS_AT_RISK > 0)
+        stays = np.zeros(len(options), np.bool_)
+
+        def judge(rivals: Bools, judged: Bools) -> None:
+            classes = None if commitment_class is None else commitment_class[rivals]
+            kept = self._unbeaten(options.where(rivals), most_replicas, manner, classes)
+            stays[np.flatnonzero(rivals)[kept & judged[rivals]]] = True
+
+        judge(~at_risk, ~at_risk)
+        if at_risk.any():
+            pool = self.family[options.offering]
+            for family in np.unique(pool[at_risk]):
+                own = at_risk & (pool == family)
+                judge(own | (stays & ~at_risk), own)
+        return stays
+
+    def _unbeaten(
+        self,
+        options: Options,
+        most_replicas: Ints,
+        manner: Ints,
+        commitment_class: Ints | None,
+    ) -> Bools:
         owners = len(most_replicas)
         place = options.service * self.places + options.region
         of_class, classes = _numbered(place, owners * self.places, commitment_class)
@@ -118,7 +150,7 @@ class Treatment:
             of_class,
             classes,
             np.repeat(np.maximum(most_replicas, 1), self.places),
-            np.repeat(spot_limited, self.places),
+            np.repeat(manner & SPOT_LIMITED > 0, self.places),
             narrower,
             np.any(self.quotas & self.by_instances, axis=1),
         )
@@ -136,11 +168,22 @@ def _numbered(place: Ints, places: int, commitment_class: Ints | None) -> tuple[
     return of_class.astype(np.int64), np.diff(first)
 
 
-def _spot_limited(world: World) -> Sequence[bool]:
-    limited = {
+def _manner(world: World) -> Ints:
+    limited, at_risk = _names(world, SpotShareRule), _names(world, SpotRiskRule)
+    return np.array(
+        [
+            SPOT_LIMITED * (service.name in limited) + POOLS_AT_RISK * (service.name in at_risk)
+            for service in world.services
+        ],
+        np.int64,
+    )
+
+
+def _names(world: World, kind: type[SpotShareRule | SpotRiskRule]) -> set[str]:
+    """Services that a rule of the kind binds."""
+    return {
         name
         for rule in world.rules
-        if isinstance(rule, SpotShareRule) and rule.at_most < 1
+        if isinstance(rule, kind) and not (isinstance(rule, SpotShareRule) and rule.at_most >= 1)
         for name in rule.services
     }
-    return [service.name in limited for service in world.services]

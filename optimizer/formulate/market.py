@@ -16,7 +16,7 @@ import pandas as pd
 from models.capacity import replicas_per_instance
 from models.carbon import KG_PER_TONNE, emitted_kg_per_hour
 from models.offerings import Architecture, Purchase
-from models.rules import QuotaRule
+from models.rules import QuotaRule, SpotRiskRule
 from models.services import Replica, Service
 from models.world import World
 from optimizer.problem import Bools, Floats, Ints
@@ -256,3 +256,19 @@ def counted_by(rule: QuotaRule, world: World) -> Bools:
         spot = book["purchase"].astype(str).to_numpy() == Purchase.SPOT.value
         counted = counted & (spot == rule.spot)
     return counted
+
+
+def family_codes(world: World) -> Ints:
+    """[row of the price book]: a number per family of instance types."""
+    family = world.book.offerings["family"].astype(str).to_numpy()
+    return np.unique(family, return_inverse=True)[1].astype(np.int64)
+
+
+def pool_codes(options: Options, world: World) -> Ints:
+    """[option]: the family of spot options whose losses a rule bounds; -1: all others."""
+    named = {n for rule in world.rules if isinstance(rule, SpotRiskRule) for n in rule.services}
+    if not named:
+        return np.full(len(options), -1)
+    bound = np.array([service.name in named for service in world.services], np.bool_)
+    at_risk = options.spot & bound[options.service]
+    return np.where(at_risk, family_codes(world)[options.offering], -1)

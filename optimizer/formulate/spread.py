@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from models.errors import Fault, FaultyInput
-from models.rules import Extent, SpreadRule
+from models.rules import Extent, Rule, SpreadRule
 from optimizer.formulate.layout import Layout, runs
 from optimizer.problem import Bools, Draft, Floats, Ints
 
@@ -83,9 +83,10 @@ def spread_survives(draft: Draft, layout: Layout) -> None:
                 _one_service(draft, layout, rule, layout.service_names.index(name))
 
 
-def _one_service(draft: Draft, layout: Layout, rule: SpreadRule, s: int) -> None:
+def sets_under(rule: Rule, layout: Layout, s: int) -> tuple[OriginSet, ...]:
+    """``origin_sets`` of a service; too many are a fault of the rule that asks for them."""
     try:
-        sets = origin_sets(layout.reach[s])
+        return origin_sets(layout.reach[s])
     except ValueError as error:
         message = f"rule {rule.name}: {layout.service_names[s]} has {error}; at most " + str(
             MOST_ORIGIN_KINDS
@@ -93,6 +94,10 @@ def _one_service(draft: Draft, layout: Layout, rule: SpreadRule, s: int) -> None
         raise FaultyInput([Fault(rule.at, message, "merge origins that are close together")]) from (
             error
         )
+
+
+def _one_service(draft: Draft, layout: Layout, rule: SpreadRule, s: int) -> None:
+    sets = sets_under(rule, layout, s)
     blocks = np.arange(int(layout.count_blocks[s]))
     for origin_set in sets:
         needed = layout.replicas_needed[s, origin_set.origins].sum(axis=0)

@@ -119,6 +119,7 @@ def _plan(plan: Plan) -> Document:
         "forecast": _forecast(plan),
         "binding": _binding(plan),
         "exclusions": _exclusions(plan),
+        "spot_risk": _spot_risk(plan),
     }
 
 
@@ -308,6 +309,22 @@ def _exclusions(plan: Plan) -> list[Document]:
     counted: pd.Series[int] = pairs["rule"].astype(str).value_counts()
     by_rule = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
     return [{"rule": str(rule), "pairs": int(count)} for rule, count in by_rule]
+
+
+def _spot_risk(plan: Plan) -> list[Document]:
+    return [
+        {
+            "rule": str(row["rule"]),
+            "service": str(row["service"]),
+            "chance_at_most": float(row["chance_at_most"]),
+            "pools": int(row["pools"]),
+            "at_once": int(row["at_once"]),
+            "chance": float(row["chance"]),
+            "pools_used": int(row["pools_used"]),
+            "chance_in_plan": float(row["chance_in_plan"]),
+        }
+        for row in records(plan.placement.spot_risk)
+    ]
 
 
 def _rule(rule: Rule) -> Document:

@@ -164,6 +164,20 @@ def _plan() -> Document:
             _list(_record(rule=_TEXT, pairs=_COUNT)),
             "(service, place) pairs that each rule excludes",
         ),
+        spot_risk=_said(_list(_spot_risk()), "services under spot risk rules"),
+    )
+
+
+def _spot_risk() -> Document:
+    return _record(
+        rule=_TEXT,
+        service=_TEXT,
+        chance_at_most=_said(_SHARE, "that the rule grants, per hour"),
+        pools=_said(_COUNT, "of spot capacity that the service could use"),
+        at_once=_said(_COUNT, "pools that may be gone at once, and enough is left"),
+        chance=_said(_SHARE, "that more of all pools are gone, in an hour"),
+        pools_used=_said(_COUNT, "in the plan's most spread hour"),
+        chance_in_plan=_said(_SHARE, "that more of the used pools are gone, in the worst hour"),
     )
 
 

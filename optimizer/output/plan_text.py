@@ -117,6 +117,7 @@ def _plan(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield _clouds(plan)
     yield _services(plan, width)
     yield from _binding(plan, width)
+    yield from _spot_risk(plan)
 
 
 def _today(plan: Plan, head: Headline) -> Iterator[RenderableType]:
@@ -222,6 +223,25 @@ def _binding(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield made
     if len(binding) > MOST_RULES:
         yield words(f"and {len(binding) - MOST_RULES:,} more", "dim")
+
+
+def _spot_risk(plan: Plan) -> Iterator[RenderableType]:
+    risks = plan.placement.spot_risk
+    if risks.empty:
+        return
+    numbers = ["Pools", "May go at once", "Chance of more, per hour"]
+    made = table("Spot pools", ["Rule", "Service", *numbers], numbers)
+    for row in risks.head(MOST_SERVICES).itertuples(index=False):
+        made.add_row(
+            words(str(row.rule)),
+            words(str(row.service)),
+            f"{row.pools_used:,} of {row.pools:,}",
+            f"{row.at_once:,}",
+            f"{row.chance_in_plan:.2g} (granted: {row.chance_at_most:g})",
+        )
+    yield made
+    if len(risks) > MOST_SERVICES:
+        yield words(f"and {len(risks) - MOST_SERVICES:,} more", "dim")
 
 
 def _infeasible(outcome: Infeasible) -> Iterator[RenderableType]:

@@ -20,6 +20,7 @@ from models.placement import (
     EXCLUSION_COLUMNS,
     ROUTE_COLUMNS,
     SHADOW_UNITS,
+    SPOT_RISK_COLUMNS,
     Bill,
 )
 from models.plan import Plan
@@ -52,6 +53,8 @@ def sheets(plan: Plan) -> dict[str, bytes]:
     }
     if placement.bill.shadow:
         tables["shadow.csv"] = shadow_table(placement.bill)
+    if len(placement.spot_risk):
+        tables["spot_risk.csv"] = placement.spot_risk[list(SPOT_RISK_COLUMNS)]
     return {name: csv_bytes(table) for name, table in tables.items()}
 
 

@@ -33,6 +33,7 @@ OURS: Final = frozenset(
         "binding.csv",
         "exclusions.csv",
         "forecast.csv",
+        "spot_risk.csv",
         "comparison.json",
         "comparison.csv",
         "comparison.html",

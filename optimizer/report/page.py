@@ -25,6 +25,7 @@ from optimizer.report.method import method
 from optimizer.report.money import breakdowns
 from optimizer.report.running import running
 from optimizer.report.shadow import shadow
+from optimizer.report.spot_risk import spot_risk
 from optimizer.report.wording import visible
 
 
@@ -39,6 +40,7 @@ def render_plan(plan: Plan) -> str:
         map=draw_map(plan),
         running=running(plan),
         constraints=constraints(plan),
+        spot=spot_risk(plan),
         method=method(plan),
     )
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from models.offerings import BOOK_COLUMNS, UNPRICED_COLUMNS
+from models.offerings import BOOK_COLUMNS, MONTHLY_INTERRUPTION, UNPRICED_COLUMNS
 from providers.pricebook.shapes import Shape
 
 KEY: Final = ["cloud", "region", "instance_type", "purchase"]
@@ -34,8 +34,14 @@ def with_shapes(quotes: pd.DataFrame, shapes: Mapping[str, Shape]) -> pd.DataFra
 
 
 def ordered(offerings: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``BOOK_COLUMNS``, typed, sorted by cloud, region, type and purchase."""
-    return _sorted(offerings[list(BOOK_COLUMNS)]).astype(
+    """The columns of ``BOOK_COLUMNS``, typed, sorted by cloud, region, type and purchase.
+
+    Chances of interruption follow in a column of their own where any are known.
+    """
+    columns = list(BOOK_COLUMNS)
+    if MONTHLY_INTERRUPTION in offerings and offerings[MONTHLY_INTERRUPTION].notna().any():
+        columns.append(MONTHLY_INTERRUPTION)
+    return _sorted(offerings[columns]).astype(
         {
             **dict.fromkeys(_TEXT, "str"),
             **dict.fromkeys(_NUMBERS, "float64"),

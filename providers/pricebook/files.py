@@ -32,7 +32,7 @@ REQUIRED: Final = (
 )  # fmt: skip
 OPTIONAL: Final = (
     "partition", "family", "gpu_count", "gpu_model", "burstable", "baseline_vcpus",
-    "price_source", "price_date",
+    "price_source", "price_date", "monthly_interruption", "interruption_band",
 )  # fmt: skip
 
 _PARQUET_MAGIC: Final = b"PAR1"

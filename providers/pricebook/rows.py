@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.offerings import Architecture, Purchase
+from models.offerings import MONTHLY_INTERRUPTION, Architecture, Purchase
 from models.places import Cloud, Region
 from providers.pricebook.assembly import KEY
 from providers.pricebook.findings import Findings, nearest
@@ -31,12 +31,17 @@ LEAST_USD: Final = 1e-5
 MOST_USD: Final = 100_000.0
 """No machine costs less, or more, per hour: the file counts in something else."""
 
+_BANDS: Final = {"": np.nan, "<5%": 0.05, "5-10%": 0.1, "10-15%": 0.15, "15-20%": 0.2, ">20%": 0.4}
+"""Monthly chance of interruption by band, at its upper end; the last has none, so twice its lower
+end stands for it."""
+
 _CLOUDS: Final = frozenset(cloud.value for cloud in Cloud)
 _VOCABULARIES: Final = {
     "provider": _CLOUDS,
     "purchase_option": frozenset(purchase.value for purchase in Purchase),
     "arch": frozenset(architecture.value for architecture in Architecture),
     "burstable": frozenset({"true", "false", ""}),
+    "interruption_band": frozenset(_BANDS),
 }
 _PATTERNS: Final = {
     "instance_type": NAME,
@@ -45,7 +50,10 @@ _PATTERNS: Final = {
     "price_source": TEXT,
 }
 _OTHER_TEXTS: Final = ("region", "partition", "price_date")
-_NUMBERS: Final = ("price_usd_per_hour", "vcpus", "memory_gib", "gpu_count", "baseline_vcpus")
+_NUMBERS: Final = (
+    "price_usd_per_hour", "vcpus", "memory_gib", "gpu_count", "baseline_vcpus",
+    MONTHLY_INTERRUPTION,
+)  # fmt: skip
 
 _OTHER_PARTITION: Final = re.compile(r"(?:aws|azure|gcp)-.+")
 _I386: Final = "i386"
@@ -162,6 +170,13 @@ def _check_numbers(rows: pd.DataFrame, report_unpriced: bool, findings: Findings
     for column in ("gpu_count", "baseline_vcpus"):
         wrong = (rows[column] < 0) | np.isinf(rows[column])
         findings.add_rows(rows[column], wrong.to_numpy(), "is no count", "write 0 or more")
+    chance = rows[MONTHLY_INTERRUPTION]
+    findings.add_rows(
+        chance,
+        ((chance < 0) | (chance >= 1)).to_numpy(),
+        "is no chance",
+        "write the chance of an interruption within a month, from 0 to below 1",
+    )
     over = (rows["baseline_vcpus"] > rows["vcpus"]).to_numpy()
     findings.add_rows(
         rows["baseline_vcpus"], over, "is more than vcpus", "write what the type sustains"
@@ -181,6 +196,9 @@ def _completed(rows: pd.DataFrame) -> pd.DataFrame:
         baseline_vcpus=rows["baseline_vcpus"].fillna(full),
         family=rows["family"].where(rows["family"] != "", family),
         gpu_count=rows["gpu_count"].fillna(0.0),
+        monthly_interruption=rows[MONTHLY_INTERRUPTION]
+        .fillna(rows["interruption_band"].map(_BANDS))
+        .where(rows["purchase_option"] == Purchase.SPOT.value),
     )
 
 

@@ -24,6 +24,7 @@ from models.rules import (
     MinReplicasRule,
     QuotaRule,
     ResidencyRule,
+    SpotRiskRule,
     SpotShareRule,
     SpreadRule,
     WorkflowRule,
@@ -113,6 +114,35 @@ def spot() -> Asked:
     ])  # fmt: skip
     service = Service("web", Replica(1, 2, 100), spot_tolerant=True)
     return asked(world([service], offers, places=[EAST, EU], rules=[rule], policy=TWO_HOURS), BOTH)
+
+
+def spot_risk() -> Asked:
+    """Pools m and c in aws/east, c in aws/eu: each gone with a chance of
+    1 - exp(-10/730), or 1.4 %.
+
+    More than one of three is gone with a chance of 0.06 %, more than none with 4.1 %: under 1 %,
+    one pool may go. Half of 350 rps is still served, and half of Europe's 50 in the EU.
+    """
+    rule = SpotRiskRule(
+        name="risk",
+        services=("web",),
+        chance_at_most=0.01,
+        share=0.5,
+        interruptions_per_month=10,
+    )
+    law = ResidencyRule(
+        name="law", services=("web",), jurisdictions=frozenset({"EU"}), origins=("europe",)
+    )
+    offers = book([
+        (EAST, "m.2", "spot", 0.03, 2, 8),
+        (EAST, "m.4", "spot", 0.05, 4, 16),
+        (EAST, "c.2", "spot", 0.04, 2, 4),
+        (EU, "c.2", "spot", 0.03, 2, 4),
+        (EU, "m.4", "on_demand", 0.21, 4, 16),
+    ])  # fmt: skip
+    service = Service("web", Replica(1, 2, 100), spot_tolerant=True)
+    of = world([service], offers, places=[EAST, EU], rules=[rule, law], policy=ONE_HOUR)
+    return asked(of, {("web", "america"): [300.0], ("web", "europe"): [50.0]})
 
 
 def quota() -> Asked:
@@ -215,6 +245,8 @@ WORLDS: dict[str, Callable[[], Asked]] = {
     "spread_survives_region": spread(Extent.REGION),
     "spread_survives_cloud": spread(Extent.CLOUD),
     "spot_within_share": spot,
+    "spot_losses_are_counted": spot_risk,
+    "spot_risk_within": spot_risk,
     "quota_holds_vcpus": quota,
     "quota_holds_instances": quota,
     "goes_only_where_used": slow_workflow,

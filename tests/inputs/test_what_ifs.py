@@ -12,7 +12,7 @@ import pytest
 from models.errors import Fault, FaultyInput
 from models.offerings import Purchase
 from models.places import Cloud, PlaceFilter
-from models.rules import AllowedPlacesRule, BudgetRule, ResidencyRule
+from models.rules import AllowedPlacesRule, BudgetRule, ResidencyRule, SpotRiskRule
 from models.world import Catalogue, DemandFactor, World
 from scenarios.whatif import Scenario, apply, read_scenario
 
@@ -151,6 +151,27 @@ def test_scale_budget(
     assert len(changed.rules) == len(world.rules)
 
 
+def test_scale_interruptions(what_if: WhatIf, world: World, catalogue: Catalogue) -> None:
+    risk = "{kind: spot_risk, name: r, services: [web], chance_at_most: 0.01, "
+    rates = "rates: [{interruptions_per_month: 4, families: [m5]}]"
+    added = f"add_rules: [{risk}interruptions_per_month: 2, {rates}}}]"
+    scenario = what_if(f"{added}\n  - scale_interruptions: {{by: 3, where: {{clouds: [aws]}}}}")
+    changed = apply(scenario, world, catalogue)
+    rule = changed.rules[-1]
+    assert isinstance(rule, SpotRiskRule)
+    found = {
+        (region.place, family, known): rule.per_month(region, family, known)
+        for region in world.regions
+        for family, known in (("m5", 1.0), ("n2", None), ("n2", 1.0))
+    }
+    assert found["aws/us-east-1", "m5", 1.0] == 12
+    assert found["aws/us-east-1", "n2", None] == 6
+    assert found["aws/us-east-1", "n2", 1.0] == 3
+    assert found["gcp/europe-west1", "m5", 1.0] == 4
+    assert found["gcp/europe-west1", "n2", 1.0] == 1
+    assert scenario.in_words[1] == "interruptions of spot capacity in AWS times 3"
+
+
 def test_add_and_drop_rules(what_if: WhatIf, world: World, catalogue: Catalogue) -> None:
     added = "add_rules: [{kind: residency, services: [web], within: [BE], why: strict}]"
     scenario = what_if(f"{added}\n  - drop_rules: ['latency:web', total, spread-1]")
@@ -198,6 +219,7 @@ def test_changes_are_applied_in_order(what_if: WhatIf, world: World, catalogue: 
         ("forbid: {services: {team: bakc}, where: {clouds: [aws]}}", "unknown team", "'back'"),
         ("withdraw: {purchases: [spot, on_demand]}", "no purchase option is left", "on_demand"),
         ("scale_budget: {by: 2, rules: [eu-stock]}", "unknown budget rule 'eu-stock'", "total"),
+        ("scale_interruptions: {by: 2}", "no spot risk rule", "add_rules"),
         ("add_rules: [{kind: residency, services: all, within: [UE]}]", "'UE'", "EU"),
         ("add_rules: [{kind: budget, name: total, usd_per_month: 1}]", "already in use", "own"),
         ("drop_rules: [totl]", "unknown rule 'totl'", "'total'"),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from models.errors import FaultyInput
-from models.offerings import PriceBook
+from models.offerings import MONTHLY_INTERRUPTION, PriceBook
 from models.places import Region
 from providers.pricebook import files
 from providers.pricebook.files import read_book
@@ -87,6 +87,35 @@ def test_each_fault_has_its_line_and_a_suggestion(
     assert [fault.at.line for fault in faults] == [4]
     assert suggestion in faults[0].suggestion
     assert faults[0].at.file == str(path)
+
+
+def test_chances_of_interruption_are_kept_where_known(
+    tmp_path: Path, regions: dict[str, Region]
+) -> None:
+    path = csv(
+        tmp_path,
+        "aws,us-east-1,m5.large,on_demand,0.096,2,8,x86_64,,<5%",
+        "aws,us-east-1,m5.large,spot,0.04,2,8,x86_64,0.123,10-15%",
+        "aws,us-east-1,c5.large,spot,0.04,2,4,x86_64,,10-15%",
+        "aws,us-east-1,r5.large,spot,0.04,2,16,x86_64,,",
+        header=f"{HEADER},monthly_interruption,interruption_band",
+    )
+    offers = read_book(path, regions).offerings.set_index(["instance_type", "purchase"])
+    chance = offers[MONTHLY_INTERRUPTION].dropna().to_dict()
+    assert chance == {("m5.large", "spot"): 0.123, ("c5.large", "spot"): 0.15}
+
+
+def test_chances_of_interruption_are_checked(tmp_path: Path, regions: dict[str, Region]) -> None:
+    path = csv(
+        tmp_path,
+        "aws,us-east-1,m5.large,spot,0.04,2,8,x86_64,1.0,",
+        "aws,us-east-1,c5.large,spot,0.04,2,4,x86_64,,5%",
+        header=f"{HEADER},monthly_interruption,interruption_band",
+    )
+    said = [(f.at.line, f.message, f.suggestion) for f in faults_of(path, regions).faults]
+    assert [line for line, _, _ in said] == [2, 3]
+    assert "monthly_interruption '1.0' is no chance" in said[0][1]
+    assert "interruption_band '5%' is not known" in said[1][1]
 
 
 def test_all_faults_come_at_once(tmp_path: Path, regions: dict[str, Region]) -> None:

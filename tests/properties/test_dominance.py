@@ -9,7 +9,7 @@ import pytest
 from small_worlds import Asked, asked, book, random_asked, world
 
 from models.places import PlaceFilter
-from models.rules import QuotaRule, Rule, SpotShareRule
+from models.rules import QuotaRule, Rule, SpotRiskRule, SpotShareRule
 from models.services import Replica, Service
 from models.world import World
 from optimizer.formulate import assemble
@@ -27,7 +27,10 @@ SEEDS = [
     127,
     21,
     52,
-]  # the last three: quotas and spot shares that bind
+    55,
+    177,
+    188,
+]  # the last six: quotas, spot shares and spot risks that bind
 
 
 def drop_nothing(options: Options, of: World, most_replicas: Ints) -> tuple[Options, int]:
@@ -116,7 +119,8 @@ def test_something_is_dropped_in_most_worlds() -> None:
 
 WEB = Service("web", Replica(1, 2, 100), spot_tolerant=True)
 EAST = "aws/east"
-OFFERS = [
+Offer = tuple[str, str, str, float, float, float]
+OFFERS: list[Offer] = [
     # one, two, four and sixteen replicas
     (EAST, "m.1", "on_demand", 0.10, 1, 4),
     (EAST, "m.2", "on_demand", 0.20, 2, 8),  # two of m.1
@@ -128,15 +132,17 @@ OFFERS = [
 ]
 
 
-def stays(*rules: Rule, most: int = 100, committed: tuple[str, ...] = ()) -> set[str]:
+def stays(
+    *rules: Rule, most: int = 100, committed: tuple[str, ...] = (), offers: list[Offer] = OFFERS
+) -> set[str]:
     """What stays when commitments cover the types named in ``committed``, each on its own terms."""
-    of = world([WEB], book(OFFERS), places=[EAST], rules=rules)
+    of = world([WEB], book(offers), places=[EAST], rules=rules)
     options = survey(of).options
     terms = {name: i for i, name in enumerate(committed)}
     names = of.book.offerings["instance_type"] + ":" + of.book.offerings["purchase"]
     classes = names.map(lambda name: terms.get(name, -1)).to_numpy(np.int64)[options.offering]
     kept, dropped = drop_dominated(options, of, np.array([most]), classes)
-    assert len(kept) + dropped == len(OFFERS)
+    assert len(kept) + dropped == len(offers)
     rows = of.book.offerings.iloc[kept.offering]
     return set(rows["instance_type"] + ":" + rows["purchase"])
 
@@ -152,6 +158,17 @@ def test_a_spot_share_keeps_what_is_bought_on_demand() -> None:
 
 def test_a_spot_share_of_all_changes_nothing() -> None:
     assert stays(SpotShareRule(name="all", services=("web",), at_most=1.0)) == stays()
+
+
+def test_a_spot_risk_keeps_every_pool_and_what_is_never_interrupted() -> None:
+    """Within a pool price per replica decides; n.1 is dearer than m.1, but another pool."""
+    rule = SpotRiskRule(
+        name="risk", services=("web",), chance_at_most=0.01, interruptions_per_month=3
+    )
+    offers = [*OFFERS, (EAST, "n.1", "spot", 0.05, 1, 4), (EAST, "n.2", "spot", 0.11, 2, 8)]
+    assert stays(rule, offers=offers) == {
+        "m.1:on_demand", "m.4:on_demand", "m.1:spot", "m.2:spot", "n.1:spot",
+    }  # fmt: skip
 
 
 def test_a_quota_on_spot_keeps_what_it_does_not_count() -> None:

@@ -40,6 +40,8 @@ DECISIVE = [
     (30, "w"),
     (43, "not"),
     (51, "max"),
+    (69, "risk"),
+    (75, "risk"),
 ]
 """Seeds and rules without which the plan would cost less."""
 
@@ -90,7 +92,7 @@ def test_what_is_cheaper_without_a_rule_is_seen_to_break_it(seed: int, name: str
 
 def test_every_kind_of_rule_is_decisive_somewhere() -> None:
     rules = [r for seed, name in DECISIVE for r in random_asked(seed).world.rules if r.name == name]
-    assert len({type(rule) for rule in rules}) == 11
+    assert len({type(rule) for rule in rules}) == 12
     assert {r.survives for r in rules if isinstance(r, SpreadRule)} == set(Extent)
 
 

@@ -14,7 +14,15 @@ from functools import cache
 from itertools import chain, combinations, product
 
 import numpy as np
-from referee import carbon_kg, forbids, holds, level_price, rtt_ms
+from referee import (
+    carbon_kg,
+    forbids,
+    holds,
+    level_price,
+    may_go_at_once,
+    outage_chance,
+    rtt_ms,
+)
 from scipy.optimize import linprog
 from small_worlds import Asked
 
@@ -27,6 +35,7 @@ from models.rules import (
     MinReplicasRule,
     QuotaRule,
     Rule,
+    SpotRiskRule,
     SpotShareRule,
     SpreadRule,
     WorkflowRule,
@@ -192,6 +201,9 @@ class Checker:
                     self._spread(rule, service, t)
             case SpotShareRule():
                 self._spot(rule)
+            case SpotRiskRule():
+                for service, t in product(rule.services, self.hours):
+                    self._spot_risk(rule, service, t)
             case QuotaRule():
                 self._quota(rule)
             case WorkflowRule():
@@ -216,6 +228,41 @@ class Checker:
             spot = sum(g.replicas for g in groups if g.place == place and g.spot)
             if spot > rule.at_most * self.held(service, t, place) + SLACK:
                 self.faults.append(f"{rule.name}: {service} has too much spot in {place} at {t}")
+
+    def _spot_risk(self, rule: SpotRiskRule, service: str, t: int) -> None:
+        chances = [outage_chance(rule, self.regions[p], f) for p, f in self._pools_of(service)]
+        at_once = may_go_at_once(chances, rule.chance_at_most)
+        used = sorted({(g.place, g.family) for g in self.fleet[service, t] if g.spot})
+        for lost in combinations(used, min(at_once, len(used))):
+            kept = [
+                g for g in self.fleet[service, t] if not (g.spot and (g.place, g.family) in lost)
+            ]
+            for origins in self._groups_of_users(service):
+                open_to_them = set().union(*(self.may_use(service, g) for g in origins))
+                left = sum(group.replicas for group in kept if group.place in open_to_them)
+                asked = rule.share * sum(self.demand(service, g, t) for g in origins)
+                rate = self.services[service].replica.throughput_rps
+                if left * rate < asked - SLACK * (1 + asked):
+                    self.faults.append(f"{rule.name}: {service} at {t} without {lost}")
+
+    def _pools_of(self, service: str) -> set[tuple[str, str]]:
+        """Place and family of all spot capacity that the service could use, in use or not."""
+        noun = self.services[service]
+        offers = [offer for _, offer in self.world.book.offerings.iterrows()]
+        open_to_some = {p for g in self.users_of(service) for p in self.may_use(service, g)}
+        return {
+            (place, str(offer["family"]))
+            for offer in offers
+            if noun.spot_tolerant
+            and offer["purchase"] == "spot"
+            and holds(noun, offer, self.world.policy.headroom) >= 1
+            and (place := f"{offer['cloud']}/{offer['region']}") in open_to_some
+        }
+
+    def _groups_of_users(self, service: str) -> list[tuple[str, ...]]:
+        users = self.users_of(service)
+        sizes = range(1, len(users) + 1)
+        return [group for size in sizes for group in combinations(users, size)]
 
     def _quota(self, rule: QuotaRule) -> None:
         for place, t in product(self.regions, self.hours):

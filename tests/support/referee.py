@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations
 
 import pandas as pd
 import pulp
@@ -27,6 +28,7 @@ from models.rules import (
     QuotaRule,
     ResidencyRule,
     Rule,
+    SpotRiskRule,
     SpotShareRule,
     SpreadRule,
     WorkflowRule,
@@ -84,6 +86,30 @@ def forbids(rule: Rule, world: World, service: str, origin: str, region: Region)
             return outside or (rule.forbid is not None and rule.forbid.holds(region))
         case _:
             return False
+
+
+def outage_chance(rule: SpotRiskRule, region: Region, family: str) -> float:
+    """Chance that a Poisson process strikes within the hours that an outage lasts."""
+    per_month = rule.interruptions_per_month
+    for rate in rule.rates:
+        if rate.where.holds(region) and (not rate.families or family in rate.families):
+            per_month = rate.value
+    return 1 - math.exp(-per_month / 730 * rule.outage_hours)
+
+
+def chance_that_more_go(chances: list[float], at_once: int) -> float:
+    """By looking at every set of pools that could go."""
+    total = 0.0
+    for size in range(at_once + 1, len(chances) + 1):
+        for lost in combinations(range(len(chances)), size):
+            total += math.prod(q if i in lost else 1 - q for i, q in enumerate(chances))
+    return total
+
+
+def may_go_at_once(chances: list[float], chance_at_most: float) -> int:
+    return next(
+        k for k in range(len(chances) + 1) if chance_that_more_go(chances, k) <= chance_at_most
+    )
 
 
 def level_price(world: World, leaves: Region, reaches: Region) -> float:
@@ -271,12 +297,9 @@ class Naive:
                 case MaxPlacesRule():
                     opens = [y for (s, _), y in self.y.items() if s == rule.service]
                     self.model += pulp.lpSum(opens) <= rule.at_most
-                case SpreadRule():
+                case SpreadRule() | SpotShareRule() | SpotRiskRule():
                     for s in rule.services:
-                        self._spread(rule, s)
-                case SpotShareRule():
-                    for s in rule.services:
-                        self._spot(rule, s)
+                        self._of_a_service(rule, s)
                 case QuotaRule():
                     self._quota(rule)
                 case WorkflowRule():
@@ -293,6 +316,15 @@ class Naive:
                     and (rule.cloud is None or self.regions[place].cloud is rule.cloud)
                 )
                 self.model += 730 / self.hours * spent <= rule.usd_per_month
+
+    def _of_a_service(self, rule: SpreadRule | SpotShareRule | SpotRiskRule, s: str) -> None:
+        match rule:
+            case SpreadRule():
+                self._spread(rule, s)
+            case SpotShareRule():
+                self._spot(rule, s)
+            case SpotRiskRule():
+                self._spot_risk(rule, s)
 
     def _min_replicas(self, rule: MinReplicasRule) -> None:
         for t in range(self.hours):
@@ -312,25 +344,10 @@ class Naive:
             Extent.REGION: [{p} for p in self.regions],
             Extent.ZONE: [{p} for p in self.regions],
         }[rule.survives]
-        rate = self.services[s][1].replica.throughput_rps
         worst = self._worst_zones(s) if rule.survives is Extent.ZONE else {}
         for lost in lost_sets:
             for t in range(self.hours):
-                rerouted = {
-                    (g, p): self.var("v")
-                    for g in self.origins
-                    for p, region in self.regions.items()
-                    if may_serve(self.world, s, g, region)
-                    and any((s, g, p, b) in self.x and self.path_fits(s, g, p)
-                            for b in range(self.hours))
-                }  # fmt: skip
-                # a whole replica serves rate rps; a group of origins is served in whole replicas
-                for g in self.origins:
-                    asked = rule.share * self.demand(s, g, t)
-                    if asked > 0:
-                        self.model += (
-                            pulp.lpSum(v for (o, _), v in rerouted.items() if o == g) >= asked
-                        )
+                left_in = {}
                 for p in self.regions:
                     left = self.held(s, t, {p})
                     if p in lost:
@@ -345,8 +362,29 @@ class Naive:
                             if zoned
                             else pulp.lpSum([])
                         )
-                    used = pulp.lpSum(v for (_, q), v in rerouted.items() if q == p)
-                    self.model += rate * left >= used
+                    left_in[p] = left
+                self._still_serves(s, t, rule.share, left_in)
+
+    def _still_serves(
+        self, s: str, t: int, share: float, left_in: dict[str, pulp.LpAffineExpression]
+    ) -> None:
+        """Some lawful routes for a share of demand fit into what is left in each place."""
+        rate = self.services[s][1].replica.throughput_rps
+        rerouted = {
+            (g, p): self.var("v")
+            for g in self.origins
+            for p, region in self.regions.items()
+            if may_serve(self.world, s, g, region)
+            and any((s, g, p, b) in self.x and self.path_fits(s, g, p) for b in range(self.hours))
+        }
+        # a whole replica serves rate rps; a group of origins is served in whole replicas
+        for g in self.origins:
+            asked = share * self.demand(s, g, t)
+            if asked > 0:
+                self.model += pulp.lpSum(v for (o, _), v in rerouted.items() if o == g) >= asked
+        for p, left in left_in.items():
+            used = pulp.lpSum(v for (_, q), v in rerouted.items() if q == p)
+            self.model += rate * left >= used
 
     def path_fits(self, s: str, g: str, place: str) -> bool:
         """Whether some path of every workflow can go through the place at all."""
@@ -404,6 +442,38 @@ class Naive:
                     and self.offers[i]["purchase"] == Purchase.SPOT
                 )
                 self.model += spot <= rule.at_most * self.held(s, t, {place})
+
+    def _spot_risk(self, rule: SpotRiskRule, s: str) -> None:
+        """Whichever pools are lost, as many as may go at once, the rest still serves."""
+        pools = self._pools(s)
+        chances = [outage_chance(rule, self.regions[p], family) for p, family in pools]
+        at_once = may_go_at_once(chances, rule.chance_at_most)
+        for lost in combinations(pools, min(at_once, len(pools))):
+            for t in range(self.hours):
+                gone = [i for pool in lost for i in pools[pool]]
+                left_in = {
+                    p: self.held(s, t, {p})
+                    - pulp.lpSum(
+                        self.fits[s, i] * self.n[s, i, t] for i in gone if self.place_of(i) == p
+                    )
+                    for p in self.regions
+                }
+                self._still_serves(s, t, rule.share, left_in)
+
+    def _pools(self, s: str) -> dict[tuple[str, str], list[int]]:
+        """Spot offers by place and family, where users of the service may be served."""
+        pools: dict[tuple[str, str], list[int]] = {}
+        for name, i in self.fits:
+            spot = self.offers[i]["purchase"] == Purchase.SPOT
+            served = any(
+                self.needs(s, g)
+                and may_serve(self.world, s, g, self.regions[self.place_of(i)])
+                and self.path_fits(s, g, self.place_of(i))
+                for g in self.origins
+            )
+            if name == s and spot and served:
+                pools.setdefault((self.place_of(i), str(self.offers[i]["family"])), []).append(i)
+        return pools
 
     def _quota(self, rule: QuotaRule) -> None:
         for place, region in self.regions.items():

@@ -22,12 +22,14 @@ from models.rules import (
     BudgetRule,
     CertificationRule,
     Extent,
+    InterruptionRate,
     LatencyRule,
     MaxPlacesRule,
     MinReplicasRule,
     QuotaRule,
     ResidencyRule,
     Rule,
+    SpotRiskRule,
     SpotShareRule,
     SpreadRule,
     WorkflowRule,
@@ -180,6 +182,7 @@ def random_asked(seed: int) -> Asked:
         if rng.random() < 0.8
     )
     workflows, rules = _random_rules(rng, services, places)
+    rules = (*rules, *_random_spot_risk(seed, services))
     of = world(
         services,
         book(_random_offers(rng, places)),
@@ -291,3 +294,24 @@ def _random_rules(
     ]  # fmt: skip
     rules = tuple(rule for chance, rule in possible if rng.random() < chance)
     return workflows, rules
+
+
+def _random_spot_risk(seed: int, services: tuple[Service, ...]) -> tuple[Rule, ...]:
+    """Now and then a spot risk; from a stream of its own, so that other features stay as they are.
+
+    Chances are far above real ones, so that one to three pools may go at once.
+    """
+    rng = np.random.default_rng([seed, 1])
+    if rng.random() > 0.3:
+        return ()
+    return (
+        SpotRiskRule(
+            name="risk",
+            services=tuple(service.name for service in services),
+            chance_at_most=float(rng.choice([0.3, 0.05, 0.01])),
+            share=float(rng.choice([0.5, 1.0])),
+            interruptions_per_month=float(rng.choice([5, 20])),
+            outage_hours=float(rng.choice([1, 4])),
+            rates=(InterruptionRate(60.0, families=("c",)),),
+        ),
+    )

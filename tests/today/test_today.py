@@ -19,12 +19,14 @@ from models.rules import (
     BudgetRule,
     CertificationRule,
     Extent,
+    InterruptionRate,
     LatencyRule,
     MaxPlacesRule,
     MinReplicasRule,
     QuotaRule,
     ResidencyRule,
     Rule,
+    SpotRiskRule,
     SpotShareRule,
     SpreadRule,
     WorkflowRule,
@@ -204,6 +206,31 @@ def test_each_kind_of_rule_is_kept_or_broken(broken: Rule, how: str, kept: Rule)
     assert [item.rule for item in found] == [broken]
     assert found[0].how.startswith(how)
     assert today(kept).broken == ()
+
+
+@pytest.mark.parametrize(
+    ("chance_at_most", "rates", "how"),
+    [
+        (0.01, (), "web keeps 50% of demand without 1 of its 1 spot pools"),
+        (0.02, (), None),  # 1.4 % of hours are granted
+        (0.01, (InterruptionRate(1.0, AWS, ("m",)),), None),
+        (0.01, (InterruptionRate(1.0, AWS, ("c",)),), "web keeps 50%"),
+    ],
+)
+def test_the_loss_of_spot_pools_is_counted(
+    chance_at_most: float, rates: tuple[InterruptionRate, ...], how: str | None
+) -> None:
+    """4 of 16 replicas are on demand, and 8 are asked for."""
+    rule = SpotRiskRule(
+        name="r",
+        services=("web",),
+        chance_at_most=chance_at_most,
+        interruptions_per_month=10,
+        rates=rates,
+    )
+    found = today(rule, groups=FLEET[1:]).broken
+    assert [item.rule for item in found] == ([] if how is None else [rule])
+    assert all(item.how.startswith(str(how)) for item in found)
 
 
 def test_budgets_count_the_exact_bill() -> None:
