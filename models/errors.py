@@ -6,6 +6,7 @@
     ├── FaultyInput        what a person wrote cannot be used; carries every fault at once
     ├── UnusableData       a file of facts (prices, demand) is damaged or missing
     ├── SolverFailed       a solver broke down; says nothing about the problem
+    ├── WorkersLost        the processes or machines that did the work are gone
     └── OutputFailed       results could not be written; what was there before is untouched
 
 Foreign exceptions are translated into one of these where they enter. An infeasible or
@@ -58,6 +59,9 @@ class FaultyInput(TrimtabError):
         self.faults: tuple[Fault, ...] = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[type[FaultyInput], tuple[tuple[Fault, ...]]]:
+        return type(self), (self.faults,)
+
 
 class UnusableData(TrimtabError):
     """A file of facts is missing, damaged or not what it claims to be."""
@@ -65,6 +69,10 @@ class UnusableData(TrimtabError):
 
 class SolverFailed(TrimtabError):
     """A solver broke down or was misused; nothing is known about the problem."""
+
+
+class WorkersLost(TrimtabError):
+    """The processes or machines that did the work are gone, and so is what they were doing."""
 
 
 class OutputFailed(TrimtabError):

@@ -1,21 +1,18 @@
 """The one place where heavy libraries are imported late.
 
-Solver libraries and statsforecast take seconds to import, and most commands need none of them.
+Solver libraries and Dask take seconds to import, and most commands need none of them.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from models.errors import Fault, FaultyInput, Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from optimizer.executor.seam import Executor
     from optimizer.solve.answers import Backend
 
 BACKENDS = {
@@ -33,7 +30,21 @@ def backend(name: str) -> Backend:
     return cast("Backend", getattr(import_module(module), kind)())
 
 
-def smoothed_level() -> Callable[[NDArray[np.float64]], float]:
-    """``optimizer.forecast.smoothing.smoothed_level``, which needs statsforecast."""
-    module = import_module("optimizer.forecast.smoothing")
-    return cast("Callable[[NDArray[np.float64]], float]", module.smoothed_level)
+def executor(workers: int = 1, dask: str | None = None) -> Executor:
+    """Who does the work: this process, ``workers`` processes, or the Dask cluster at ``dask``."""
+    if dask is not None:
+        return cast("Executor", _cluster_module().DaskCluster(dask))
+    if workers > 1:
+        module = import_module("optimizer.executor.processes")
+        return cast("Executor", module.ProcessPool(workers))
+    return cast("Executor", import_module("optimizer.executor.seam").IN_PROCESS)
+
+
+def _cluster_module() -> ModuleType:
+    try:
+        return import_module("optimizer.executor.cluster")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"dask", "distributed"}:
+            raise
+        message = "a Dask cluster needs the package distributed, which is not installed"
+        raise FaultyInput([Fault(Location(), message, "pip install 'trimtab[dask]'")]) from error

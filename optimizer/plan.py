@@ -13,6 +13,7 @@ from models.rules import BudgetRule, Rule
 from models.world import HOURS_PER_MONTH, World
 from optimizer import late
 from optimizer.clash import smallest_clash
+from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.adjust import apply_factors
 from optimizer.forecast.demand import forecast
 from optimizer.formulate.assemble import Formulation, formulate
@@ -26,14 +27,20 @@ from optimizer.today import look_at_today
 from optimizer.watch import SILENT, Watch
 
 
-def make_plan(world: World, *, backend: str = "ortools", watch: Watch = SILENT) -> Outcome:
+def make_plan(
+    world: World,
+    *,
+    backend: str = "ortools",
+    executor: Executor = IN_PROCESS,
+    watch: Watch = SILENT,
+) -> Outcome:
     """Forecast, formulate, solve and read the plan for ``world``.
 
     A clash of rules or a lack of time is an answer, not an exception. Raises ``SolverFailed``
-    when the backend breaks down and ``FaultyInput`` for worlds that cannot be formulated.
+    when the backend breaks down, ``WorkersLost`` when those of ``executor`` are gone, and
+    ``FaultyInput`` for worlds that cannot be formulated.
     """
-    with watch.stage("forecast demand"):
-        expected = foresee(world)
+    expected = foresee(world, executor, watch)
     solver = late.backend(backend)
     started = perf_counter()
     with watch.stage("formulate"):
@@ -77,13 +84,15 @@ class Expected:
     bands_rps: Floats
 
 
-def foresee(world: World) -> Expected:
+def foresee(world: World, executor: Executor = IN_PROCESS, watch: Watch = SILENT) -> Expected:
     """Forecast direct demand and derive every service's demand from it.
 
     Quantiles of a service that several series feed are sums of the series' quantiles: on the
     safe side, since the series do not peak together.
     """
-    expected = forecast(world.history, world.starts, world.policy.horizon_hours)
+    expected = forecast(
+        world.history, world.starts, world.policy.horizon_hours, executor=executor, watch=watch
+    )
     expected = apply_factors(expected, world.demand_factors)
     names = [service.name for service in world.services]
     origins = [origin.name for origin in world.origins]

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer import late
 from optimizer.forecast.grid import DAY, WEEK, Grid
 from optimizer.forecast.seasons import seasons_of
+from optimizer.forecast.smoothing import smoothed_levels
 
 Level = Callable[[NDArray[np.float64]], float]
 
@@ -47,7 +47,7 @@ class SeasonalNaive:
 
 @dataclass(frozen=True, slots=True)
 class SeasonalEts:
-    """Daily and weekly seasons split off (MSTL), what remains foreseen by statsforecast's ETS.
+    """Daily and weekly seasons split off (MSTL), what remains foreseen by ETS.
 
     With ``log`` everything happens to the logarithm of demand, so that seasons grow with the
     level, as traffic mostly does. Demand is raised by 5 % of its mean first: hours without
@@ -66,14 +66,13 @@ class SeasonalEts:
         rows = np.flatnonzero(known.span_hours >= 2 * DAY)
         if not rows.size:
             return forecast
-        smoothed_level = late.smoothed_level()
         values, filled = known.rps[rows], known.filled()[rows]
         raised = 0.05 * np.nanmean(values, axis=1, keepdims=True)
         raised[raised == 0] = 1.0  # nothing but zeros so far
         if self.log:
             values, filled = np.log(values + raised), np.log(filled + raised)
         seasons = seasons_of(values, known.span_hours[rows] >= 2 * WEEK, hours)
-        level = np.array([smoothed_level(row[~np.isnan(row)]) for row in filled - seasons.past])
+        level = smoothed_levels(filled - seasons.past)
         ahead = level[:, None] + seasons.ahead
         forecast[rows] = np.maximum(np.exp(ahead) - raised if self.log else ahead, 0.0)
         return forecast

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.demand import Forecast, History, ModelChoice
+from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.backtest import Trial, backtest, mean_level
 from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
 from optimizer.forecast.choice import chosen, scores_of, why_chosen, with_remarks
 from optimizer.forecast.grid import DAY, KEPT_HOURS, Grid, hourly_grid
 from optimizer.forecast.spread import error_quantiles, error_unit, mean_error
+from optimizer.watch import SILENT, Watch
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
+BLOCK_SERIES = 250
+"""So many series are foreseen at once: enough for arrays to pay, few enough to stay in cache.
+Who does the work has no say in it, so that forecasts are the same to the last bit."""
+
 
 def forecast(
-    history: History, starts: datetime, hours: int, levels: tuple[float, ...] = LEVELS
+    history: History,
+    starts: datetime,
+    hours: int,
+    levels: tuple[float, ...] = LEVELS,
+    *,
+    executor: Executor = IN_PROCESS,
+    watch: Watch = SILENT,
 ) -> Forecast:
     """Foresee every series of ``history`` for ``hours`` hours from ``starts``.
 
@@ -33,6 +46,35 @@ def forecast(
     if not (level.size and level[0] > 0 and level[-1] < 1 and (np.diff(level) > 0).all()):
         raise ValueError(f"quantile levels {levels} are not increasing within (0, 1)")
     grid = hourly_grid(history, starts)
+    blocks = [
+        grid.only(np.arange(first, min(first + BLOCK_SERIES, len(grid.series))))
+        for first in range(0, len(grid.series), BLOCK_SERIES)
+    ]
+    parts = []
+    with watch.stage("forecast demand", len(blocks)) as stage:
+        for part in executor.map(_foresee, [(block, hours, level) for block in blocks]):
+            parts.append(part)
+            stage.advance()
+    return Forecast(
+        starts=starts,
+        levels=tuple(levels),
+        series=grid.series,
+        mean_rps=np.concatenate([part.mean_rps for part in parts]),
+        quantiles_rps=np.concatenate([part.quantiles_rps for part in parts]),
+        choices=tuple(choice for part in parts for choice in part.choices),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """``mean_rps`` [series, hour] and ``quantiles_rps`` [series, hour, level] of some series."""
+
+    mean_rps: NDArray[np.float64]
+    quantiles_rps: NDArray[np.float64]
+    choices: tuple[ModelChoice, ...]
+
+
+def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
     varying = np.flatnonzero(grid.varies)
     tested = grid.only(varying)
     trials = backtest(tested, CANDIDATES, hours, level)
@@ -51,14 +93,8 @@ def forecast(
         choices |= {int(varying[i]): why_chosen(tested, trials, int(i), k) for i in rows}
     for i in sorted(set(range(len(grid.series))) - choices.keys()):
         mean[i], quantiles[i], choices[i] = _unscored(grid.only(np.array([i])), hours, level)
-    return Forecast(
-        starts=starts,
-        levels=tuple(levels),
-        series=grid.series,
-        mean_rps=mean,
-        quantiles_rps=quantiles,
-        choices=tuple(with_remarks(choices[i], grid.rps[i]) for i in range(len(grid.series))),
-    )
+    reasons = tuple(with_remarks(choices[i], grid.rps[i]) for i in range(len(grid.series)))
+    return _Part(mean, quantiles, reasons)
 
 
 def _spread(

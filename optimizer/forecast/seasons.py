@@ -39,12 +39,18 @@ def seasons_of(values: NDArray[np.float64], weekly: NDArray[np.bool_], hours_ahe
     padded = np.pad(values, ((0, 0), (pad, 0)), constant_values=np.nan)
     weight = (~np.isnan(padded)).astype(np.float64)
     known = np.where(weight > 0, padded, 0.0)
+    if (weight == weight[0]).all():
+        weight = weight[:1]  # mostly all series miss the same hours, or none
+    days = _Cycles(weight, DAY, DAYS_SMOOTHED)
+    weeks = _Cycles(weight, WEEK, WEEKS_SMOOTHED)
+    count = np.maximum(_weekly_sums(weight), 1.0)
     daily_part = np.zeros_like(known)
     weekly_part = np.zeros_like(known)
     for _ in range(PASSES):
-        level = _moving_mean(known - daily_part - weekly_part, weight)
-        daily_part = _season(known - level - weekly_part, weight, DAY, DAYS_SMOOTHED)
-        weekly_part = _season(known - level - daily_part, weight, WEEK, WEEKS_SMOOTHED)
+        level = _weekly_sums((known - daily_part - weekly_part) * weight) / count
+        known_less_level = known - level
+        daily_part = days.season(known_less_level - weekly_part)
+        weekly_part = weeks.season(known_less_level - daily_part)
         weekly_part *= weekly[:, None]
     ahead = np.arange(hours_ahead)
     return Seasons(
@@ -53,19 +59,22 @@ def seasons_of(values: NDArray[np.float64], weekly: NDArray[np.bool_], hours_ahe
     )
 
 
-def _season(
-    values: NDArray[np.float64], weight: NDArray[np.float64], period: int, window: int
-) -> NDArray[np.float64]:
-    """Smooth each phase of the period over its cycles; every cycle sums to zero."""
-    series, hours = values.shape
-    shape = (series, hours // period, period)
-    smoother = _tricube(hours // period, window)
-    weights = weight.reshape(shape)
-    total = smoother @ (values.reshape(shape) * weights)
-    mass = smoother @ weights
-    season = np.where(mass > 1e-9, total / np.maximum(mass, 1e-9), 0.0)
-    season -= season.mean(axis=2, keepdims=True)
-    return season.reshape(series, hours)
+class _Cycles:
+    """Smooths each phase of a period over its cycles, where ``weight`` [series, hour] is 1."""
+
+    def __init__(self, weight: NDArray[np.float64], period: int, window: int) -> None:
+        self._shape = (-1, weight.shape[1] // period, period)
+        self._smoother = _tricube(weight.shape[1] // period, window)
+        self._weight = weight.reshape(self._shape)
+        mass = self._smoother @ self._weight
+        self._share = np.where(mass > 1e-9, 1 / np.maximum(mass, 1e-9), 0.0)
+
+    def season(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The season in ``values`` [series, hour]; every cycle of it sums to zero."""
+        season: NDArray[np.float64] = self._smoother @ (values.reshape(self._shape) * self._weight)
+        season *= self._share
+        season -= season.mean(axis=2, keepdims=True)
+        return season.reshape(values.shape)
 
 
 def _tricube(cycles: int, window: int) -> NDArray[np.float64]:
@@ -81,16 +90,12 @@ def _tricube(cycles: int, window: int) -> NDArray[np.float64]:
     return weights
 
 
-def _moving_mean(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centred mean over a week, of the observed hours; one-sided at the ends."""
+def _weekly_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of the week around every hour; of what there is of it at the ends."""
     hours = values.shape[1]
+    sums = np.zeros((len(values), hours + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
     first = np.maximum(np.arange(hours) - WEEK // 2, 0)
     last = np.minimum(np.arange(hours) + WEEK // 2, hours)
-
-    def windows(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums = np.pad(np.cumsum(x, axis=1), ((0, 0), (1, 0)))
-        total: NDArray[np.float64] = sums[:, last] - sums[:, first]
-        return total
-
-    mean: NDArray[np.float64] = windows(values * weight) / np.maximum(windows(weight), 1.0)
-    return mean
+    around: NDArray[np.float64] = sums[:, last] - sums[:, first]
+    return around

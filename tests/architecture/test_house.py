@@ -17,6 +17,8 @@ LONGEST_MODULE_LINES = 450
 VAGUE_NAMES = {"common", "helper", "helpers", "manager", "managers", "util", "utils"}
 SHADOWING_NAMES = {"html", "ortools", "pulp"}
 AT_HOME = {  # who alone may import what: a folder per foreign package
+    "dask": "optimizer/executor",
+    "distributed": "optimizer/executor",
     "ortools": "optimizer/solve",
     "pulp": "optimizer/solve",
     "boto3": "providers/aws",
