@@ -39,6 +39,12 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+def one_of(workers: int, dask: str | None) -> None:
+    """Refuse processes here and a cluster elsewhere at once."""
+    if workers > 1 and dask is not None:
+        raise typer.BadParameter("give --workers or --dask, not both")
+
+
 WorldName = Annotated[
     str,
     typer.Argument(
@@ -69,6 +75,25 @@ TimeLimitOption = Annotated[
         min=0.001,
         callback=finite,
         help="Seconds the solver may take. Default: the world's policy.",
+        show_default=False,
+    ),
+]
+WorkersOption = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Processes that share the work. Results do not depend on it.",
+    ),
+]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Work on the Dask cluster whose scheduler is there: tcp://host:8786, or tls:// with "
+        "the certificates of Dask's configuration.",
         show_default=False,
     ),
 ]

@@ -9,12 +9,15 @@ import typer
 from optimizer.cli.options import (
     Backend,
     BackendOption,
+    DaskOption,
     Format,
     GapOption,
     OutOption,
     QuietOption,
     TimeLimitOption,
+    WorkersOption,
     WorldName,
+    one_of,
 )
 
 
@@ -40,6 +43,8 @@ def plan(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 5 when the gap target is missed.")
     ] = False,
+    workers: WorkersOption = 1,
+    dask: DaskOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Find the cheapest fleet that keeps every rule, and prove it.
@@ -48,7 +53,10 @@ def plan(
     """
     from optimizer.cli import solving
 
-    request = solving.Request(backend.value, gap, time_limit, out, form, strict, quiet)
+    one_of(workers, dask)
+    request = solving.Request(
+        backend.value, gap, time_limit, out, form, strict, quiet, workers, dask
+    )
     raise typer.Exit(solving.plan(world, scenario, request))
 
 
@@ -75,12 +83,17 @@ def whatif(
             "--strict", help="Exit with 3, 4 or 5 when a scenario has no plan or misses the gap."
         ),
     ] = False,
+    workers: WorkersOption = 1,
+    dask: DaskOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Plan the world as it is and under each scenario, and compare."""
     from optimizer.cli import solving
 
-    request = solving.Request(backend.value, gap, time_limit, out, form, strict, quiet)
+    one_of(workers, dask)
+    request = solving.Request(
+        backend.value, gap, time_limit, out, form, strict, quiet, workers, dask
+    )
     raise typer.Exit(solving.whatif(world, scenario, request))
 
 

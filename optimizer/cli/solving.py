@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from models.errors import Fault, FaultyInput
 from models.placement import Proof
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.world import Catalogue, World
+from optimizer import late
 from optimizer.cli.exits import ExitCode
 from optimizer.cli.finding import find_scenarios, find_world
 from optimizer.cli.interrupting import interruptible
@@ -18,6 +20,7 @@ from optimizer.cli.options import Format
 from optimizer.cli.progress import watching
 from optimizer.cli.screen import say, stdout_screen
 from optimizer.exclusions import serves, why_not
+from optimizer.executor.seam import Executor
 from optimizer.gather import gather
 from optimizer.output.comparison import BASE, compare, comparison_document, comparison_text
 from optimizer.output.files import comparison_files, plan_files
@@ -29,6 +32,7 @@ from optimizer.output.writing import check_destination, write_folder
 from optimizer.plan import make_plan
 from optimizer.unit_prices import unit_prices
 from optimizer.watch import Watch
+from optimizer.whatifs import plan_whatifs
 from scenarios.whatif import Scenario, apply, read_scenario
 
 
@@ -43,6 +47,8 @@ class Request:
     form: Format
     strict: bool
     quiet: bool
+    workers: int = 1
+    dask: str | None = None
 
     def limited(self, world: World) -> World:
         """The world with the limits of the command line in its policy."""
@@ -53,9 +59,18 @@ class Request:
             policy = replace(policy, time_limit_s=self.time_limit_s)
         return replace(world, policy=policy)
 
-    def solve(self, world: World, watch: Watch) -> Outcome:
+    def solve(self, world: World, executor: Executor, watch: Watch) -> Outcome:
         limited = self.limited(world)
-        return interruptible(lambda: make_plan(limited, backend=self.backend, watch=watch))
+        return interruptible(
+            lambda: make_plan(limited, backend=self.backend, executor=executor, watch=watch)
+        )
+
+    def executor(self, watch: Watch) -> Executor:
+        """Who does the work."""
+        if self.dask is None:
+            return late.executor(self.workers)
+        with watch.stage(f"connect to {self.dask}"):
+            return late.executor(dask=self.dask)
 
     def end_of(self, outcome: Outcome) -> ExitCode:
         match outcome:
@@ -73,11 +88,11 @@ def plan(name: str, scenario: str | None, request: Request) -> ExitCode:
     files = find_scenarios([scenario], path) if scenario is not None else ()
     if request.out is not None:
         check_destination(request.out)
-    with watching(request.quiet) as watch:
+    with watching(request.quiet) as watch, request.executor(watch) as executor:
         world, catalogue = gather(path, watch)
         for _, changed in _whatifs(files, world, catalogue):
             world = changed
-        outcome = request.solve(world, watch)
+        outcome = request.solve(world, executor, watch)
         if request.out is not None and isinstance(outcome, Plan):
             with watch.stage("write the results"):
                 write_folder(request.out, plan_files(outcome))
@@ -94,20 +109,24 @@ def whatif(name: str, scenarios: Sequence[str], request: Request) -> ExitCode:
     files = find_scenarios(scenarios, path)
     if request.out is not None:
         check_destination(request.out)
-    with watching(request.quiet) as watch:
+    with watching(request.quiet) as watch, request.executor(watch) as executor:
         world, catalogue = gather(path, watch)
-        whatifs = _whatifs(files, world, catalogue)
-        base = request.solve(world, watch)
-        if not isinstance(base, Plan):
-            _show(base, request)
-            return request.end_of(base)
-        others = []
-        with watch.stage("scenarios", len(whatifs)) as progress:
-            for one, changed in whatifs:
-                others.append((one.name, request.solve(changed, watch)))
+        whatifs = [one for one, _ in _whatifs(files, world, catalogue)]
+        with watch.stage("plan the world and its what-ifs", 1 + len(whatifs)) as progress:
+            outcomes = plan_whatifs(
+                request.limited(world), catalogue, whatifs, request.backend, executor
+            )
+            base = interruptible(partial(next, outcomes))
+            if not isinstance(base, Plan):
+                _show(base, request)
+                return request.end_of(base)
+            progress.advance()
+            others = []
+            for one in whatifs:
+                others.append((one.name, interruptible(partial(next, outcomes))))
                 progress.advance()
         if request.out is not None:
-            changes = {one.name: one.in_words for one, _ in whatifs}
+            changes = {one.name: one.in_words for one in whatifs}
             with watch.stage("write the results"):
                 write_folder(request.out, comparison_files(base, others, changes))
     _show_comparison([(BASE, base), *others], request)

@@ -59,6 +59,8 @@ def test_version(trimtab: Trimtab, arguments: list[str]) -> None:
         ["plan", "shop", "--time-limit", "inf"],
         ["plan", "shop", "--time-limit", "-1"],
         ["plan", "shop", "--backend", "abacus"],
+        ["plan", "shop", "--workers", "0"],
+        ["whatif", "shop", "flash-sale", "--workers", "2", "--dask", "tcp://127.0.0.1:1"],
         ["prices", "--cheapest", "0"],
         ["schema", "novel"],
         ["fly"],

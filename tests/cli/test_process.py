@@ -39,7 +39,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     done = start(*arguments, script=IMPORTED)
     assert "Usage: trimtab" in done.stdout
     imported = set(done.stderr.split())
-    heavy = {"jinja2", "libcloud", "numpy", "ortools", "pandas", "pulp", "scipy", "statsforecast"}
+    heavy = {"distributed", "jinja2", "libcloud", "numpy", "ortools", "pandas", "pulp", "scipy"}
     assert "typer" in imported
     assert imported & heavy == set()
     if arguments == ["--help"]:
