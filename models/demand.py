@@ -80,6 +80,47 @@ class Forecast:
         return between
 
 
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """The demand that may come: scenarios, of which one will.
+
+    ``scenario_rps`` and ``direct_rps`` have shape [scenario, service, origin, period]: all demand,
+    and what comes straight from users. ``probability`` [scenario] sums to 1.
+    """
+
+    scenario_rps: NDArray[np.float64]
+    direct_rps: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    @classmethod
+    def certain(cls, demand_rps: NDArray[np.float64], direct_rps: NDArray[np.float64]) -> Outlook:
+        """One scenario that is sure to come; arrays [service, origin, period]."""
+        return cls(demand_rps[None], direct_rps[None], np.ones(1))
+
+    @property
+    def expected_rps(self) -> NDArray[np.float64]:
+        """Mean of all demand, [service, origin, period]."""
+        return self._mean(self.scenario_rps)
+
+    @property
+    def expected_direct_rps(self) -> NDArray[np.float64]:
+        """Mean of what comes straight from users, [service, origin, period]."""
+        return self._mean(self.direct_rps)
+
+    @property
+    def highest_rps(self) -> NDArray[np.float64]:
+        """The most that any scenario asks for, [service, origin, period]."""
+        highest: NDArray[np.float64] = self.scenario_rps.max(axis=0)
+        return highest
+
+    def _mean(self, rps: NDArray[np.float64]) -> NDArray[np.float64]:
+        if len(self.probability) == 1:
+            only: NDArray[np.float64] = rps[0]
+            return only
+        mean: NDArray[np.float64] = np.tensordot(self.probability, rps, axes=1)
+        return mean
+
+
 def service_demand_rps(
     services: Sequence[str],
     origins: Sequence[str],

@@ -76,9 +76,13 @@ class ShadowTerm(StrEnum):
     """What counts in the decision although nobody is paid it."""
 
     CARBON = "carbon"
+    UNMET_DEMAND = "unmet_demand"
 
 
-SHADOW_UNITS: Final[dict[ShadowTerm, str]] = {ShadowTerm.CARBON: "kg CO2e"}
+SHADOW_UNITS: Final[dict[ShadowTerm, str]] = {
+    ShadowTerm.CARBON: "kg CO2e",
+    ShadowTerm.UNMET_DEMAND: "requests",
+}
 """What the quantity of a shadow line is counted in."""
 
 
@@ -175,6 +179,16 @@ class Bill:
         return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
 
 
+@dataclass(frozen=True, slots=True)
+class ScenarioBill:
+    """The bill of one demand scenario: the same instances and routes, its own traffic."""
+
+    name: str
+    quantile: float
+    probability: float
+    bill: Bill
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
     """A plan for the horizon that starts at ``starts``.
@@ -182,6 +196,7 @@ class Placement:
     ``counts``, ``routes``, ``binding``, ``exclusions`` and ``spot_risk`` are tables with the
     columns that ``COUNT_COLUMNS``, ``ROUTE_COLUMNS``, ``BINDING_COLUMNS``, ``EXCLUSION_COLUMNS``
     and ``SPOT_RISK_COLUMNS`` describe; the last has a row per service under a spot risk rule.
+    With demand scenarios ``bill`` is the expected one, and ``scenarios`` has that of each.
     """
 
     starts: datetime
@@ -195,3 +210,4 @@ class Placement:
     spot_risk: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=list(SPOT_RISK_COLUMNS))
     )
+    scenarios: tuple[ScenarioBill, ...] = ()

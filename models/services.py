@@ -34,6 +34,7 @@ class Service:
     all times, and their routes are the same in every period. A stateless service holds
     ``min_replicas`` in all, wherever they are. ``max_places`` bounds the number of places.
     ``response_kib`` leaves the cloud for every request that comes straight from an origin.
+    At most the share ``unmet_at_most`` of its demand may go unmet in an hour, at a price.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Service:
     spot_tolerant: bool = False
     max_places: int | None = None
     response_kib: float = 0.0
+    unmet_at_most: float | None = None  # None: as the policy says
+    unmet_usd_per_million_requests: float | None = None  # None: as the policy says
     at: Location = NOWHERE
 
 

@@ -21,6 +21,14 @@ HOURS_PER_MONTH = 730.0  # 8,760 / 12, as the clouds' own calculators count
 
 
 @dataclass(frozen=True, slots=True)
+class DemandScenario:
+    """Every series at the same quantile of its forecast: all are high at once, or low at once."""
+
+    quantile: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How decisions are made."""
 
@@ -41,6 +49,20 @@ class Policy:
     time_limit_s: float = 60.0
     carbon_usd_per_tonne: float = 0.0
     """What a tonne of CO2e counts in the decision, beside what is paid (0: nothing)."""
+    demand_scenarios: tuple[DemandScenario, ...] = ()
+    """What demand may be; empty: the one quantile above, for sure. With scenarios, the quantile
+    above is the demand that spread rules are about."""
+    unmet_at_most: float = 0.0
+    """Share of a service's demand that may go unmet in an hour; services may have their own."""
+    unmet_usd_per_million_requests: float = 0.0
+    """What a million unserved requests count in the decision; services may have their own."""
+
+    @property
+    def scenario_names(self) -> tuple[str, ...]:
+        """``q0.9`` for demand at its 0.9 quantile."""
+        if not self.demand_scenarios:
+            return (f"q{self.demand_quantile:g}",)
+        return tuple(f"q{scenario.quantile:g}" for scenario in self.demand_scenarios)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +105,13 @@ class World:
     @property
     def counts_besides(self) -> str:
         """What the decision counts beside what is paid, in words; empty when that is nothing."""
-        return "carbon" if self.policy.carbon_usd_per_tonne > 0 else ""
+        policy = self.policy
+        shares = [
+            policy.unmet_at_most if s.unmet_at_most is None else s.unmet_at_most
+            for s in self.services
+        ]
+        counted = {"carbon": policy.carbon_usd_per_tonne > 0, "unmet demand": max(shares) > 0}
+        return " and ".join(name for name, counts in counted.items() if counts)
 
     @cached_property
     def service_index(self) -> Mapping[str, int]:

@@ -8,29 +8,57 @@ import numpy as np
 import pandas as pd
 
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
-from models.placement import CENT_OF_A_CENT, Bill, BillLine, Term
+from models.placement import CENT_OF_A_CENT, Bill, BillLine, ScenarioBill, Term
 from models.world import World
 from optimizer.emissions import carbon_of_counts
 from optimizer.formulate.assemble import Formulation
 from optimizer.formulate.egress import End, price_levels
 from optimizer.problem import Floats
+from optimizer.shortfall import unmet_lines
 
 
 def make_bill(
-    formulation: Formulation, values: Floats, counts: pd.DataFrame, direct_rps: Floats
+    formulation: Formulation,
+    values: Floats,
+    counts: pd.DataFrame,
+    weights: Floats | None = None,
 ) -> Bill:
-    """What the placement costs over the horizon; ``counts`` has the columns of COUNT_COLUMNS."""
+    """What the placement costs over the horizon; ``counts`` has the columns of COUNT_COLUMNS.
+
+    ``weights`` [scenario] of the demand scenarios; None: their probabilities, the expected bill.
+    """
     layout = formulation.layout
+    weights = layout.outlook.probability if weights is None else weights
     shape = (len(layout.service_names), len(layout.place_names))
     internet, between = np.zeros(shape), np.zeros(shape)
-    _to_users(formulation, values, direct_rps, internet)
-    _between_services(formulation, values, internet, between)
+    _to_users(formulation, values, weights, internet)
+    _between_services(formulation, values, weights, internet, between)
     lines = [
         *compute_lines(counts),
         *_egress_lines(layout.world, between, Term.EGRESS_INTER_REGION),
         *_egress_lines(layout.world, internet, Term.EGRESS_INTERNET),
     ]
-    return Bill(layout.periods, tuple(lines), carbon_of_counts(layout.world, counts))
+    shadow = (*carbon_of_counts(layout.world, counts), *unmet_lines(layout, values, weights))
+    return Bill(layout.periods, tuple(lines), shadow)
+
+
+def bills_of_scenarios(
+    formulation: Formulation, values: Floats, counts: pd.DataFrame
+) -> tuple[ScenarioBill, ...]:
+    """What each demand scenario would cost; none where demand is taken as certain."""
+    policy = formulation.layout.world.policy
+    each = np.eye(len(policy.demand_scenarios))
+    return tuple(
+        ScenarioBill(
+            name,
+            scenario.quantile,
+            scenario.probability,
+            make_bill(formulation, values, counts, weights),
+        )
+        for name, scenario, weights in zip(
+            policy.scenario_names, policy.demand_scenarios, each, strict=False
+        )
+    )
 
 
 def compute_lines(counts: pd.DataFrame) -> list[BillLine]:
@@ -63,10 +91,9 @@ def _egress_lines(world: World, usd: Floats, term: Term) -> list[BillLine]:
     return lines
 
 
-def _to_users(
-    formulation: Formulation, values: Floats, direct_rps: Floats, internet: Floats
-) -> None:
+def _to_users(formulation: Formulation, values: Floats, weights: Floats, internet: Floats) -> None:
     layout = formulation.layout
+    direct_rps = np.tensordot(weights, layout.outlook.direct_rps, axes=1)
     prices = price_levels(layout.world)[:, 2]
     for i, first in enumerate(layout.route_column):
         s, g, r = layout.route_service[i], layout.route_origin[i], layout.route_region[i]
@@ -78,24 +105,31 @@ def _to_users(
 
 
 def _between_services(
-    formulation: Formulation, values: Floats, internet: Floats, between: Floats
+    formulation: Formulation, values: Floats, weights: Floats, internet: Floats, between: Floats
 ) -> None:
     prices = price_levels(formulation.layout.world)
     for calls in formulation.calls:
         stays = _read(values, calls.stays)
         for end in calls.ends:
-            _one_end(end, stays, values, prices, internet, between)
+            _one_end(end, weights @ end.gb, stays, values, prices, internet, between)
 
 
 def _one_end(
-    end: End, stays: Floats, values: Floats, prices: Floats, internet: Floats, between: Floats
+    end: End,
+    gb: Floats,
+    stays: Floats,
+    values: Floats,
+    prices: Floats,
+    internet: Floats,
+    between: Floats,
 ) -> None:
+    """``gb`` [block] leaves."""
     beyond = _read(values, end.route) - stays
     for level, columns in enumerate(end.levels):
         share = _read(values, columns)
-        between[end.service] += (share @ end.gb) * prices[:, level]
+        between[end.service] += (share @ gb) * prices[:, level]
         beyond = beyond - share
-    internet[end.service] += (np.maximum(beyond, 0.0) @ end.gb) * prices[:, 2]
+    internet[end.service] += (np.maximum(beyond, 0.0) @ gb) * prices[:, 2]
 
 
 def _read(values: Floats, columns: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Floats:

@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from models.demand import Forecast, service_demand_rps
+from models.demand import Forecast, Outlook, service_demand_rps
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import BudgetRule, Rule
 from models.world import HOURS_PER_MONTH, World
@@ -60,8 +60,8 @@ def make_plan(
                 expected.demand_rps,
                 expected.mean_rps,
                 expected.bands_rps,
-                read_placement(formulation, answer, expected.direct_rps, backend, build_s),
-                look_at_today(world, expected.demand_rps, expected.direct_rps),
+                read_placement(formulation, answer, backend, build_s),
+                look_at_today(world, expected.demand_rps, expected.direct_rps, expected.outlook),
             )
         case ProvenInfeasible():
             return _explain(case, formulation, solver, watch)
@@ -74,12 +74,14 @@ class Expected:
     """Demand as the plan sees it. ``*_rps`` [service, origin, period] unless said otherwise.
 
     ``demand_rps`` and ``direct_rps`` are at the policy's quantile, in all and from users alone;
-    ``mean_rps`` [service, period] and ``bands_rps`` [service, period, level] are totals.
+    ``outlook`` holds the policy's scenarios, or that quantile for sure; ``mean_rps``
+    [service, period] and ``bands_rps`` [service, period, level] are totals.
     """
 
     forecast: Forecast
     demand_rps: Floats
     direct_rps: Floats
+    outlook: Outlook
     mean_rps: Floats
     bands_rps: Floats
 
@@ -104,10 +106,20 @@ def foresee(world: World, executor: Executor = IN_PROCESS, watch: Watch = SILENT
     planned = expected.at_level(world.policy.demand_quantile)
     levels = range(len(expected.levels))
     bands = [derived(expected.quantiles_rps[:, :, i]).sum(axis=1) for i in levels]
+    demand, direct = derived(planned), derived(planned, calls=False)
+    outlook = Outlook.certain(demand, direct)
+    if scenarios := world.policy.demand_scenarios:
+        levels_rps = [expected.at_level(scenario.quantile) for scenario in scenarios]
+        outlook = Outlook(
+            np.stack([derived(rps) for rps in levels_rps]),
+            np.stack([derived(rps, calls=False) for rps in levels_rps]),
+            np.array([scenario.probability for scenario in scenarios]),
+        )
     return Expected(
         expected,
-        derived(planned),
-        derived(planned, calls=False),
+        demand,
+        direct,
+        outlook,
         derived(expected.mean_rps).sum(axis=1),
         np.stack(bands, axis=2),
     )
@@ -129,6 +141,7 @@ class _Case:
             self.distances,
             self.expected.demand_rps,
             self.expected.direct_rps,
+            self.expected.outlook,
         )
 
 

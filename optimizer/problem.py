@@ -104,8 +104,10 @@ class Problem:
 class Draft:
     """Collects families of columns and rows, then becomes a ``Problem``."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], probability: Floats | None = None) -> None:
+        """``probability`` [scenario] of the scenarios that costs may differ in; None: one."""
         self.rules = tuple(rules)
+        self.probability = np.ones(1) if probability is None else probability
         self._rule_index = {id(rule): i for i, rule in enumerate(self.rules)}
         self._columns: list[Family] = []
         self._column_data: list[tuple[Floats, Floats, Bools]] = []
@@ -113,6 +115,7 @@ class Draft:
         self._row_data: list[tuple[Floats, Floats, Ints]] = []
         self._triplets: list[tuple[Ints, Ints, Floats]] = []
         self._costs: list[tuple[Ints, Floats, Ints, Ints, bool]] = []
+        self._uncertain: list[tuple[Ints, Floats]] = []
         self.column_count = 0
         self.row_count = 0
 
@@ -159,6 +162,35 @@ class Draft:
             )
         )
 
+    def add_uncertain_cost(
+        self,
+        columns: Ints,
+        usd: Floats,
+        *,
+        service: Ints | int,
+        region: Ints | int,
+        paid: bool = True,
+    ) -> None:
+        """As ``add_cost``, with ``usd`` [scenario, column]: what the columns cost in each."""
+        usd = np.broadcast_to(usd, (len(self.probability), *columns.shape))
+        self._uncertain.append((columns, usd))
+        self.add_cost(columns, self._mean(usd), service=service, region=region, paid=paid)
+
+    def uncertain_cost(self) -> Floats:
+        """[scenario, column]: what differs between scenarios, so far."""
+        cost = np.zeros((len(self.probability), self.column_count))
+        for columns, usd in self._uncertain:
+            for scenario in range(len(cost)):
+                np.add.at(cost[scenario], columns, usd[scenario])
+        return cost
+
+    def _mean(self, usd: Floats) -> Floats:
+        if len(self.probability) == 1:
+            only: Floats = usd[0]
+            return only
+        mean: Floats = np.tensordot(self.probability, usd, axes=1)
+        return mean
+
     def cost_of(
         self,
         services: Bools | None = None,
@@ -166,7 +198,7 @@ class Draft:
         *,
         paid_only: bool = False,
     ) -> Floats:
-        """Cost per column so far, of some services (mask) and regions (mask) only if given."""
+        """Expected cost per column so far, of some services and regions (masks) only if given."""
         cost = np.zeros(self.column_count)
         for columns, usd, service, region, paid in self._costs:
             if paid_only and not paid:

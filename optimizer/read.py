@@ -12,7 +12,7 @@ from models.placement import (
     Certificate,
     Placement,
 )
-from optimizer.bill import make_bill
+from optimizer.bill import bills_of_scenarios, make_bill
 from optimizer.formulate.assemble import Formulation
 from optimizer.problem import Floats, Problem
 from optimizer.solve.answers import Solved
@@ -25,7 +25,7 @@ LEAST_SHARE = 1e-6
 
 
 def read_placement(
-    formulation: Formulation, answer: Solved, direct_rps: Floats, backend: str, build_s: float
+    formulation: Formulation, answer: Solved, backend: str, build_s: float
 ) -> Placement:
     """The placement that ``answer`` means, with its exact bill and its certificate."""
     problem, layout = formulation.problem, formulation.layout
@@ -35,7 +35,7 @@ def read_placement(
         hours=layout.periods,
         counts=counts,
         routes=_routes(formulation, answer.values),
-        bill=make_bill(formulation, answer.values, counts, direct_rps),
+        bill=make_bill(formulation, answer.values, counts),
         certificate=Certificate(
             proof=answer.proof,
             objective_usd=answer.objective,
@@ -53,6 +53,7 @@ def read_placement(
         binding=_binding(problem, answer.values),
         exclusions=formulation.exclusions.table(),
         spot_risk=spot_risk_table(formulation.at_risk, layout, counts),
+        scenarios=bills_of_scenarios(formulation, answer.values, counts),
     )
 
 

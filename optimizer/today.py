@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from models.demand import Outlook
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.placement import CENT_OF_A_CENT, Bill, BillLine, ShadowLine, Term
 from models.plan import BrokenRule, Today
@@ -23,17 +24,21 @@ from optimizer.todays_rules import Inspection
 EGRESS_TERMS = (Term.EGRESS_INTERNET, Term.EGRESS_INTER_REGION)
 
 
-def look_at_today(world: World, demand_rps: Floats, direct_rps: Floats) -> Today:
+def look_at_today(
+    world: World, demand_rps: Floats, direct_rps: Floats, outlook: Outlook | None = None
+) -> Today:
     """Price and check the current fleet against the demand that the plan is made for.
 
-    ``demand_rps`` and ``direct_rps`` have shape [service, origin, period].
+    ``demand_rps`` and ``direct_rps`` have shape [service, origin, period]; data transfer is that
+    expected in ``outlook``, if given.
     """
     fleet = TodaysFleet(world)
+    outlook = outlook or Outlook.certain(demand_rps, direct_rps)
     bill = Bill(
         demand_rps.shape[2],
         (
             *_compute_lines(fleet, demand_rps.shape[2]),
-            *_egress_lines(fleet, demand_rps, direct_rps),
+            *_egress_lines(fleet, outlook.expected_rps, outlook.expected_direct_rps),
         ),
         _carbon_lines(fleet, demand_rps.shape[2]),
     )

@@ -33,6 +33,7 @@ from scenarios.known import Known, known_names, place_filter
 from scenarios.nouns import origins_of, policy_of, services_of
 from scenarios.rules import service_rules, workflow_rules, written_rules
 from scenarios.tables import Written, entries_of, table_path
+from scenarios.uncertainty import check_uncertainty
 
 
 def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
@@ -58,6 +59,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     policy = policy_of(top.entry.policy)
     if candidates:
         check_services_fit(services, book.offerings, policy, faults)
+    check_uncertainty(top, service_entries, faults)
     check_grids(policy, candidates, top.at("policy", "carbon_usd_per_tonne"), faults)
     dependencies, workflow_entries, workflows, calls_are_clear = _calls(document, known, faults)
     implied = [*service_rules(service_entries), *workflow_rules(workflow_entries)]

@@ -27,6 +27,8 @@ from scenarios.rule_entries import RuleEntry
 
 FORMAT_VERSION = 1
 
+Quantile = Annotated[float, Field(ge=0.05, le=0.99)]
+UnmetShare = Annotated[float, Field(ge=0, le=0.5)]
 PurchaseName = Annotated[Purchase, Field(strict=False)]
 PlannedPurchase = Literal["on_demand", "spot"]
 
@@ -65,12 +67,21 @@ class CarbonEntry(Entry):
     candidate place without a figure is a fault when carbon is priced."""
 
 
+class DemandScenarioEntry(Entry):
+    """One way in which demand may come out."""
+
+    quantile: Quantile
+    """Every series is at this quantile of its forecast, all at once; 0.05 to 0.99."""
+    probability: Annotated[float, Field(gt=0, le=1)]
+    """How probable this is. Those of all scenarios sum to 1."""
+
+
 class PolicyEntry(Entry):
     """How decisions are made."""
 
     horizon_hours: Annotated[int, Field(ge=1, le=744)] = 24
     """Hours to plan."""
-    demand_quantile: Annotated[float, Field(ge=0.05, le=0.99)] = 0.9
+    demand_quantile: Quantile = 0.9
     """Quantile of forecast demand that capacity is planned for, 0.05 to 0.99."""
     headroom: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of an instance's vCPUs and memory that replicas may use, above 0 and up to 1."""
@@ -91,6 +102,16 @@ class PolicyEntry(Entry):
     """Stop after this many seconds with the best plan so far."""
     carbon_usd_per_tonne: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """What a tonne of CO2e that instances emit counts in the decision, USD; nobody is paid it."""
+    demand_scenarios: Annotated[
+        tuple[DemandScenarioEntry, ...], Field(strict=False, max_length=20)
+    ] = ()
+    """Quantiles of demand with their probabilities. Sizes and routes are the same in all of them;
+    data transfer and unmet demand are counted as expected. Default: `demand_quantile`, for sure.
+    With scenarios, `demand_quantile` is the demand that spread rules are about."""
+    unmet_at_most: UnmetShare = 0.0
+    """Share of a service's demand that may go unmet in any hour of any scenario, at a price."""
+    unmet_usd_per_million_requests: Amount = 0.0
+    """What a million requests that go unmet count in the decision, USD; nobody is paid it."""
 
 
 class DemandEntry(Entry):
@@ -165,6 +186,11 @@ class ServiceEntry(Entry):
     """Largest number of places to run in. Default: no limit."""
     response_kib: Amount = 0.0
     """Size of an answer to a user, KiB (1,024 bytes)."""
+    unmet_at_most: UnmetShare | None = None
+    """Share of its demand that may go unmet in any hour. Default: the policy's."""
+    unmet_usd_per_million_requests: Amount | None = None
+    """What a million of its requests that go unmet count in the decision, USD. Default: the
+    policy's."""
     latency_objective_ms: Positive | None = None
     """Users of every origin get an answer within this time, milliseconds: round trip plus service
     time. Default: no objective."""

@@ -9,7 +9,7 @@ from models.errors import Location
 from models.offerings import Purchase
 from models.places import Coordinates, Region
 from models.services import Origin, Replica, Service
-from models.world import Policy
+from models.world import DemandScenario, Policy
 from scenarios.entries import OriginEntry, PolicyEntry, ServiceEntry
 from scenarios.faults import Faults
 from scenarios.known import check_names
@@ -67,6 +67,8 @@ def _service(written: Written[ServiceEntry]) -> Service:
         spot_tolerant=entry.spot_tolerant,
         max_places=entry.max_places,
         response_kib=entry.response_kib,
+        unmet_at_most=entry.unmet_at_most,
+        unmet_usd_per_million_requests=entry.unmet_usd_per_million_requests,
         at=written.at(),
     )
 
@@ -132,4 +134,10 @@ def policy_of(entry: PolicyEntry) -> Policy:
         gap_target=entry.gap_target,
         time_limit_s=entry.time_limit_s,
         carbon_usd_per_tonne=entry.carbon_usd_per_tonne,
+        demand_scenarios=tuple(
+            DemandScenario(scenario.quantile, scenario.probability)
+            for scenario in sorted(entry.demand_scenarios, key=lambda scenario: scenario.quantile)
+        ),
+        unmet_at_most=entry.unmet_at_most,
+        unmet_usd_per_million_requests=entry.unmet_usd_per_million_requests,
     )

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.demand import Outlook
 from models.rules import MinReplicasRule
 from models.world import World
 from optimizer.formulate import capacity, egress, limits, spot_risk, spread, workflows
 from optimizer.formulate.dominance import drop_dominated
-from optimizer.formulate.layout import Layout, lay_out
+from optimizer.formulate.layout import Layout, asked_for, lay_out
 from optimizer.formulate.market import Market
 from optimizer.formulate.objections import Exclusions
 from optimizer.formulate.reach import Distances, find_reach
 from optimizer.formulate.spread import whole_replicas
+from optimizer.formulate.unmet import may_go_unmet
 from optimizer.problem import Floats, Ints, Problem
 
 
@@ -31,22 +33,29 @@ class Formulation:
 
 
 def formulate(
-    world: World, market: Market, distances: Distances, demand_rps: Floats, direct_rps: Floats
+    world: World,
+    market: Market,
+    distances: Distances,
+    demand_rps: Floats,
+    direct_rps: Floats,
+    outlook: Outlook | None = None,
 ) -> Formulation:
     """Formulate ``world`` under its rules.
 
     ``market`` and ``distances`` do not depend on rules and may be shared between formulations of
     the same services, prices and places. ``demand_rps`` and ``direct_rps`` have shape
-    [service, origin, period].
+    [service, origin, period]: the demand that spread rules are about, and that is sure to come
+    unless ``outlook`` has scenarios.
     """
-    asked = demand_rps.max(axis=2) > 0
+    outlook = outlook or Outlook.certain(demand_rps, direct_rps)
+    asked = asked_for(demand_rps, outlook)
     reach = find_reach(world, distances, market.lacks.items(), asked)
-    most_replicas = _most_replicas(world, demand_rps)
+    most_replicas = _most_replicas(world, np.maximum(demand_rps, outlook.highest_rps))
     options, dominated = drop_dominated(market.options, world, most_replicas)
-    draft, layout = lay_out(world, demand_rps, distances, reach, options)
+    draft, layout = lay_out(world, demand_rps, outlook, distances, reach, options)
     capacity.routes_add_up(draft, layout)
     capacity.replicas_are_held(draft, layout)
-    capacity.demand_is_met(draft, layout)
+    capacity.demand_is_met(draft, layout, may_go_unmet(draft, layout))
     capacity.replicas_come_whole(draft, layout)
     capacity.min_replicas(draft, layout)
     capacity.runs_only_where_open(draft, layout, most_replicas)
@@ -58,7 +67,7 @@ def formulate(
     spot_risk.spot_risk_within(draft, layout, at_risk)
     limits.quota_holds(draft, layout)
     workflows.workflow_within_latency(draft, layout)
-    egress.to_users(draft, layout, direct_rps)
+    egress.to_users(draft, layout)
     calls = egress.between_services(draft, layout)
     limits.spend_within_budget(draft, layout)
     return Formulation(draft.finish(), layout, calls, reach.exclusions, dominated, at_risk)

@@ -8,12 +8,13 @@ from models.rules import MaxPlacesRule, MinReplicasRule, SpotShareRule
 from optimizer.formulate.layout import Layout, runs
 from optimizer.formulate.market import pool_codes
 from optimizer.formulate.spread import OriginSet, origin_sets, whole_replicas
+from optimizer.formulate.unmet import Unmet
 from optimizer.problem import Draft, Ints
 
 
 def routes_add_up(draft: Draft, layout: Layout) -> None:
     """Σ_r x[s,g,r,τ] = 1, for every service, origin with demand, and route block."""
-    asked = layout.demand_rps.max(axis=2) > 0
+    asked = layout.asked
     service, origin = np.nonzero(asked)
     row_at = np.full(asked.shape, -1)
     blocks = layout.route_blocks[service]
@@ -69,23 +70,26 @@ def replicas_are_held(draft: Draft, layout: Layout) -> None:
     )
 
 
-def demand_is_met(draft: Draft, layout: Layout) -> None:
-    """k[s,r,t] ≥ Σ_g x[s,g,r,τ(t)] · D[s,g,t]/q_s, in replicas.
+def demand_is_met(draft: Draft, layout: Layout, unmet: Unmet) -> None:
+    """k[s,r,t] + m[s,r,t,ω] ≥ Σ_g x[s,g,r,τ(t)] · D[s,g,t,ω]/q_s, in replicas.
 
     Dividing by the replica's throughput q_s makes every coefficient of n a whole number, which
-    is what cutting planes live on.
+    is what cutting planes live on. Counts and routes are the same in every scenario ω; m is there
+    only where demand may go unmet.
     """
-    needed = layout.replicas_needed
     for s in range(len(layout.service_names)):
-        periods = layout.telling_periods(s)
-        regions = np.flatnonzero(layout.reach[s].any(axis=0))
+        scenario, periods = layout.telling(s)
+        regions = layout.served_from(s)
         if not len(regions):
             continue
+        needed = layout.scenario_replicas[scenario, s, :, periods].T
         row_of_region = np.full(len(layout.place_names), -1)
         row_of_region[regions] = np.arange(len(regions)) * len(periods)
         supply = layout.replica_column[s, regions][:, None] + layout.count_block_of(s)[periods]
+        supplies = [supply, unmet.columns[s]] if s in unmet.columns else [supply]
         routes = np.flatnonzero(layout.route_service == s)
         block = layout.route_block_of(s)[periods]
+        keys, labels = layout.by_scenario(np.tile(scenario, len(regions)))
         draft.add_rows(
             "demand_is_met",
             "replicas",
@@ -93,17 +97,18 @@ def demand_is_met(draft: Draft, layout: Layout) -> None:
                 np.full(len(regions) * len(periods), s),
                 np.repeat(regions, len(periods)),
                 np.tile(periods, len(regions)),
+                *keys,
             ),
-            (layout.service_names, layout.place_names, layout.period_names),
+            (layout.service_names, layout.place_names, layout.period_names, *labels),
             [
-                (np.arange(supply.size), supply.ravel(), np.ones(supply.size)),
+                *((np.arange(c.size), c.ravel(), np.ones(c.size)) for c in supplies),
                 (
                     (
                         row_of_region[layout.route_region[routes]][:, None]
                         + np.arange(len(periods))
                     ).ravel(),
                     (layout.route_column[routes][:, None] + block).ravel(),
-                    -needed[s, layout.route_origin[routes]][:, periods].ravel(),
+                    -needed[layout.route_origin[routes]].ravel(),
                 ),
             ],
             lower=0.0,
@@ -111,15 +116,17 @@ def demand_is_met(draft: Draft, layout: Layout) -> None:
 
 
 def replicas_come_whole(draft: Draft, layout: Layout) -> None:
-    """Σ_{r ∈ reach(G)} k[s,r,t] ≥ ⌈Σ_{g∈G} D[s,g,t]/q_s⌉, for sets G of origins.
+    """Σ_{r ∈ reach(G)} k[s,r,t] ≥ ⌈Σ_{g∈G} D[s,g,t,ω]/q_s - u_s Σ_g D[s,g,t,ω]/q_s⌉, for sets G of
+    origins, u_s the share that may go unmet.
 
     Implied for whole numbers of instances by the rows above; without these the bound would be
     weaker by the rounding.
     """
     for s, name in enumerate(layout.service_names):
+        spared = layout.unmet.at_most[s] * layout.scenario_replicas[:, s].sum(axis=1)
         for origin_set in _sets(layout, s):
-            needed = layout.replicas_needed[s, origin_set.origins].sum(axis=0)
-            asked = whole_replicas(layout.peak_per_block(s, needed))
+            needed = layout.scenario_replicas[:, s, origin_set.origins].sum(axis=1) - spared
+            asked = whole_replicas(layout.peak_per_block(s, needed.max(axis=0)))
             members = "+".join(layout.origin_names[g] for g in origin_set.origins)
             blocks = np.arange(len(asked))
             draft.add_rows(
@@ -128,7 +135,7 @@ def replicas_come_whole(draft: Draft, layout: Layout) -> None:
                 (blocks * 0, blocks * 0, blocks),
                 ([name], [members], layout.period_names),
                 [layout.replica_terms(s, origin_set.regions)],
-                lower=asked,
+                lower=np.maximum(asked, 0.0),
             )
 
 

@@ -52,16 +52,22 @@ def groups(world: World) -> tuple[Ints, Ints]:
     )
 
 
-def to_users(draft: Draft, layout: Layout, direct_rps: Floats) -> None:
-    """Cost of responses to users, on the routes; ``direct_rps`` [service, origin, period]."""
+def to_users(draft: Draft, layout: Layout) -> None:
+    """Cost of responses to users, on the routes."""
+    direct_rps = layout.outlook.direct_rps
     internet = price_levels(layout.world)[:, 2]
     kib = np.array([service.response_kib for service in layout.world.services])
     for i in np.flatnonzero(kib[layout.route_service] > 0):
         s, g, r = layout.route_service[i], layout.route_origin[i], layout.route_region[i]
-        gb = direct_rps[s, g] * SECONDS_PER_HOUR * kib[s] * GB_PER_KIB
-        per_block = np.bincount(layout.route_block_of(s), weights=gb)
-        columns = layout.route_column[i] + np.arange(len(per_block))
-        draft.add_cost(columns, per_block * internet[r], service=s, region=r)
+        gb = direct_rps[:, s, g] * SECONDS_PER_HOUR * kib[s] * GB_PER_KIB
+        per_block = _by_block(gb, layout.route_block_of(s))
+        columns = layout.route_column[i] + np.arange(per_block.shape[1])
+        draft.add_uncertain_cost(columns, per_block * internet[r], service=s, region=r)
+
+
+def _by_block(gb: Floats, block: Ints) -> Floats:
+    """[scenario, period] summed to [scenario, block]."""
+    return np.stack([np.bincount(block, weights=row) for row in gb]).astype(np.float64)
 
 
 def between_services(draft: Draft, layout: Layout) -> tuple[Calls, ...]:
@@ -79,14 +85,19 @@ def between_services(draft: Draft, layout: Layout) -> tuple[Calls, ...]:
 def _one_edge(draft: Draft, layout: Layout, number: int, edge: Dependency, g: int) -> Calls | None:
     a = layout.service_names.index(edge.caller)
     b = layout.service_names.index(edge.callee)
-    calls = layout.demand_rps[a, g] * edge.calls_per_request * SECONDS_PER_HOUR * GB_PER_KIB
+    calls = (
+        layout.outlook.scenario_rps[:, a, g]
+        * edge.calls_per_request
+        * SECONDS_PER_HOUR
+        * GB_PER_KIB
+    )
     if not calls.any() or not layout.reach[a, g].any() or not layout.reach[b, g].any():
         return None
     # Caller and callee may change their routes at different times: follow the finer blocks.
     finer = a if layout.route_blocks[a] >= layout.route_blocks[b] else b
     blocks = layout.route_block_of(finer)
     first_of = np.unique(blocks, return_index=True)[1]
-    calls_gb = np.bincount(blocks, weights=calls).astype(np.float64)
+    calls_gb = _by_block(calls, blocks)
     columns = _EdgeColumns(draft, layout, f"{number}", a, b, g, first_of)
     columns.add_rows()
     columns.add_cost(calls_gb * edge.request_kib, calls_gb * edge.response_kib)
@@ -97,7 +108,8 @@ def _one_edge(draft: Draft, layout: Layout, number: int, edge: Dependency, g: in
 class End:
     """One end of the calls: caller or callee. Columns have shape [region, block]; -1: none.
 
-    ``levels`` are the columns of data that leaves at level 0 and 1; ``gb`` [block] leaves in all.
+    ``levels`` are the columns of data that leaves at level 0 and 1; ``gb`` [scenario, block] leaves
+    in all.
     """
 
     service: int
@@ -214,7 +226,7 @@ class _EdgeColumns:
                     self._pay(self.stays[r], -gb * prices[r, 2], service, r)
 
     def _pay(self, columns: Ints, usd: Floats, service: int, region: int) -> None:
-        self.draft.add_cost(columns, usd, service=service, region=region)
+        self.draft.add_uncertain_cost(columns, usd, service=service, region=region)
 
     def as_calls(self, request_gb: Floats, response_gb: Floats) -> Calls:
         return Calls(

@@ -18,13 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from models.demand import Outlook
 from models.rules import Extent, MaxPlacesRule, SpreadRule
 from models.world import World
 from optimizer.formulate.market import Options
 from optimizer.formulate.reach import Distances, Reach
+from optimizer.formulate.terms import UnmetTerms
 from optimizer.problem import Bools, Draft, Floats, Ints
 
 
@@ -35,7 +38,9 @@ class Layout:
     """
 
     world: World
-    demand_rps: Floats  # [service, origin, period]
+    demand_rps: Floats  # [service, origin, period], what spread rules are about
+    outlook: Outlook
+    unmet: UnmetTerms
     distances: Distances
     reach: Bools  # [service, origin, region], where there is demand, reach and an option
     options: Options
@@ -62,10 +67,33 @@ class Layout:
 
     @property
     def replicas_needed(self) -> Floats:
-        """Demand in replicas, fractional, [service, origin, period]."""
-        rate = np.array([service.replica.throughput_rps for service in self.world.services])
-        needed: Floats = self.demand_rps / rate[:, None, None]
+        """Demand that spread rules are about in replicas, fractional, [service, origin, period]."""
+        needed: Floats = self.demand_rps / self._rate[:, None, None]
         return needed
+
+    @cached_property
+    def scenario_replicas(self) -> Floats:
+        """Demand in replicas, fractional, [scenario, service, origin, period]."""
+        needed: Floats = self.outlook.scenario_rps / self._rate[:, None, None]
+        return needed
+
+    @cached_property
+    def asked(self) -> Bools:
+        """[service, origin]: whether there is demand in any hour of any scenario."""
+        return asked_for(self.demand_rps, self.outlook)
+
+    @property
+    def _rate(self) -> Floats:
+        return np.array([service.replica.throughput_rps for service in self.world.services])
+
+    def served_from(self, service: int) -> Ints:
+        """Regions that may serve somebody."""
+        return np.flatnonzero(self.reach[service].any(axis=0))
+
+    def by_scenario(self, scenario: Ints) -> tuple[tuple[Ints, ...], tuple[Sequence[str], ...]]:
+        """Key and labels that tell scenarios apart in names; none where there is only one."""
+        names = self.world.policy.scenario_names
+        return ((scenario,), (names,)) if len(names) > 1 else ((), ())
 
     def route_block_of(self, service: int) -> Ints:
         """The route block of every period."""
@@ -89,16 +117,27 @@ class Layout:
         peaks: Floats = np.maximum.reduceat(values, starts)
         return peaks
 
-    def telling_periods(self, service: int) -> Ints:
-        """Periods whose demand no other period of the same blocks exceeds for every origin."""
+    def telling(self, service: int) -> tuple[Ints, Ints]:
+        """Scenarios and periods, pair by pair, that tell how much a service needs.
+
+        Where all demand must be met these are the pairs whose demand no other pair of the same
+        blocks exceeds for every origin; where some may go unmet, all that have any.
+        """
+        demand = self.outlook.scenario_rps[:, service].swapaxes(1, 2)
+        scenarios, periods = demand.shape[:2]
+        demand = demand.reshape(scenarios * periods, -1)
+        if self.unmet.at_most[service] > 0:
+            found = np.flatnonzero(demand.any(axis=1))
+            return found // periods, found % periods
         blocks = self.count_block_of(service) * self.periods + self.route_block_of(service)
-        demand = self.demand_rps[service].T
+        blocks = np.tile(blocks, scenarios)
         same = blocks[:, None] == blocks[None, :]
         covers = same & np.all(demand[:, None, :] >= demand[None, :, :], axis=2)
-        earlier = np.arange(self.periods)[:, None] < np.arange(self.periods)[None, :]
-        covers &= earlier | ~covers.T
+        number = np.arange(len(blocks))
+        covers &= (number[:, None] < number[None, :]) | ~covers.T
         np.fill_diagonal(covers, False)
-        return np.flatnonzero(~covers.any(axis=0))
+        found = np.flatnonzero(~covers.any(axis=0))
+        return found // periods, found % periods
 
     def options_of(self, service: int, regions: Ints | None = None) -> Ints:
         """Indices of the service's options, in the given regions only if given."""
@@ -127,18 +166,31 @@ Triplets = tuple[Ints, Ints, Floats]
 """Rows, columns and coefficients."""
 
 
+def asked_for(demand_rps: Floats, outlook: Outlook) -> Bools:
+    """[service, origin]: whether there is demand in any hour of any scenario."""
+    asked: Bools = np.maximum(demand_rps, outlook.highest_rps).max(axis=2) > 0
+    return asked
+
+
 def lay_out(
-    world: World, demand_rps: Floats, distances: Distances, reach: Reach, options: Options
+    world: World,
+    demand_rps: Floats,
+    outlook: Outlook,
+    distances: Distances,
+    reach: Reach,
+    options: Options,
 ) -> tuple[Draft, Layout]:
-    """Create every column but those of egress and workflow times, which their rows add."""
-    asked = demand_rps.max(axis=2) > 0
-    allowed = reach.allowed & asked[:, :, None]
-    useful = allowed.any(axis=1)
+    """Create every column but those of egress, unmet demand and workflow times, which their rows
+    add.
+    """
+    asked = asked_for(demand_rps, outlook)
+    allowed: Bools = reach.allowed & asked[:, :, None]
+    useful = np.asarray(allowed.any(axis=1))
     idle = ~asked.any(axis=1)  # nobody asks for it, but its minimum still has to run somewhere
     useful[idle] = reach.allowed[idle].any(axis=1)
     options = options.where(useful[options.service, options.region])
 
-    draft = Draft(world.rules)
+    draft = Draft(world.rules, outlook.probability)
     periods = demand_rps.shape[2]
     stateful = np.array([service.stateful for service in world.services])
     count_blocks = np.where(stateful, 1, -(-periods // world.policy.count_hours))
@@ -169,6 +221,8 @@ def lay_out(
     layout = Layout(
         world,
         demand_rps,
+        outlook,
+        UnmetTerms.of(world),
         distances,
         allowed,
         options,

@@ -85,6 +85,12 @@ def _price(term: ShadowTerm, world: World) -> str:
     match term:
         case ShadowTerm.CARBON:
             return f"{world.policy.carbon_usd_per_tonne:g}{NBSP}USD per tonne"
+        case ShadowTerm.UNMET_DEMAND:
+            own = [s.unmet_usd_per_million_requests for s in world.services]
+            usual = world.policy.unmet_usd_per_million_requests
+            prices = sorted({usual if price is None else price for price in own})
+            span = "–".join(dict.fromkeys(f"{p:g}" for p in (prices[0], prices[-1])))
+            return f"{span}{NBSP}USD per million"
 
 
 def _emissions(plan: Plan) -> tuple[EmissionRow, ...]:

@@ -30,7 +30,7 @@ TERM_WORDS = {
     Term.EGRESS_INTERNET.value: "Transfer to the internet",
 }
 
-SHADOW_WORDS = {ShadowTerm.CARBON: "Carbon"}
+SHADOW_WORDS = {ShadowTerm.CARBON: "Carbon", ShadowTerm.UNMET_DEMAND: "Unmet demand"}
 
 
 def per_month(amount_usd: Decimal, hours: int) -> Decimal:

@@ -29,7 +29,7 @@ def binding_rows(rule: Rule, rps: float) -> tuple[int, int]:
     formulation = case.formulate()
     answer = OrToolsBackend().solve(formulation.problem, gap=0.0, time_limit_s=30)
     assert isinstance(answer, Solved)
-    placement = read_placement(formulation, answer, case.direct_rps, "ortools", 0.0)
+    placement = read_placement(formulation, answer, "ortools", 0.0)
     assert set(placement.counts["region"]) == {"east"}
     binding = placement.binding
     own = binding.loc[binding["rule"] == rule.name, ["rows", "binding_rows"]]

@@ -44,7 +44,7 @@ def planned(of: Asked) -> Placement | None:
     if isinstance(answer, ProvenInfeasible):
         return None
     assert isinstance(answer, Solved)
-    placement = read_placement(formulation, answer, of.direct_rps, "ortools", 0.0)
+    placement = read_placement(formulation, answer, "ortools", 0.0)
     assert broken(of, placement) == []
     return placement
 

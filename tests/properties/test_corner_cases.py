@@ -29,5 +29,5 @@ def test_one_of_two_zones_may_be_lost_where_data_is_kept(
     answer = OrToolsBackend().solve(formulation.problem, gap=0.0, time_limit_s=10.0)
     assert isinstance(answer, Solved)
     assert answer.objective == pytest.approx(cheapest_usd(question))
-    placement = read_placement(formulation, answer, question.direct_rps, "ortools", 0.0)
+    placement = read_placement(formulation, answer, "ortools", 0.0)
     assert broken(question, placement) == []

@@ -51,7 +51,7 @@ def placement_for(asked: Asked) -> Placement | None:
     answer = OrToolsBackend().solve(formulation.problem, gap=0.0, time_limit_s=30.0)
     if not isinstance(answer, Solved):
         return None
-    return read_placement(formulation, answer, asked.direct_rps, "ortools", 0.0)
+    return read_placement(formulation, answer, "ortools", 0.0)
 
 
 def lawful(seed: int) -> tuple[Asked, Placement]:

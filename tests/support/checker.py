@@ -26,7 +26,7 @@ from referee import (
 from scipy.optimize import linprog
 from small_worlds import Asked
 
-from models.placement import Placement, ShadowTerm, Term
+from models.placement import Bill, Placement, ShadowTerm, Term
 from models.places import Region
 from models.rules import (
     BudgetRule,
@@ -73,6 +73,10 @@ class Checker:
         self.origin_row = {o.name: i for i, o in enumerate(self.world.origins)}
         self.regions = {r.place: r for r in self.world.regions}
         self.hours = range(asked.demand_rps.shape[2])
+        self.chances = asked.outlook.probability.tolist()
+        self.ways = range(len(self.chances))  # how demand may come out
+        self.unmet_requests = [0.0 for _ in self.ways]
+        self.unmet_usd = [0.0 for _ in self.ways]
         self.fleet: dict[tuple[str, int], list[Group]] = {
             (s, t): [] for s in self.services for t in self.hours
         }
@@ -116,13 +120,23 @@ class Checker:
         row = self.service_row[service], self.origin_row[origin], t
         return float(self.asked.demand_rps[row])
 
+    def demand_in(self, scenario: int, service: str, origin: str, t: int) -> float:
+        row = scenario, self.service_row[service], self.origin_row[origin], t
+        return float(self.asked.outlook.scenario_rps[row])
+
     def held(self, service: str, t: int, place: str | None = None) -> int:
         groups = self.fleet[service, t]
         return sum(group.replicas for group in groups if place in (None, group.place))
 
     def users_of(self, service: str) -> list[str]:
         return [
-            g for g in self.origin_row if any(self.demand(service, g, t) > 0 for t in self.hours)
+            g
+            for g in self.origin_row
+            if any(
+                self.demand(service, g, t)
+                + sum(self.demand_in(w, service, g, t) for w in self.ways)
+                for t in self.hours
+            )
         ]
 
     def places_of(self, service: str) -> set[str]:
@@ -142,17 +156,28 @@ class Checker:
 
     def _demand(self, service: Service) -> None:
         for t in self.hours:
-            served = dict.fromkeys(self.regions, 0.0)
             for g in self.users_of(service.name):
-                shares = self.share.get((service.name, g, t), {})
-                if abs(sum(shares.values()) - 1) > SLACK:
+                if abs(sum(self.share.get((service.name, g, t), {}).values()) - 1) > SLACK:
                     self.faults.append(f"routes of {service.name} for {g} at {t} do not add up")
-                for place, share in shares.items():
-                    served[place] += share * self.demand(service.name, g, t)
-            for place, rps in served.items():
-                capacity = self.held(service.name, t, place) * service.replica.throughput_rps
-                if rps > capacity + SLACK * (1 + rps):
-                    self.faults.append(f"{service.name} cannot serve its demand in {place} at {t}")
+            for w in self.ways:
+                self._demand_in(w, service, t)
+
+    def _demand_in(self, w: int, service: Service, t: int) -> None:
+        policy = self.world.policy
+        most, price = service.unmet_at_most, service.unmet_usd_per_million_requests
+        most = policy.unmet_at_most if most is None else most
+        price = policy.unmet_usd_per_million_requests if price is None else price
+        asked = dict.fromkeys(self.regions, 0.0)
+        for g in self.users_of(service.name):
+            for place, share in self.share.get((service.name, g, t), {}).items():
+                asked[place] += share * self.demand_in(w, service.name, g, t)
+        rate = service.replica.throughput_rps
+        lacking = {p: rps - rate * self.held(service.name, t, p) for p, rps in asked.items()}
+        unmet = sum(rps for p, rps in lacking.items() if rps > SLACK * (1 + asked[p]))
+        if unmet > most * sum(asked.values()) * (1 + SLACK) + SLACK:
+            self.faults.append(f"{service.name} leaves {unmet} rps unmet at {t} in scenario {w}")
+        self.unmet_requests[w] += unmet * 3600
+        self.unmet_usd[w] += unmet * 3600 / 1e6 * price
 
     def _kept_for_blocks(self, service: Service) -> None:
         policy = self.world.policy
@@ -397,16 +422,37 @@ class Checker:
         if bill.by("term").get(Term.COMPUTE, Decimal(0)) != compute:
             self.faults.append(f"compute costs {compute}, not as billed")
         billed = bill.total_usd - bill.by("term").get(Term.COMPUTE, Decimal(0))
-        egress = self.egress_usd()
+        by_way = [self.egress_usd(w) for w in self.ways]
+        egress = self.expected(by_way)
         # Each line is rounded to a hundredth of a cent.
         rounding = 1e-4 * (1 + 2 * len(self.services) * len(self.regions)) + 1e-6 * egress
         if abs(float(billed) - egress) > rounding and not self._may_pay_more(float(billed), egress):
             self.faults.append(f"egress costs {egress}, not {billed}")
         self._carbon()
+        self._unmet(bill, self.expected(self.unmet_requests), self.expected(self.unmet_usd))
+        for w, one in enumerate(self.placement.scenarios):
+            self._unmet(one.bill, self.unmet_requests[w], self.unmet_usd[w])
+            compute_too = float(one.bill.total_usd - compute)
+            if abs(compute_too - by_way[w]) > rounding and not self._may_pay_more(
+                compute_too, by_way[w]
+            ):
+                self.faults.append(f"egress of scenario {w} costs {by_way[w]}, not {compute_too}")
         objective = self.placement.certificate.objective_usd
         decided = bill.total_usd + bill.shadow_usd
         if abs(float(decided) - objective) > rounding + 1e-6 * objective:
             self.faults.append(f"the bill counts as {decided}, the objective is {objective}")
+
+    def expected(self, by_way: list[float]) -> float:
+        pairs = zip(self.chances, by_way, strict=True)
+        return float(sum(chance * value for chance, value in pairs))
+
+    def _unmet(self, bill: Bill, requests: float, usd: float) -> None:
+        said = bill.shadow_of(ShadowTerm.UNMET_DEMAND)
+        rounding = 1e-4 * (1 + len(self.services) * len(self.regions))
+        close = abs(float(said[1]) - usd) <= rounding
+        # a request more or less where solvers leave out a millionth of a replica
+        if not close or abs(float(said[0]) - requests) > rounding + 1e-4 * requests:
+            self.faults.append(f"unmet demand counts as {said}, not ({requests}, {usd})")
 
     def _carbon(self) -> None:
         emitted = sum(g.count * g.carbon_kg for groups in self.fleet.values() for g in groups)
@@ -424,16 +470,16 @@ class Checker:
         )
         return scoped and billed > egress
 
-    def egress_usd(self) -> float:
+    def egress_usd(self, w: int) -> float:
         total = 0.0
         for (service, g, t), shares in self.share.items():
-            row = self.service_row[service], self.origin_row[g], t
-            rps = float(self.asked.direct_rps[row])
+            row = w, self.service_row[service], self.origin_row[g], t
+            rps = float(self.asked.outlook.direct_rps[row])
             for place, share in shares.items():
                 gb = rps * share * self.services[service].response_kib * GB_PER_HOUR_OF_RPS_KIB
                 total += gb * self.world.egress[place].internet_usd_per_gb
         for edge, g, t in product(self.world.dependencies, self.origin_row, self.hours):
-            calls = self.demand(edge.caller, g, t) * edge.calls_per_request
+            calls = self.demand_in(w, edge.caller, g, t) * edge.calls_per_request
             if calls > 0:
                 total += calls * GB_PER_HOUR_OF_RPS_KIB * self._usd_per_kib_gb(edge, g, t)
         return total

@@ -139,6 +139,7 @@ class Naive:
         self.origins = {o.name: i for i, o in enumerate(self.world.origins)}
         self.spend: list[tuple[pulp.LpAffineExpression, str, str]] = []  # cost, service, place
         self.unpaid: list[pulp.LpAffineExpression] = []
+        self.chances = self.asked.outlook.probability.tolist()  # of the demand scenarios
         self._routes()
         self._counts()
         self._capacity()
@@ -162,13 +163,22 @@ class Naive:
         return pulp.LpVariable(f"{name}_{self.number}", 0, top, kind)
 
     def demand(self, service: str, origin: str, t: int) -> float:
+        """What spread rules are about."""
         return float(self.asked.demand_rps[self.services[service][0], self.origins[origin], t])
+
+    def demand_in(self, scenario: int, service: str, origin: str, t: int) -> float:
+        row = scenario, self.services[service][0], self.origins[origin], t
+        return float(self.asked.outlook.scenario_rps[row])
 
     def block(self, service: str, t: int) -> int:
         return 0 if self.services[service][1].stateful else t // self.world.policy.route_hours
 
     def needs(self, service: str, origin: str) -> bool:
-        return any(self.demand(service, origin, t) > 0 for t in range(self.hours))
+        return any(
+            self.demand(service, origin, t) > 0
+            or any(self.demand_in(w, service, origin, t) > 0 for w in range(len(self.chances)))
+            for t in range(self.hours)
+        )
 
     def share(self, service: str, origin: str, place: str, t: int) -> pulp.LpVariable | int:
         return self.x.get((service, origin, place, self.block(service, t)), 0)
@@ -227,13 +237,31 @@ class Naive:
 
     def _capacity(self) -> None:
         for s, (_, service) in self.services.items():
-            for place in self.regions:
+            for w in range(len(self.chances)):
                 for t in range(self.hours):
-                    flow = pulp.lpSum(
-                        self.demand(s, g, t) * self.share(s, g, place, t) for g in self.origins
-                    )
-                    rate = service.replica.throughput_rps
-                    self.model += rate * self.held(s, t, {place}) >= flow
+                    unmet_rps = self._unmet(s, service, w, t)
+                    for place in self.regions:
+                        flow = pulp.lpSum(
+                            self.demand_in(w, s, g, t) * self.share(s, g, place, t)
+                            for g in self.origins
+                        )
+                        served = service.replica.throughput_rps * self.held(s, t, {place})
+                        self.model += served + unmet_rps.get(place, 0) >= flow
+
+    def _unmet(self, s: str, service: Service, w: int, t: int) -> dict[str, pulp.LpVariable]:
+        """Requests per second that each place may leave unserved."""
+        policy = self.world.policy
+        most, price = service.unmet_at_most, service.unmet_usd_per_million_requests
+        most = policy.unmet_at_most if most is None else most
+        price = policy.unmet_usd_per_million_requests if price is None else price
+        if most == 0:
+            return {}
+        unmet = {place: self.var("m") for place in self.regions}
+        asked = sum(self.demand_in(w, s, g, t) for g in self.origins)
+        self.model += pulp.lpSum(unmet.values()) <= most * asked
+        millions = pulp.lpSum(unmet.values()) * (3600 / 1e6)
+        self.unpaid.append(self.chances[w] * price * millions)
+        return unmet
 
     def _open(self) -> None:
         bounded = {r.service for r in self.world.rules if isinstance(r, MaxPlacesRule)}
@@ -251,14 +279,16 @@ class Naive:
         volume = 3600 * 1024 / 1e9
         for s, (row, service) in self.services.items():
             for (name, g, place, b), x in self.x.items():
-                if name == s and service.response_kib:
+                for w, chance in enumerate(self.chances):
+                    if name != s or not service.response_kib:
+                        continue
                     rps = sum(
-                        self.asked.direct_rps[row, self.origins[g], t]
+                        self.asked.outlook.direct_rps[w, row, self.origins[g], t]
                         for t in range(self.hours)
                         if self.block(s, t) == b
                     )
                     price = self.world.egress[place].internet_usd_per_gb
-                    cost = float(rps) * volume * service.response_kib * price
+                    cost = chance * float(rps) * volume * service.response_kib * price
                     self.spend.append((cost * x, s, place))
         for edge in self.world.dependencies:
             for g in self.origins:
@@ -272,9 +302,11 @@ class Naive:
                         for t in range(self.hours)
                         if (self.block(edge.caller, t), self.block(edge.callee, t)) == pair
                     ]
-                    calls = sum(self.demand(edge.caller, g, t) for t in hours)
-                    if calls * edge.calls_per_request > 0:
-                        self._calls(edge, g, hours[0], calls * edge.calls_per_request * volume)
+                    for w, chance in enumerate(self.chances):  # each pairs places on its own
+                        calls = sum(self.demand_in(w, edge.caller, g, t) for t in hours)
+                        gb = calls * edge.calls_per_request * volume
+                        if gb > 0:
+                            self._calls(edge, g, hours[0], chance * gb)
 
     def _calls(self, edge: Dependency, origin: str, t: int, kib_to_gb: float) -> None:
         z = {(p, q): self.var("z", 1) for p in self.regions for q in self.regions}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.demand import HISTORY_COLUMNS, History, service_demand_rps
+from models.demand import HISTORY_COLUMNS, History, Outlook, service_demand_rps
 from models.egress import EgressPrice
 from models.errors import Location
 from models.fleet import Fleet
@@ -35,7 +35,7 @@ from models.rules import (
     WorkflowRule,
 )
 from models.services import Dependency, Origin, Replica, Service, Step, Workflow
-from models.world import Policy, World
+from models.world import DemandScenario, Policy, World
 from optimizer.formulate.assemble import Formulation, formulate
 from optimizer.formulate.market import survey
 from optimizer.formulate.reach import measure
@@ -143,24 +143,50 @@ class Asked:
     world: World
     direct_rps: NDArray[np.float64]
     demand_rps: NDArray[np.float64]
+    outlook: Outlook
 
     def formulate(self) -> Formulation:
         return formulate(
-            self.world, survey(self.world), measure(self.world), self.demand_rps, self.direct_rps
+            self.world,
+            survey(self.world),
+            measure(self.world),
+            self.demand_rps,
+            self.direct_rps,
+            self.outlook,
         )
 
 
-def asked(of: World, direct: Mapping[tuple[str, str], Sequence[float]]) -> Asked:
-    """``direct`` maps (service, origin) to rps per hour."""
+def asked(
+    of: World,
+    direct: Mapping[tuple[str, str], Sequence[float]],
+    factors: Sequence[Mapping[str, float]] = (),
+) -> Asked:
+    """``direct`` maps (service, origin) to rps per hour.
+
+    ``factors`` give, for each of the policy's demand scenarios, what it multiplies the demand of
+    origins by.
+    """
     names = [s.name for s in of.services]
     origins = [o.name for o in of.origins]
     series = list(direct)
     rps = np.array([direct[key] for key in series], np.float64).reshape(len(series), -1)
-    return Asked(
-        of,
-        service_demand_rps(names, origins, (), series, rps),
-        service_demand_rps(names, origins, of.dependencies, series, rps),
-    )
+
+    def derived(
+        times: Mapping[str, float], dependencies: Sequence[Dependency]
+    ) -> NDArray[np.float64]:
+        own = np.array([times.get(origin, 1.0) for _, origin in series])
+        return service_demand_rps(names, origins, dependencies, series, rps * own[:, None])
+
+    plain: Mapping[str, float] = {}
+    sure = derived(plain, of.dependencies), derived(plain, ())
+    outlook = Outlook.certain(*sure)
+    if scenarios := of.policy.demand_scenarios:
+        outlook = Outlook(
+            np.stack([derived(times, of.dependencies) for times in factors]),
+            np.stack([derived(times, ()) for times in factors]),
+            np.array([scenario.probability for scenario in scenarios]),
+        )
+    return Asked(of, sure[1], sure[0], outlook)
 
 
 def random_asked(seed: int) -> Asked:
@@ -206,7 +232,27 @@ def random_asked(seed: int) -> Asked:
         if rng.random() < 0.9
     }
     direct = direct or {(services[0].name, "europe"): [120.0] * hours}
-    return asked(of, direct)
+    return _uncertain(seed, of, direct)
+
+
+def _uncertain(seed: int, of: World, direct: Mapping[tuple[str, str], Sequence[float]]) -> Asked:
+    """Now and then with demand scenarios and unmet demand; drawn apart, so that all else stays."""
+    rng = np.random.default_rng([seed, 2])
+    policy, factors = of.policy, list[dict[str, float]]()
+    if rng.random() < 0.35:
+        quantiles = (0.5, 0.9, 0.99)[: int(rng.integers(2, 4))]
+        weights = rng.dirichlet(np.ones(len(quantiles)))
+        scenarios = tuple(map(DemandScenario, quantiles, weights.tolist()))
+        policy = replace(policy, demand_scenarios=scenarios)
+        steps = np.sort(rng.uniform(0.2, 1.5, (len(quantiles), len(ORIGINS))), axis=0)
+        factors = [dict(zip(ORIGINS, row, strict=True)) for row in steps.tolist()]
+    if rng.random() < 0.3:
+        policy = replace(
+            policy,
+            unmet_at_most=float(rng.choice([0.05, 0.2, 0.5])),
+            unmet_usd_per_million_requests=float(rng.choice([0.05, 0.3, 2.0])),
+        )
+    return asked(replace(of, policy=policy), direct, factors)
 
 
 def _random_carbon_price(seed: int) -> float:
