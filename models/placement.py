@@ -188,6 +188,11 @@ class ScenarioBill:
     probability: float
     bill: Bill
 
+    @property
+    def counted_usd(self) -> Decimal:
+        """What counts in the decision: what is paid, and what weighs beside it."""
+        return self.bill.total_usd + self.bill.shadow_usd
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:

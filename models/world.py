@@ -14,6 +14,7 @@ from models.fleet import Fleet
 from models.latency import RoundTrips
 from models.offerings import PriceBook, Purchase
 from models.places import Region
+from models.risk import CvarPolicy
 from models.rules import Rule
 from models.services import Dependency, Origin, Service, Workflow
 
@@ -56,6 +57,9 @@ class Policy:
     """Share of a service's demand that may go unmet in an hour; services may have their own."""
     unmet_usd_per_million_requests: float = 0.0
     """What a million unserved requests count in the decision; services may have their own."""
+
+    cvar: CvarPolicy | None = None
+    """How much the dearest demand scenarios weigh; None: by their probability alone."""
 
     @property
     def scenario_names(self) -> tuple[str, ...]:
@@ -110,7 +114,11 @@ class World:
             policy.unmet_at_most if s.unmet_at_most is None else s.unmet_at_most
             for s in self.services
         ]
-        counted = {"carbon": policy.carbon_usd_per_tonne > 0, "unmet demand": max(shares) > 0}
+        counted = {
+            "carbon": policy.carbon_usd_per_tonne > 0,
+            "unmet demand": max(shares) > 0,
+            "the risk of dear scenarios": policy.cvar is not None and policy.cvar.weight > 0,
+        }
         return " and ".join(name for name, counts in counted.items() if counts)
 
     @cached_property

@@ -116,6 +116,7 @@ class Draft:
         self._triplets: list[tuple[Ints, Ints, Floats]] = []
         self._costs: list[tuple[Ints, Floats, Ints, Ints, bool]] = []
         self._uncertain: list[tuple[Ints, Floats]] = []
+        self._weights: list[tuple[Ints, Floats]] = []
         self.column_count = 0
         self.row_count = 0
 
@@ -183,6 +184,10 @@ class Draft:
             for scenario in range(len(cost)):
                 np.add.at(cost[scenario], columns, usd[scenario])
         return cost
+
+    def add_weight(self, columns: Ints, weight: Floats) -> None:
+        """Add to the objective what is nobody's cost, such as a dislike of risk."""
+        self._weights.append((columns, weight))
 
     def _mean(self, usd: Floats) -> Floats:
         if len(self.probability) == 1:
@@ -257,12 +262,15 @@ class Draft:
         csr = matrix.tocsr()
         csr.sum_duplicates()
         csr.eliminate_zeros()
+        objective = self.cost_of()
+        for columns, weight in self._weights:
+            np.add.at(objective, columns, weight)
         return Problem(
             tuple(self._columns),
             tuple(self._rows),
             self.rules,
             csr,
-            self.cost_of(),
+            objective,
             lower,
             upper,
             integer,

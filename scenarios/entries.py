@@ -76,6 +76,15 @@ class DemandScenarioEntry(Entry):
     """How probable this is. Those of all scenarios sum to 1."""
 
 
+class CvarEntry(Entry):
+    """How much the dearest demand scenarios weigh in the decision."""
+
+    level: Annotated[float, Field(gt=0, lt=1)]
+    """0.95 looks at the dearest 5 % of what may come."""
+    weight: Annotated[float, Field(gt=0, le=1)]
+    """Their share of the decision; the rest is the expected bill."""
+
+
 class PolicyEntry(Entry):
     """How decisions are made."""
 
@@ -112,6 +121,9 @@ class PolicyEntry(Entry):
     """Share of a service's demand that may go unmet in any hour of any scenario, at a price."""
     unmet_usd_per_million_requests: Amount = 0.0
     """What a million requests that go unmet count in the decision, USD; nobody is paid it."""
+    cvar: CvarEntry | None = None
+    """Weigh the mean of the dearest demand scenarios beside the expected bill (conditional value at
+    risk). Default: no."""
 
 
 class DemandEntry(Entry):

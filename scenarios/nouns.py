@@ -8,6 +8,7 @@ from typing import Any
 from models.errors import Location
 from models.offerings import Purchase
 from models.places import Coordinates, Region
+from models.risk import CvarPolicy
 from models.services import Origin, Replica, Service
 from models.world import DemandScenario, Policy
 from scenarios.entries import OriginEntry, PolicyEntry, ServiceEntry
@@ -138,6 +139,7 @@ def policy_of(entry: PolicyEntry) -> Policy:
             DemandScenario(scenario.quantile, scenario.probability)
             for scenario in sorted(entry.demand_scenarios, key=lambda scenario: scenario.quantile)
         ),
+        cvar=None if entry.cvar is None else CvarPolicy(entry.cvar.level, entry.cvar.weight),
         unmet_at_most=entry.unmet_at_most,
         unmet_usd_per_million_requests=entry.unmet_usd_per_million_requests,
     )

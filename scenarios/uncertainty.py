@@ -35,6 +35,9 @@ def check_uncertainty(
 
 def _check_scenarios(top: Written[WorldFile], policy: PolicyEntry, faults: Faults) -> None:
     scenarios = policy.demand_scenarios
+    if policy.cvar is not None and len(scenarios) < 2:
+        message = "the dearest scenarios are to weigh more, and there are not two to tell apart"
+        faults.add(top.at("policy", "cvar"), message, "give 'demand_scenarios', or remove 'cvar'")
     if not scenarios:
         return
     path = ("policy", "demand_scenarios")

@@ -16,6 +16,7 @@ from optimizer.formulate.market import Market
 from optimizer.formulate.objections import Exclusions
 from optimizer.formulate.reach import Distances, find_reach
 from optimizer.formulate.spread import whole_replicas
+from optimizer.formulate.tail import tail_of_the_bill
 from optimizer.formulate.unmet import may_go_unmet
 from optimizer.problem import Floats, Ints, Problem
 
@@ -70,6 +71,7 @@ def formulate(
     egress.to_users(draft, layout)
     calls = egress.between_services(draft, layout)
     limits.spend_within_budget(draft, layout)
+    tail_of_the_bill(draft, layout)
     return Formulation(draft.finish(), layout, calls, reach.exclusions, dominated, at_risk)
 
 

@@ -233,6 +233,17 @@ NAMES: list[Case] = [
     (_policy("carbon_usd_per_tonne: 50"),
      "what the grid emits is not known for aws/eu-west-1, aws/us-east-1, gcp/europe-west1",
      "leave these places out"),
+    (_policy("demand_scenarios: [{quantile: 0.5, probability: 0.5}]"), "sum to 0.5, not to 1", ""),
+    (_policy("demand_scenarios: [{quantile: 0.5, probability: 0.5}, "
+             "{quantile: 0.5, probability: 0.5}]"), "the quantile 0.5 stands twice", "add the two"),
+    (_policy("demand_scenarios: [{quantile: 1.5, probability: 1}]"), "quantile", ""),
+    (_policy("unmet_at_most: 0.1"), "demand may go unmet at no price", "of the policy"),
+    (_policy("unmet_at_most: 0.9"), "unmet_at_most", ""),
+    (_after_web("unmet_at_most: 0.1"), "demand for 'web' may go unmet at no price",
+     "of the service or the policy"),
+    (_policy("cvar: {level: 0.9, weight: 0.5}"), "there are not two to tell apart",
+     "demand_scenarios"),
+    (_policy("cvar: {level: 1, weight: 0.5}"), "level", ""),
     (_policy("carbon_usd_per_tonne: -5"), "carbon_usd_per_tonne", ""),
     (("{book: embedded}", "{book: embedded, file: x.csv}"), "not both", "remove one"),
 ]  # fmt: skip

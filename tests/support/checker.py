@@ -438,9 +438,23 @@ class Checker:
             ):
                 self.faults.append(f"egress of scenario {w} costs {by_way[w]}, not {compute_too}")
         objective = self.placement.certificate.objective_usd
-        decided = bill.total_usd + bill.shadow_usd
-        if abs(float(decided) - objective) > rounding + 1e-6 * objective:
+        decided = float(bill.total_usd + bill.shadow_usd)
+        if self.world.policy.cvar is not None:
+            decided = self._with_risk(decided)
+        if abs(decided - objective) > rounding + 1e-6 * objective:
             self.faults.append(f"the bill counts as {decided}, the objective is {objective}")
+
+    def _with_risk(self, expected: float) -> float:
+        """Fill the tail of the dearest outcomes until its probability is used up."""
+        cvar = self.world.policy.cvar
+        assert cvar is not None
+        left, tail = 1 - cvar.level, 0.0
+        dearest = sorted(self.placement.scenarios, key=lambda one: -one.counted_usd)
+        for one in dearest:
+            taken = min(left, one.probability)
+            tail += taken * float(one.counted_usd)
+            left -= taken
+        return (1 - cvar.weight) * expected + cvar.weight * tail / (1 - cvar.level)
 
     def expected(self, by_way: list[float]) -> float:
         pairs = zip(self.chances, by_way, strict=True)

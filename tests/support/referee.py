@@ -140,14 +140,31 @@ class Naive:
         self.spend: list[tuple[pulp.LpAffineExpression, str, str]] = []  # cost, service, place
         self.unpaid: list[pulp.LpAffineExpression] = []
         self.chances = self.asked.outlook.probability.tolist()  # of the demand scenarios
+        self.differs: list[list[pulp.LpAffineExpression]] = [[] for _ in self.chances]
         self._routes()
         self._counts()
         self._capacity()
         self._open()
         self._egress()
         self._rules()
-        paid = pulp.lpSum(cost for cost, _, _ in self.spend)
-        self.model.setObjective(paid + pulp.lpSum(self.unpaid))
+        expected = pulp.lpSum(cost for cost, _, _ in self.spend) + pulp.lpSum(self.unpaid)
+        self.model.setObjective(self._with_risk(expected))
+
+    def _with_risk(self, expected: pulp.LpAffineExpression) -> pulp.LpAffineExpression:
+        """Whole bills of scenarios, dear ones weighing more: what is certain, and what is not."""
+        cvar = self.world.policy.cvar
+        if cvar is None:
+            return expected
+        uncertain = [pulp.lpSum(costs) for costs in self.differs]
+        means = [p * bill for p, bill in zip(self.chances, uncertain, strict=True)]
+        certain = expected - pulp.lpSum(means)
+        eta = pulp.LpVariable("eta")
+        beyond = [self.var("z") for _ in uncertain]
+        for z, bill in zip(beyond, uncertain, strict=True):
+            self.model += z >= certain + bill - eta
+        excess = pulp.lpSum(p * z for p, z in zip(self.chances, beyond, strict=True))
+        tail = eta + excess * (1 / (1 - cvar.level))
+        return (1 - cvar.weight) * expected + cvar.weight * tail
 
     def solve(self) -> float | None:
         """Least cost, USD over the horizon; None: infeasible."""
@@ -261,6 +278,7 @@ class Naive:
         self.model += pulp.lpSum(unmet.values()) <= most * asked
         millions = pulp.lpSum(unmet.values()) * (3600 / 1e6)
         self.unpaid.append(self.chances[w] * price * millions)
+        self.differs[w].append(price * millions)
         return unmet
 
     def _open(self) -> None:
@@ -288,8 +306,9 @@ class Naive:
                         if self.block(s, t) == b
                     )
                     price = self.world.egress[place].internet_usd_per_gb
-                    cost = chance * float(rps) * volume * service.response_kib * price
-                    self.spend.append((cost * x, s, place))
+                    cost = float(rps) * volume * service.response_kib * price
+                    self.spend.append((chance * cost * x, s, place))
+                    self.differs[w].append(cost * x)
         for edge in self.world.dependencies:
             for g in self.origins:
                 blocks = {
@@ -302,13 +321,13 @@ class Naive:
                         for t in range(self.hours)
                         if (self.block(edge.caller, t), self.block(edge.callee, t)) == pair
                     ]
-                    for w, chance in enumerate(self.chances):  # each pairs places on its own
+                    for w in range(len(self.chances)):  # each pairs places on its own
                         calls = sum(self.demand_in(w, edge.caller, g, t) for t in hours)
                         gb = calls * edge.calls_per_request * volume
                         if gb > 0:
-                            self._calls(edge, g, hours[0], chance * gb)
+                            self._calls(edge, g, hours[0], gb, w)
 
-    def _calls(self, edge: Dependency, origin: str, t: int, kib_to_gb: float) -> None:
+    def _calls(self, edge: Dependency, origin: str, t: int, kib_to_gb: float, w: int) -> None:
         z = {(p, q): self.var("z", 1) for p in self.regions for q in self.regions}
         for p in self.regions:
             out = pulp.lpSum(z[p, q] for q in self.regions)
@@ -318,8 +337,11 @@ class Naive:
         for (p, q), flow in z.items():
             there = level_price(self.world, self.regions[p], self.regions[q])
             back = level_price(self.world, self.regions[q], self.regions[p])
-            self.spend.append((kib_to_gb * edge.request_kib * there * flow, edge.caller, p))
-            self.spend.append((kib_to_gb * edge.response_kib * back * flow, edge.callee, q))
+            out_usd = kib_to_gb * edge.request_kib * there * flow
+            back_usd = kib_to_gb * edge.response_kib * back * flow
+            self.differs[w] += [out_usd, back_usd]
+            self.spend.append((self.chances[w] * out_usd, edge.caller, p))
+            self.spend.append((self.chances[w] * back_usd, edge.callee, q))
 
     def _rules(self) -> None:
         for rule in self.world.rules:

@@ -17,6 +17,7 @@ from models.fleet import Fleet
 from models.latency import RoundTrips
 from models.offerings import BOOK_COLUMNS, UNPRICED_COLUMNS, Architecture, PriceBook
 from models.places import Cloud, Coordinates, PlaceFilter, Region
+from models.risk import CvarPolicy
 from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
@@ -243,7 +244,10 @@ def _uncertain(seed: int, of: World, direct: Mapping[tuple[str, str], Sequence[f
         quantiles = (0.5, 0.9, 0.99)[: int(rng.integers(2, 4))]
         weights = rng.dirichlet(np.ones(len(quantiles)))
         scenarios = tuple(map(DemandScenario, quantiles, weights.tolist()))
-        policy = replace(policy, demand_scenarios=scenarios)
+        cvar = None
+        if rng.random() < 0.5:
+            cvar = CvarPolicy(float(rng.choice([0.5, 0.8, 0.95])), float(rng.choice([0.3, 1.0])))
+        policy = replace(policy, demand_scenarios=scenarios, cvar=cvar)
         steps = np.sort(rng.uniform(0.2, 1.5, (len(quantiles), len(ORIGINS))), axis=0)
         factors = [dict(zip(ORIGINS, row, strict=True)) for row in steps.tolist()]
     if rng.random() < 0.3:
