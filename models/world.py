@@ -52,7 +52,7 @@ class Policy:
     """What a tonne of CO2e counts in the decision, beside what is paid (0: nothing)."""
     demand_scenarios: tuple[DemandScenario, ...] = ()
     """What demand may be; empty: the one quantile above, for sure. With scenarios, the quantile
-    above is the demand that spread rules are about."""
+    above is the demand that rules about losses are about."""
     unmet_at_most: float = 0.0
     """Share of a service's demand that may go unmet in an hour; services may have their own."""
     unmet_usd_per_million_requests: float = 0.0

@@ -116,7 +116,7 @@ class PolicyEntry(Entry):
     ] = ()
     """Quantiles of demand with their probabilities. Sizes and routes are the same in all of them;
     data transfer and unmet demand are counted as expected. Default: `demand_quantile`, for sure.
-    With scenarios, `demand_quantile` is the demand that spread rules are about."""
+    With scenarios, `demand_quantile` is the demand that rules about losses are about."""
     unmet_at_most: UnmetShare = 0.0
     """Share of a service's demand that may go unmet in any hour of any scenario, at a price."""
     unmet_usd_per_million_requests: Amount = 0.0

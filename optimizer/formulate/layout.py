@@ -38,7 +38,7 @@ class Layout:
     """
 
     world: World
-    demand_rps: Floats  # [service, origin, period], what spread rules are about
+    demand_rps: Floats  # [service, origin, period], what rules about losses are about
     outlook: Outlook
     unmet: UnmetTerms
     distances: Distances
@@ -67,7 +67,7 @@ class Layout:
 
     @property
     def replicas_needed(self) -> Floats:
-        """Demand that spread rules are about in replicas, fractional, [service, origin, period]."""
+        """Demand that rules about losses are about in replicas, fractional, [service, origin, period]."""
         needed: Floats = self.demand_rps / self._rate[:, None, None]
         return needed
 

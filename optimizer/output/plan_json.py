@@ -29,6 +29,7 @@ from optimizer.output.json_values import (
 from optimizer.output.money import decimal_text, price_text, usd_per_month
 from optimizer.output.summary import (
     capacity_by_service,
+    cvar_usd,
     headline,
     peak_instances,
     places_of_services,
@@ -92,13 +93,22 @@ def _head(outcome: Outcome) -> Document:
             "gap_target": policy.gap_target,
             "time_limit_s": policy.time_limit_s,
             "carbon_usd_per_tonne": policy.carbon_usd_per_tonne,
+            "demand_scenarios": [
+                {"quantile": scenario.quantile, "probability": scenario.probability}
+                for scenario in policy.demand_scenarios
+            ],
+            "unmet_at_most": policy.unmet_at_most,
+            "unmet_usd_per_million_requests": policy.unmet_usd_per_million_requests,
+            "cvar": None
+            if policy.cvar is None
+            else {"level": policy.cvar.level, "weight": policy.cvar.weight},
         },
     }
 
 
 def _plan(plan: Plan) -> Document:
     placement = plan.placement
-    head = headline(plan)
+    head, tail = headline(plan), cvar_usd(plan)
     return {
         **_head(plan),
         "starts": utc_text(placement.starts),
@@ -114,6 +124,17 @@ def _plan(plan: Plan) -> Document:
         "instances": _instances(plan),
         "routes": _routes(plan),
         "bill": _bill(placement.bill),
+        "scenarios": [
+            {
+                "scenario": one.name,
+                "quantile": one.quantile,
+                "probability": one.probability,
+                "counted_usd": decimal_text(one.counted_usd),
+                "bill": _bill(one.bill),
+            }
+            for one in placement.scenarios
+        ],
+        "cvar_usd": None if tail is None else usd_or_null(tail),
         "today": _today(plan),
         "demand": _demand(plan),
         "forecast": _forecast(plan),

@@ -87,6 +87,10 @@ def _head(outcome: str) -> Document:
             gap_target=_SHARE,
             time_limit_s={"type": "number", "minimum": 0},
             carbon_usd_per_tonne={"type": "number", "minimum": 0},
+            demand_scenarios=_list(_record(quantile=_SHARE, probability=_SHARE)),
+            unmet_at_most=_SHARE,
+            unmet_usd_per_million_requests={"type": "number", "minimum": 0},
+            cvar={"anyOf": [_record(level=_SHARE, weight=_SHARE), {"type": "null"}]},
         ),
     }
 
@@ -145,7 +149,20 @@ def _plan() -> Document:
         ),
         instances=_list(_instances()),
         routes=_list(_route()),
-        bill={"$ref": "#/$defs/bill"},
+        bill=_said({"$ref": "#/$defs/bill"}, "expected, where there are demand scenarios"),
+        scenarios=_said(
+            _list(
+                _record(
+                    scenario=_TEXT,
+                    quantile=_SHARE,
+                    probability=_SHARE,
+                    counted_usd=_said(_USD, "bill.total_usd plus bill.shadow_usd"),
+                    bill={"$ref": "#/$defs/bill"},
+                )
+            ),
+            "the bill of each demand scenario; none where demand is taken as certain",
+        ),
+        cvar_usd=_said(_USD_OR_NULL, "mean of the dearest share of counted_usd; null: not asked"),
         today=_today(),
         demand=_list(
             _record(

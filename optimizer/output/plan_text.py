@@ -12,13 +12,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from models.placement import SHADOW_UNITS, Certificate, Proof
+from models.placement import SHADOW_UNITS, Certificate, Proof, ShadowTerm
 from models.places import CLOUD_NAMES, Cloud
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import Rule
 from models.world import HOURS_PER_MONTH, World
+from optimizer.output.money import usd_per_month
 from optimizer.output.summary import (
     Headline,
+    cvar_usd,
     headline,
     monthly,
     peak_instances,
@@ -114,6 +116,8 @@ def _plan(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield from _shadow(plan)
     yield from _today(plan, head)
     yield ""
+    if plan.placement.scenarios:
+        yield _scenarios(plan)
     yield _clouds(plan)
     yield _services(plan, width)
     yield from _binding(plan, width)
@@ -143,6 +147,29 @@ def _shadow(plan: Plan) -> Iterator[RenderableType]:
             f"{name}: {today}{quantity:,.0f} {SHADOW_UNITS[term]}/month, counted as "
             f"{usd(amount)} USD/month beside the bill."
         )
+
+
+def _scenarios(plan: Plan) -> Table:
+    """What each demand scenario costs and leaves unmet, per month."""
+    placement = plan.placement
+    numbers = ["Probability", "Paid", "Requests unmet", "Counted"]
+    made = table("By demand scenario, per month, USD", ["Demand", *numbers], numbers)
+    for one in placement.scenarios:
+        requests, _ = one.bill.shadow_of(ShadowTerm.UNMET_DEMAND)
+        made.add_row(
+            f"{one.quantile:g} quantile",
+            percent(one.probability),
+            usd(usd_per_month(one.bill.total_usd, placement.hours)),
+            f"{usd_per_month(requests, placement.hours):,.0f}",
+            usd(usd_per_month(one.counted_usd, placement.hours)),
+        )
+    tail, risk = cvar_usd(plan), plan.world.policy.cvar
+    if tail is not None and risk is not None:
+        made.add_section()
+        dearest = usd_per_month(Decimal(f"{tail:.6f}"), placement.hours)
+        share = float(1 - Decimal(repr(risk.level)))
+        made.add_row(f"the dearest {percent(share)}", "", "", "", usd(dearest))
+    return made
 
 
 def _clouds(plan: Plan) -> Table:

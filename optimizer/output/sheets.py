@@ -22,6 +22,8 @@ from models.placement import (
     SHADOW_UNITS,
     SPOT_RISK_COLUMNS,
     Bill,
+    Placement,
+    ShadowTerm,
 )
 from models.plan import Plan
 from optimizer.output.json_values import significant
@@ -55,6 +57,8 @@ def sheets(plan: Plan) -> dict[str, bytes]:
         tables["shadow.csv"] = shadow_table(placement.bill)
     if len(placement.spot_risk):
         tables["spot_risk.csv"] = placement.spot_risk[list(SPOT_RISK_COLUMNS)]
+    if placement.scenarios:
+        tables["scenarios.csv"] = scenario_table(placement)
     return {name: csv_bytes(table) for name, table in tables.items()}
 
 
@@ -87,6 +91,21 @@ def shadow_table(bill: Bill) -> pd.DataFrame:
         },
         dtype=object,
     )
+
+
+def scenario_table(placement: Placement) -> pd.DataFrame:
+    """One row per demand scenario: what it costs and leaves unmet, over the horizon."""
+    rows = []
+    for one in placement.scenarios:
+        requests, unmet_usd = one.bill.shadow_of(ShadowTerm.UNMET_DEMAND)
+        paid = one.bill.total_usd
+        rows.append(
+            (one.name, str(one.quantile), str(one.probability), paid, requests, unmet_usd,
+             one.counted_usd)
+        )  # fmt: skip
+    columns = ["scenario", "quantile", "probability", "paid_usd", "unmet_requests", "unmet_usd",
+               "counted_usd"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
 def demand_table(plan: Plan) -> pd.DataFrame:

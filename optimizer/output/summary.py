@@ -10,6 +10,7 @@ import pandas as pd
 
 from models.placement import Bill, Placement, ShadowTerm
 from models.plan import Plan
+from models.risk import cvar
 from optimizer.output.money import saved_share, usd_per_month
 
 
@@ -63,6 +64,15 @@ def shadow_per_month(bill: Bill) -> dict[ShadowTerm, tuple[Decimal, Decimal]]:
             quantity, usd = bill.shadow_of(term)
             per_month[term] = usd_per_month(quantity, bill.hours), usd_per_month(usd, bill.hours)
     return per_month
+
+
+def cvar_usd(plan: Plan) -> float | None:
+    """Mean of the dearest share of what scenarios count, over the horizon; None: nobody asked."""
+    policy = plan.world.policy
+    if policy.cvar is None or not plan.placement.scenarios:
+        return None
+    outcomes = [(one.probability, float(one.counted_usd)) for one in plan.placement.scenarios]
+    return cvar(outcomes, policy.cvar.level)
 
 
 def peak_instances(placement: Placement, by: str) -> dict[str, int]:

@@ -29,6 +29,7 @@ OURS: Final = frozenset(
         "routes.csv",
         "bill.csv",
         "shadow.csv",
+        "scenarios.csv",
         "demand.csv",
         "binding.csv",
         "exclusions.csv",

@@ -175,8 +175,15 @@ def _facts(plan: Plan) -> tuple[tuple[str, str], ...]:
         }
     )
     policy = world.policy
+    named = (
+        f"the {s.quantile:g} quantile with probability {percent(exact(s.probability))}"
+        for s in policy.demand_scenarios
+    )
+    demand = f"the {policy.demand_quantile:g} quantile of forecast demand in every hour"
+    if policy.demand_scenarios:
+        demand = f"forecast demand at {', '.join(named)}; after losses, {demand}"
     sized = (
-        f"the {policy.demand_quantile:g} quantile of forecast demand in every hour, with "
+        f"{demand}, with "
         f"{percent(exact(policy.headroom), 0)} of each instance's vCPUs and memory in use"
     )
     scope = (

@@ -49,6 +49,7 @@ class Limits:
     """The numbers that the page's statement of limits quotes."""
 
     span: str
+    scenarios: bool
     quantile: str
     above: str
     route_factor: str
@@ -125,10 +126,13 @@ def _prices(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 def _limits(plan: Plan) -> Limits:
     policy, trips = plan.world.policy, plan.world.round_trips
+    quantiles = [scenario.quantile for scenario in policy.demand_scenarios]
+    highest = max(quantiles, default=policy.demand_quantile)
     return Limits(
         span=plural(plan.placement.bill.hours, "hour"),
-        quantile=f"{policy.demand_quantile:g}",
-        above=percent(1 - exact(policy.demand_quantile), 0),
+        scenarios=bool(policy.demand_scenarios),
+        quantile=f"{highest:g}",
+        above=percent(1 - exact(highest), 0),
         route_factor=f"{trips.factor:g}",
         measured=plural(len(trips.measured_ms), "measured pair"),
     )

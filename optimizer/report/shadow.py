@@ -8,7 +8,8 @@ from decimal import Decimal
 from models.placement import SHADOW_UNITS, Bill, ShadowTerm
 from models.plan import Plan
 from models.world import World
-from optimizer.report.wording import NBSP, SHADOW_WORDS, per_month, usd
+from optimizer.output.summary import cvar_usd
+from optimizer.report.wording import NBSP, SHADOW_WORDS, exact, per_month, percent, usd
 
 MOST_PLACES = 12
 
@@ -36,10 +37,30 @@ class EmissionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ScenarioRow:
+    """One demand scenario, a month: what is paid, what goes unmet, what counts in all, USD.
+
+    ``width`` is percent of the dearest.
+    """
+
+    label: str
+    probability: str
+    paid: str
+    unmet: str
+    counted: str
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
 class Shadow:
-    """``rows`` is empty when nothing counts beside the bill."""
+    """``rows`` is empty when nothing counts beside the bill, ``scenarios`` when demand is certain.
+
+    ``tail`` says in words what the dearest scenarios come to, if that weighs in the decision.
+    """
 
     rows: tuple[ShadowRow, ...]
+    scenarios: tuple[ScenarioRow, ...]
+    tail: str
     emissions: tuple[EmissionRow, ...]
     emissions_left_out: int
 
@@ -53,7 +74,41 @@ def shadow(plan: Plan) -> Shadow:
         if any(line.term is term for line in (*today.shadow, *bill.shadow))
     )
     emissions = _emissions(plan)
-    return Shadow(rows, emissions[:MOST_PLACES], max(0, len(emissions) - MOST_PLACES))
+    return Shadow(
+        rows,
+        _scenarios(plan),
+        _tail(plan),
+        emissions[:MOST_PLACES],
+        max(0, len(emissions) - MOST_PLACES),
+    )
+
+
+def _scenarios(plan: Plan) -> tuple[ScenarioRow, ...]:
+    hours = plan.placement.hours
+    dearest = max((one.counted_usd for one in plan.placement.scenarios), default=Decimal(0))
+    return tuple(
+        ScenarioRow(
+            label=f"{one.quantile:g} quantile",
+            probability=percent(exact(one.probability)),
+            paid=usd(per_month(one.bill.total_usd, hours)),
+            unmet=_whole(per_month(one.bill.shadow_of(ShadowTerm.UNMET_DEMAND)[0], hours)),
+            counted=usd(per_month(one.counted_usd, hours)),
+            width=round(float(one.counted_usd / dearest * 100), 2) if dearest else 0.0,
+        )
+        for one in plan.placement.scenarios
+    )
+
+
+def _tail(plan: Plan) -> str:
+    risk, tail = plan.world.policy.cvar, cvar_usd(plan)
+    if risk is None or tail is None:
+        return ""
+    month = usd(per_month(exact(tail), plan.placement.hours))
+    return (
+        f"The dearest {percent(1 - exact(risk.level))} of what may come counts {month} USD a month "
+        f"on average (conditional value at risk). It is {percent(exact(risk.weight))} of the "
+        "decision; the expected bill is the rest."
+    )
 
 
 def shadow_words(plan: Plan) -> tuple[str, ...]:
@@ -108,4 +163,4 @@ def _emissions(plan: Plan) -> tuple[EmissionRow, ...]:
 
 def _whole(quantity: Decimal) -> str:
     """Three digits below 100, whole above."""
-    return f"{quantity:,.0f}" if quantity >= 100 else f"{quantity:.3g}"
+    return f"{quantity:,.0f}" if quantity >= 100 else f"{float(quantity):.3g}"

@@ -23,7 +23,7 @@ from optimizer.output.writing import OURS
 from optimizer.plan import make_plan
 
 NOT_OF_PLANS = {"comparison.csv", "comparison.html", "comparison.json"}
-ONLY_WHERE_SOMETHING_COUNTS = {"shadow.csv", "spot_risk.csv"}
+ONLY_WHERE_SOMETHING_COUNTS = {"scenarios.csv", "shadow.csv", "spot_risk.csv"}
 PLAN_FILES = OURS - NOT_OF_PLANS - ONLY_WHERE_SOMETHING_COUNTS
 Trimtab = Callable[..., Any]
 

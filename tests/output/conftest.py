@@ -26,15 +26,17 @@ from models.placement import (
     Certificate,
     Placement,
     Proof,
+    ScenarioBill,
     ShadowLine,
     ShadowTerm,
     Term,
 )
 from models.places import Cloud, Coordinates, PlaceFilter, Region
 from models.plan import BrokenRule, Plan, Today
+from models.risk import CvarPolicy
 from models.rules import AllowedPlacesRule, BudgetRule
 from models.services import Origin, Replica, Service
-from models.world import Policy, World
+from models.world import DemandScenario, Policy, World
 
 STARTS = datetime(2026, 3, 1, tzinfo=UTC)
 HOURS = 3
@@ -200,6 +202,34 @@ def clean() -> Plan:
     today = replace(plan.today, bill=replace(plan.today.bill, shadow=(before,)))
     placement = replace(plan.placement, bill=bill)
     return replace(plan, world=world, placement=placement, today=today)
+
+
+@pytest.fixture
+def uncertain() -> Plan:
+    """The same plan under two demand scenarios, the dearer of which leaves requests unmet."""
+    plan = make_plan("web")
+    scenarios = (DemandScenario(0.5, 0.75), DemandScenario(0.99, 0.25))
+    policy = replace(
+        plan.world.policy,
+        demand_scenarios=scenarios,
+        unmet_at_most=0.1,
+        unmet_usd_per_million_requests=50.0,
+        cvar=CvarPolicy(0.9, 0.5),
+    )
+    line = ShadowLine(ShadowTerm.UNMET_DEMAND, "aws", "aws/eu-central-1", "web", Decimal(4000),
+                      Decimal("0.2"))  # fmt: skip
+    usual = plan.placement.bill
+    expected = replace(line, quantity=Decimal(1000), usd=Decimal("0.05"))
+    bills = (usual, replace(usual, shadow=(line,)))
+    placement = replace(
+        plan.placement,
+        bill=replace(usual, shadow=(expected,)),
+        scenarios=tuple(
+            ScenarioBill(f"q{s.quantile:g}", s.quantile, s.probability, bill)
+            for s, bill in zip(scenarios, bills, strict=True)
+        ),
+    )
+    return replace(plan, world=replace(plan.world, policy=policy), placement=placement)
 
 
 @pytest.fixture

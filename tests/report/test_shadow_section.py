@@ -9,8 +9,10 @@ from decimal import Decimal
 
 import pytest
 
-from models.placement import ShadowLine, ShadowTerm
+from models.placement import ScenarioBill, ShadowLine, ShadowTerm
 from models.plan import Plan
+from models.risk import CvarPolicy
+from models.world import DemandScenario
 from optimizer.report.page import render_comparison, render_plan
 
 
@@ -57,3 +59,37 @@ def test_what_ifs_say_what_counts_beside_their_bills(plan: Plan, clean: Plan) ->
     said = words(render_comparison(plan, [("priced", clean)]))
     assert f"Beside the bill: carbon, {month:,.0f} kg CO2e a month at 100 USD per tonne" in said
     assert said.count("Beside the bill") == 1
+
+
+def test_scenarios_of_demand_are_listed_with_their_tail(plan: Plan) -> None:
+    scenarios = (DemandScenario(0.5, 0.75), DemandScenario(0.99, 0.25))
+    policy = replace(
+        plan.world.policy,
+        demand_scenarios=scenarios,
+        unmet_at_most=0.1,
+        unmet_usd_per_million_requests=50.0,
+        cvar=CvarPolicy(0.9, 0.5),
+    )
+    usual = plan.placement.bill
+    line = ShadowLine(ShadowTerm.UNMET_DEMAND, "aws", "aws/us-east-1", "cart",
+                      Decimal(4_000_000), Decimal(200))  # fmt: skip
+    placement = replace(
+        plan.placement,
+        scenarios=(
+            ScenarioBill("q0.5", 0.5, 0.75, usual),
+            ScenarioBill("q0.99", 0.99, 0.25, replace(usual, shadow=(line,))),
+        ),
+    )
+    said = words(
+        render_plan(replace(plan, world=replace(plan.world, policy=policy), placement=placement))
+    )
+    paid = f"{usual.total_usd * 730 / usual.hours:,.2f}"
+    rush = f"{(usual.total_usd + 200) * 730 / usual.hours:,.2f}"
+    assert f"0.5 quantile 75.0 % {paid} 0 {paid}" in said
+    unmet = f"{4_000_000 * 730 / usual.hours:,.0f}"
+    assert f"0.99 quantile 25.0 % {paid} {unmet} {rush}" in said
+    assert f"The dearest 10.0 % of what may come counts {rush} USD a month" in said
+    assert "the 0.99 quantile with probability 25.0 %; after losses, the 0.9 quantile" in said
+    without = words(render_plan(plan))
+    assert "Scenarios of demand" not in without
+    assert "with probability" not in without
