@@ -45,8 +45,8 @@ def formulate(
 
     ``market`` and ``distances`` do not depend on rules and may be shared between formulations of
     the same services, prices and places. ``demand_rps`` and ``direct_rps`` have shape
-    [service, origin, period]: the demand that rules about losses are about, and that is sure to come
-    unless ``outlook`` has scenarios.
+    [service, origin, period]: the demand that rules about losses are about, and that is sure to
+    come unless ``outlook`` has scenarios.
     """
     outlook = outlook or Outlook.certain(demand_rps, direct_rps)
     asked = asked_for(demand_rps, outlook)

@@ -67,7 +67,7 @@ class Layout:
 
     @property
     def replicas_needed(self) -> Floats:
-        """Demand that rules about losses are about in replicas, fractional, [service, origin, period]."""
+        """What rules about losses are about, in replicas, [service, origin, period]."""
         needed: Floats = self.demand_rps / self._rate[:, None, None]
         return needed
 
@@ -76,6 +76,11 @@ class Layout:
         """Demand in replicas, fractional, [scenario, service, origin, period]."""
         needed: Floats = self.outlook.scenario_rps / self._rate[:, None, None]
         return needed
+
+    def meets_planned(self, service: int) -> bool:
+        """Whether the rows about demand alone make capacity meet ``demand_rps``."""
+        met = self.outlook.scenario_rps[:, service] >= self.demand_rps[service]
+        return bool(self.unmet.at_most[service] == 0 and met.all(axis=(1, 2)).any())
 
     @cached_property
     def asked(self) -> Bools:

@@ -26,7 +26,7 @@ from models.interruptions import chance_of_outage, per_month_of, pools_at_once
 from models.offerings import MONTHLY_INTERRUPTION
 from models.rules import SpotRiskRule
 from models.world import World
-from optimizer.formulate.layout import Layout, runs
+from optimizer.formulate.layout import Layout, Triplets, runs
 from optimizer.formulate.market import Options, family_codes
 from optimizer.formulate.spread import OriginSet, sets_under, whole_replicas
 from optimizer.problem import Draft, Floats, Ints
@@ -94,13 +94,12 @@ def _pools(rule: SpotRiskRule, s: int, offered: Options, world: World) -> PoolsA
 def spot_risk_within(draft: Draft, layout: Layout, at_risk: tuple[PoolsAtRisk, ...]) -> None:
     """Σ_{r ∈ reach(G)} k[s,r,b] - Γ·θ[b] - Σ_f π[f,b] ≥ ⌈share · Σ_{g∈G} D[s,g,t]/q_s⌉, with
     θ[b] + π[f,b] ≥ Σ_{o∈f} k_o n[s,o,b] for the pools f in reach(G), and sets G of origins as in
-    ``spread_survives``. Nothing is written where Γ is 0: no loss is likely enough to count.
+    ``spread_survives``. Where Γ is 0, as no loss is likely enough to count, and where G cannot be
+    served by spot, nothing is written unless other rows leave some of this demand unmet.
     """
-    if not any(pools.at_once for pools in at_risk):
-        return
     codes = _codes(layout.options, layout.world)
     for pools in at_risk:
-        if pools.at_once:
+        if pools.at_once or not layout.meets_planned(pools.service):
             for origins in sets_under(pools.rule, layout, pools.service):
                 _one_set(draft, layout, pools, codes, origins)
 
@@ -111,7 +110,9 @@ def _one_set(
     s, rule = pools.service, pools.rule
     options = layout.options_of(s, origins.regions)
     options = options[layout.options.spot[options]]
-    if not len(options):
+    if not len(options) or not pools.at_once:
+        if not layout.meets_planned(s):
+            _what_is_left(draft, layout, pools, origins, [])
         return
     here, row_of = np.unique(np.searchsorted(pools.code, codes[options]), return_inverse=True)
     blocks = np.arange(int(layout.count_blocks[s]))
@@ -142,17 +143,26 @@ def _one_set(
         lower=0.0,
         rule=rule,
     )
+    lost = [
+        (blocks, theta, np.full(len(blocks), -float(pools.at_once))),
+        (block, pi, np.full(len(rows), -1.0)),
+    ]
+    _what_is_left(draft, layout, pools, origins, lost)
+
+
+def _what_is_left(
+    draft: Draft, layout: Layout, pools: PoolsAtRisk, origins: OriginSet, lost: list[Triplets]
+) -> None:
+    s, rule = pools.service, pools.rule
+    blocks = np.arange(int(layout.count_blocks[s]))
+    members = "+".join(layout.origin_names[g] for g in origins.origins)
     needed = layout.replicas_needed[s, origins.origins].sum(axis=0)
     draft.add_rows(
         "spot_risk_within",
         "replicas",
-        total,
-        (*who, layout.period_names),
-        [
-            layout.replica_terms(s, origins.regions),
-            (blocks, theta, np.full(len(blocks), -float(pools.at_once))),
-            (block, pi, np.full(len(rows), -1.0)),
-        ],
+        (blocks * 0, blocks * 0 + s, blocks * 0, blocks),
+        ([rule.name], layout.service_names, [members], layout.period_names),
+        [layout.replica_terms(s, origins.regions), *lost],
         lower=whole_replicas(rule.share * layout.peak_per_block(s, needed)),
         rule=rule,
     )

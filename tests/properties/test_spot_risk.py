@@ -51,7 +51,7 @@ def diversified(chance_at_most: float, per_month: float, share: float = 1.0) -> 
     formulation = question.formulate()
     answer = OrToolsBackend().solve(formulation.problem, gap=1e-3, time_limit_s=20.0)
     assert isinstance(answer, Solved)
-    return read_placement(formulation, answer, question.direct_rps, "ortools", 0.0)
+    return read_placement(formulation, answer, "ortools", 0.0)
 
 
 def capacities(placement: Placement) -> tuple[float, np.ndarray]:
