@@ -102,21 +102,24 @@ class DaskCluster:
     def _result(self, future: Future) -> Any:
         """What became of a piece; its own error, or one that says that nobody works on it."""
         deserted = False
-        while True:
+        while not future.done():
             try:
-                return future.result(timeout=PATIENCE_S)
+                future.exception(timeout=PATIENCE_S)  # waits, and fetches nothing
             except TimeoutError:
-                if future.done():
-                    raise  # by the work itself
-            except KilledWorker as error:
-                raise self._lost(_first_line(error)) from error
-            try:
-                left = bool(self._client.nthreads())
-            except OSError as error:
-                raise self._lost("does not answer any more") from error
-            if not left and deserted:
-                raise self._lost("has no workers left")
-            deserted = not left
+                left = self._has_workers()
+                if not left and deserted:
+                    raise self._lost("has no workers left") from None
+                deserted = not left
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise self._lost(_first_line(error)) from error
+
+    def _has_workers(self) -> bool:
+        try:
+            return bool(self._client.nthreads())
+        except OSError as error:
+            raise self._lost("does not answer any more") from error
 
     def _check_workers(self) -> None:
         found = self._client.run(version, "trimtab", on_error="return")

@@ -104,6 +104,15 @@ def test_forecasts_are_the_same_wherever_they_are_made(
             assert repr(made.choices) == repr(alone.choices)
 
 
+def test_large_results_may_take_longer_than_patience(
+    executor: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_module, "PATIENCE_S", 0.001)
+    shared = executor.share(np.ones(4_000_000))
+    for numbers in executor.map(pieces_of_work.scaled, [(shared, 2.0), (shared, 3.0)]):
+        assert numbers.size == 4_000_000
+
+
 def test_a_cluster_that_goes_away_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_module, "PATIENCE_S", 0.3)
     with (
