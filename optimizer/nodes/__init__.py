@@ -1,0 +1,1 @@
+"""Shared nodes: many services' pods on as cheap a set of nodes as can be proven."""
