@@ -80,7 +80,7 @@ def entries_of(
         rows = document.data.get(section, ())
         return _written(document.path, rows, content), document.left_out.get(section, frozenset())
     path = table_path(document.folder, content.table, document.at(section, "table"), faults)
-    return _validated(path, model, faults) if path else ([], frozenset())
+    return validated_rows(path, model, faults) if path else ([], frozenset())
 
 
 def origin_names(document: WorldDocument) -> frozenset[str]:
@@ -89,9 +89,10 @@ def origin_names(document: WorldDocument) -> frozenset[str]:
     return frozenset(written.entry.name for written in entries) | left_out
 
 
-def _validated(
+def validated_rows(
     path: Path, model: type[E_], faults: Faults
 ) -> tuple[list[Written[E_]], frozenset[str]]:
+    """The valid rows of a table, and the names of those that are not; faults of both are added."""
     rows = list(_rows(path, _columns(model), faults))
     adapter: TypeAdapter[list[E_]] = TypeAdapter(list[model])  # type: ignore[valid-type]
     try:

@@ -17,6 +17,7 @@ class Kind(StrEnum):
 
     WORLD = "world"
     SCENARIO = "scenario"
+    PODS = "pods"
     PLAN = "plan"
 
 
@@ -24,17 +25,20 @@ def schema(
     kind: Annotated[
         Kind,
         typer.Argument(
-            help="world and scenario files are read, plan.json is written.", show_default=False
+            help="world, scenario and pods files are read, plan.json is written.",
+            show_default=False,
         ),
     ],
 ) -> None:
     """Print the JSON Schema of a file format."""
     from optimizer.output.plan_schema import plan_schema
+    from scenarios.pods import pods_schema
     from scenarios.schema import scenario_schema, world_schema
 
     documents = {
         Kind.WORLD: world_schema,
         Kind.SCENARIO: scenario_schema,
+        Kind.PODS: pods_schema,
         Kind.PLAN: plan_schema,
     }
     say(json.dumps(documents[kind](), indent=2))

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from optimizer.cli import facts, formats, planning
+from optimizer.cli import facts, formats, packing, planning
 from optimizer.cli.exits import EXIT_CODES_IN_WORDS, ExitCode, end_of
 from optimizer.cli.interrupting import leave_at_once
 from optimizer.cli.screen import say
@@ -51,6 +51,11 @@ COMMANDS: Final = {
         planning.validate,
         "Read a world and list its faults.",
         "trimtab validate my-world.yaml",
+    ),
+    "pack": Command(
+        packing.pack,
+        "Find the cheapest nodes for pods that share them.",
+        "trimtab pack pods.csv --place aws/us-east-1 --place gcp/europe-west1",
     ),
     "prices": Command(
         facts.prices,

@@ -31,7 +31,7 @@ from optimizer.report.wording import visible
 
 def render_plan(plan: Plan) -> str:
     """The cost report of a plan: a whole HTML document, the same for the same plan."""
-    return _render(
+    return render(
         "plan.html.j2",
         head=headline(plan),
         breakdowns=breakdowns(plan),
@@ -55,10 +55,11 @@ def render_comparison(
     ``others`` are (scenario name, outcome) in the order to show; ``changes`` says in words, by
     scenario name, what each changes.
     """
-    return _render("comparison.html.j2", compared=comparison(base, others, changes or {}))
+    return render("comparison.html.j2", compared=comparison(base, others, changes or {}))
 
 
-def _render(template: str, **values: object) -> str:
+def render(template: str, **values: object) -> str:
+    """A template of this package as a whole document, with style, script and policy."""
     environment = _environment()
     style = environment.get_template("style.css.j2").render()
     script = environment.get_template("script.js.j2").render()

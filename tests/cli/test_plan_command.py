@@ -22,9 +22,10 @@ from optimizer.output.plan_schema import plan_schema
 from optimizer.output.writing import OURS
 from optimizer.plan import make_plan
 
-NOT_OF_PLANS = {"comparison.csv", "comparison.html", "comparison.json"}
+COMPARISON_FILES = {"comparison.csv", "comparison.html", "comparison.json"}
+NODES_FILES = {"nodes.csv", "nodes.html", "nodes.json"}
 ONLY_WHERE_SOMETHING_COUNTS = {"scenarios.csv", "shadow.csv", "spot_risk.csv"}
-PLAN_FILES = OURS - NOT_OF_PLANS - ONLY_WHERE_SOMETHING_COUNTS
+PLAN_FILES = OURS - COMPARISON_FILES - NODES_FILES - ONLY_WHERE_SOMETHING_COUNTS
 Trimtab = Callable[..., Any]
 
 
@@ -103,7 +104,7 @@ def test_whatifs_are_compared_and_written(trimtab: Trimtab, tiny: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert "lost" in done.out
     assert "poor: infeasible (total)" in done.out
-    assert {path.name for path in out.iterdir()} == NOT_OF_PLANS
+    assert {path.name for path in out.iterdir()} == COMPARISON_FILES
     with (out / "comparison.csv").open() as file:
         assert [row["scenario"] for row in csv.DictReader(file)] == ["base", "lost", "poor"]
 
