@@ -115,7 +115,7 @@ class Draft:
         self._row_data: list[tuple[Floats, Floats, Ints]] = []
         self._triplets: list[tuple[Ints, Ints, Floats]] = []
         self._costs: list[tuple[Ints, Floats, Ints, Ints, bool]] = []
-        self._uncertain: list[tuple[Ints, Floats]] = []
+        self._uncertain: list[tuple[Ints, Floats, Ints]] = []
         self._weights: list[tuple[Ints, Floats]] = []
         self.column_count = 0
         self.row_count = 0
@@ -174,16 +174,21 @@ class Draft:
     ) -> None:
         """As ``add_cost``, with ``usd`` [scenario, column]: what the columns cost in each."""
         usd = np.broadcast_to(usd, (len(self.probability), *columns.shape))
-        self._uncertain.append((columns, usd))
+        self._uncertain.append((columns, usd, np.broadcast_to(service, columns.shape)))
         self.add_cost(columns, self._mean(usd), service=service, region=region, paid=paid)
 
-    def uncertain_cost(self) -> Floats:
-        """[scenario, column]: what differs between scenarios, so far."""
-        cost = np.zeros((len(self.probability), self.column_count))
-        for columns, usd in self._uncertain:
-            for scenario in range(len(cost)):
-                np.add.at(cost[scenario], columns, usd[scenario])
-        return cost
+    def uncertain_cost(self) -> tuple[Ints, Ints, Floats]:
+        """Columns, services and USD [scenario, …] of what differs between scenarios, so far.
+
+        A column may stand there more than once.
+        """
+        scenarios = len(self.probability)
+        amounts = [usd.reshape(scenarios, -1) for _, usd, _ in self._uncertain]
+        return (
+            _joined([columns.ravel() for columns, _, _ in self._uncertain], np.int64),
+            _joined([service.ravel() for _, _, service in self._uncertain], np.int64),
+            np.concatenate([np.zeros((scenarios, 0)), *amounts], axis=1),
+        )
 
     def add_weight(self, columns: Ints, weight: Floats) -> None:
         """Add to the objective what is nobody's cost, such as a dislike of risk."""

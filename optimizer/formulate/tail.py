@@ -5,9 +5,11 @@ bill, and with it the CVaR, by the same amount, so that the tail is one of what 
 transfer and unmet demand. After Rockafellar and Uryasev (2000),
 
     CVaR_α[e] = min η + Σ_ω π_ω z_ω / (1 - α)
-    z_ω ≥ e_ω - η,  z_ω ≥ 0                        (tail_of_the_bill)
+    z_ω ≥ Σ_s e[s,ω] - η,  z_ω ≥ 0                 (tail_of_the_bill)
+    e[s,ω] ≥ what service s spends in scenario ω   (scenario_is_spent)
 
-η is the value at risk; it is not negative because no e_ω is.
+η is the value at risk; it is not negative because no e is. A column per service and scenario keeps
+the rows short: one long row per scenario takes solvers twice as long.
 """
 
 from __future__ import annotations
@@ -24,12 +26,26 @@ def tail_of_the_bill(draft: Draft, layout: Layout) -> None:
     probability = layout.outlook.probability
     if cvar is None or cvar.weight == 0 or len(probability) == 1:
         return
+    columns, service, usd = draft.uncertain_cost()
     names = layout.world.policy.scenario_names
-    differs = draft.uncertain_cost()
     scenario = np.arange(len(probability))
-    (at_risk,) = draft.add_columns("value_at_risk", "USD", (np.zeros(1, np.int64),), (["bill"],))
+    at_risk = draft.add_columns("value_at_risk", "USD", (scenario[:1],), (["bill"],))
     beyond = draft.add_columns("beyond", "USD", (scenario,), (names,))
-    rows, columns = np.nonzero(differs)
+    spenders, spender = np.unique(service, return_inverse=True)
+    owner, of = np.repeat(spenders, len(names)), np.tile(scenario, len(spenders))
+    spent = draft.add_columns("spent", "USD", (owner, of), (layout.service_names, names))
+    rows = np.arange(len(spent))
+    draft.add_rows(
+        "scenario_is_spent",
+        "USD",
+        (owner, of),
+        (layout.service_names, names),
+        [
+            (rows, spent, np.ones(len(rows))),
+            *((spender * len(names) + w, columns, -usd[w]) for w in scenario.tolist()),
+        ],
+        lower=0.0,
+    )
     draft.add_rows(
         "tail_of_the_bill",
         "USD",
@@ -37,13 +53,11 @@ def tail_of_the_bill(draft: Draft, layout: Layout) -> None:
         (names,),
         [
             (scenario, beyond, np.ones(len(scenario))),
-            (scenario, scenario * 0 + at_risk, np.ones(len(scenario))),
-            (rows, columns, -differs[rows, columns]),
+            (scenario, np.repeat(at_risk, len(scenario)), np.ones(len(scenario))),
+            (of, spent, np.full(len(spent), -1.0)),
         ],
         lower=0.0,
     )
-    mean = probability @ differs
-    moved = np.flatnonzero(mean)
-    draft.add_weight(moved, -cvar.weight * mean[moved])
-    draft.add_weight(np.array([at_risk]), np.array([cvar.weight]))
+    draft.add_weight(columns, -cvar.weight * (probability @ usd))
+    draft.add_weight(at_risk, np.array([cvar.weight]))
     draft.add_weight(beyond, cvar.weight * probability / (1.0 - cvar.level))

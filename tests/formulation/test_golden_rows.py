@@ -279,6 +279,7 @@ WORLDS: dict[str, Callable[[], Asked]] = {
     "calls_balance_1": calls,
     "spend_within_budget": budget,
     "unmet_within": uncertain,
+    "scenario_is_spent": uncertain,
     "tail_of_the_bill": uncertain,
 }
 
