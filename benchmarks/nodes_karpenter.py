@@ -105,15 +105,16 @@ def _onto_one_type(instance: Any) -> int:
 
 def _measured(instance: Any, units: int) -> Iterator[Metric]:
     from optimizer.nodes.autoscaler import first_fit
+    from optimizer.nodes.deadline import Deadline
     from optimizer.nodes.pack import pack
 
     began = perf_counter()
     plain = first_fit(instance, fewest_first=False)
     karpenter = first_fit(instance, fewest_first=True)
-    pack(instance, gap=1.0, time_limit_s=1.0)
+    pack(instance, gap=1.0, deadline=Deadline.after(1))
     compiling = perf_counter() - began
     began, began_cpu = perf_counter(), process_time()
-    packed = pack(instance, gap=GAP, time_limit_s=LIMIT_S)
+    packed = pack(instance, gap=GAP, deadline=Deadline.after(LIMIT_S))
     seconds, cpu = perf_counter() - began, process_time() - began_cpu
     if not (packed.packing.held == instance.demand).all():
         raise RuntimeError("pods are missing, or packed twice")

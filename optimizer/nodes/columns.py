@@ -17,10 +17,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, gcd
-from time import perf_counter
 
 import numpy as np
 
+from optimizer.nodes.deadline import Deadline
 from optimizer.nodes.instance import Instance
 from optimizer.nodes.knapsack import Floats, Ints
 from optimizer.nodes.pricing import complementary, priced
@@ -115,7 +115,7 @@ class Columns:
         demand: Ints,
         *,
         enough: int,
-        deadline: float,
+        deadline: Deadline,
         budget: int = 3_000,
         rounds: int = 10_000,
         gap: float = 0.0,
@@ -147,7 +147,7 @@ class Columns:
                 if added or not smoothed:
                     break
                 weight = 0.0 if weight < 0.3 else weight / 2
-            if bound >= enough or perf_counter() > deadline:
+            if bound >= enough or deadline.passed:
                 break
             if not added:
                 if budget >= 2_000_000 or turn + 1 == rounds:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from time import perf_counter
 
 import numpy as np
 
 from optimizer.nodes.columns import Columns
+from optimizer.nodes.deadline import Deadline
 from optimizer.nodes.greedy import MEASURES, filled_one_by_one
 from optimizer.nodes.instance import Instance, Packing, joined
 from optimizer.nodes.knapsack import Floats, Ints
@@ -49,7 +49,7 @@ class Diver:
     greedy: Greedy
     chance: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 
-    def dive(self, below: int, deadline: float, share: float, *, stray: bool) -> Packing | None:
+    def dive(self, below: int, deadline: Deadline, share: float, *, stray: bool) -> Packing | None:
         """A packing that costs less than ``below``, or None.
 
         Of what is fractional the largest is rounded up, and with it all disjoint ones above
@@ -63,7 +63,7 @@ class Diver:
             rest = self.greedy.best(demand)
             if spent + rest.cost(instance) < below:
                 below, best = spent + rest.cost(instance), joined([*fixed, rest])
-            if perf_counter() > deadline:
+            if deadline.passed:
                 return best
             relaxed = self.columns.relax(
                 demand, enough=below - spent, deadline=deadline, rounds=_ROUNDS, budget=_BUDGET

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Final
 
 import numpy as np
 
 from optimizer.nodes.columns import Columns
+from optimizer.nodes.deadline import Deadline
 from optimizer.nodes.dive import Diver, Greedy
 from optimizer.nodes.greedy import MEASURES, filled_by_search
 from optimizer.nodes.instance import Instance, Packing
@@ -23,6 +23,7 @@ _SEARCH: Final = 3_000
 _MIP_AFTER: Final = (1, 6, 20)  # dives
 _MIP_COLUMNS: Final = 4_000
 _MIP_S: Final = 4.0
+_MIP_SHARE: Final = 0.4
 _PATIENCE: Final = 100
 _SHARES: Final = (0.5, 0.0, 0.3)
 
@@ -44,7 +45,7 @@ def pack(
     instance: Instance,
     *,
     gap: float,
-    time_limit_s: float,
+    deadline: Deadline,
     seed: int = 1,
     target: int = 0,
     patience: int = _PATIENCE,
@@ -56,7 +57,6 @@ def pack(
     what is within ``gap`` of it is good enough, too. After ``patience`` dives in a row that found
     nothing cheaper it gives up.
     """
-    deadline = perf_counter() + time_limit_s
     kept = instance.undominated()
     reduced = instance.only(kept)
     chance = np.random.default_rng(seed)
@@ -82,13 +82,13 @@ def pack(
     relaxed = columns.relax(
         reduced.demand,
         enough=best.cost(reduced),
-        deadline=deadline - (1 - _RELAXING) * time_limit_s,
+        deadline=deadline.within(_RELAXING),
         gap=gap / 10,
     )
     bound = max(bound, relaxed.bound)
     diver = Diver(columns, Greedy(reduced, columns.preferred), chance)
     dives = idle = 0
-    while not good_enough() and perf_counter() < deadline and idle < patience:
+    while not good_enough() and not deadline.passed and idle < patience:
         watch.note(f"{packed().gap:.2%} above the bound")
         found = diver.dive(
             best.cost(reduced), deadline, _SHARES[dives % len(_SHARES)], stray=dives > 0
@@ -96,7 +96,7 @@ def pack(
         dives += 1
         idle += 1
         if found is None and dives in _MIP_AFTER and len(columns) <= _MIP_COLUMNS:
-            found = _recombined(columns, 0.4 * (deadline - perf_counter()))
+            found = _recombined(columns, _MIP_SHARE * deadline.left_s)
         if found is not None:
             found = found.right_sized(reduced)
             if found.cost(reduced) < best.cost(reduced):
@@ -104,13 +104,12 @@ def pack(
     return packed()
 
 
-def prove(instance: Instance, *, gap: float, time_limit_s: float) -> int:
+def prove(instance: Instance, *, gap: float, deadline: Deadline) -> int:
     """A cost that no nodes undercut, within ``gap`` of what fractional nodes would cost."""
     reduced = instance.only(instance.undominated())
     best = min(_starts(reduced, np.random.default_rng(1)), key=lambda made: made.cost(reduced))
     columns = Columns(reduced)
     columns.add(zip(best.types.tolist(), best.pods, strict=True))
-    deadline = perf_counter() + time_limit_s
     cost = best.cost(reduced)
     relaxed = columns.relax(reduced.demand, enough=cost, deadline=deadline, gap=gap)
     return max(relaxed.bound, volume_bound(reduced))

@@ -14,6 +14,7 @@ from models.offerings import PriceBook, Purchase
 from models.places import Region
 from optimizer.nodes.autoscaler import first_fit
 from optimizer.nodes.build import MONEY_PER_USD, Packable, packable
+from optimizer.nodes.deadline import Deadline
 from optimizer.nodes.pack import Packed, pack, prove
 from optimizer.solve.answers import proof_of
 from optimizer.watch import SILENT, Watch
@@ -40,19 +41,19 @@ def share_nodes(
     that spread pods cannot raise the bound, which is that of the pods without them.
     """
     began = perf_counter()
+    deadline = Deadline.after(time_limit_s)
     offerings = node_types(book, region, purchase, burstable=burstable)
     whole = packable(pods, offerings, reserve)
     if reasons := _reasons(whole, region, purchase):
         return NoNodes(region.place, reasons)
     if any(group.spread_zones for group in pods) and region.zones > 1:
         zoned = packable(pods, offerings, reserve, region.zones)
-        bound = prove(whole.instance, gap=gap / 10, time_limit_s=_PROVING * time_limit_s)
-        left_s = max(time_limit_s - (perf_counter() - began), 0.1 * time_limit_s)
-        within = pack(zoned.instance, gap=gap, time_limit_s=left_s, target=bound, watch=watch)
+        bound = prove(whole.instance, gap=gap / 10, deadline=deadline.within(_PROVING))
+        within = pack(zoned.instance, gap=gap, deadline=deadline, target=bound, watch=watch)
         packed = Packed(within.packing, within.cost, min(bound, within.cost))
     else:
         zoned = whole
-        packed = pack(whole.instance, gap=gap, time_limit_s=time_limit_s, watch=watch)
+        packed = pack(whole.instance, gap=gap, deadline=deadline, watch=watch)
     autoscaled = first_fit(zoned.instance, fewest_first=False)
     nodes = tuple(zoned.nodes(packed.packing))
     usd = sum((node.usd_per_hour for node in nodes), Decimal(0))

@@ -7,13 +7,14 @@ import pytest
 from packing import cheapest, faults_of, random_instance
 
 from optimizer.nodes.autoscaler import first_fit
+from optimizer.nodes.deadline import Deadline
 from optimizer.nodes.instance import Instance, Packing, everything_together
 from optimizer.nodes.pack import Packed, pack, prove, without_surplus
 
 
 def packed(instance: Instance) -> Packed:
     """Ends by patience, not by time."""
-    return pack(instance, gap=0.0, time_limit_s=600.0, patience=8)
+    return pack(instance, gap=0.0, deadline=Deadline.after(600.0), patience=8)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -25,7 +26,7 @@ def test_small_packings_are_lawful_and_bounds_hold(seed: int) -> None:
     assert found.packing.cost(instance) == found.cost
     assert found.bound <= least <= found.cost
     assert found.cost <= least * 1.35  # a node more, now and then, where nodes are few
-    assert prove(instance, gap=0.0, time_limit_s=5.0) <= least
+    assert prove(instance, gap=0.0, deadline=Deadline.after(5.0)) <= least
     for fewest_first in (False, True):
         autoscaled = first_fit(instance, fewest_first=fewest_first)
         if autoscaled is not None:
@@ -60,7 +61,7 @@ def triplets(bins: int, seed: int) -> Instance:
 @pytest.mark.parametrize("seed", range(3))
 def test_bins_without_any_room_to_spare_are_found(seed: int) -> None:
     instance = triplets(20, seed)
-    found = pack(instance, gap=0.0, time_limit_s=60.0)
+    found = pack(instance, gap=0.0, deadline=Deadline.after(60.0))
     assert (found.cost, found.bound) == (20, 20)
     assert faults_of(instance, found.packing) == []
 
@@ -79,7 +80,7 @@ def test_many_pods_on_many_types_within_a_thousandth() -> None:
         most=np.tile(demand, (60, 1)),
         apart=everything_together(),
     )
-    found = pack(instance, gap=0.001, time_limit_s=60.0)
+    found = pack(instance, gap=0.001, deadline=Deadline.after(60.0))
     assert faults_of(instance, found.packing) == []
     assert found.gap <= 0.001
     autoscaled = first_fit(instance, fewest_first=True)
@@ -88,7 +89,9 @@ def test_many_pods_on_many_types_within_a_thousandth() -> None:
 
 
 def test_the_same_twice() -> None:
-    one, two = (pack(triplets(12, 9), gap=0.0, time_limit_s=60.0).packing for _ in range(2))
+    one, two = (
+        pack(triplets(12, 9), gap=0.0, deadline=Deadline.after(60.0)).packing for _ in range(2)
+    )
     assert (one.pods == two.pods).all()
 
 
