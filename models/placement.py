@@ -10,6 +10,8 @@ from typing import Final
 
 import pandas as pd
 
+from models.commitments import CommitmentUse
+
 COUNT_COLUMNS: Final[dict[str, str]] = {
     "service": "service name",
     "cloud": "aws, azure or gcp",
@@ -61,13 +63,18 @@ SPOT_RISK_COLUMNS: Final[dict[str, str]] = {
 
 
 CENT_OF_A_CENT: Final = Decimal("0.0001")
-"""Data transfer is metered in floating point; its amounts are rounded to this many USD."""
+"""Data transfer and the use of commitments are metered in floating point; their amounts are
+rounded to this many USD."""
+COMMITMENT_PURCHASE: Final = "commitment"
+"""What stands for the purchase option in the bill's lines of commitments."""
 
 
 class Term(StrEnum):
     """A part of what is paid."""
 
-    COMPUTE = "compute"
+    COMPUTE = "compute"  # at list price
+    COMMITMENTS = "commitments"  # owned and bought, used or not
+    COVERED = "covered"  # list price of what commitments pay for: never above 0
     EGRESS_INTER_REGION = "egress_inter_region"
     EGRESS_INTERNET = "egress_internet"
 
@@ -117,14 +124,19 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """One exact amount, USD over the horizon."""
+    """One exact amount, USD over the horizon.
+
+    Commitments belong to a cloud, and to nobody in particular: their lines, the only ones with a
+    ``commitment``, have neither place nor service.
+    """
 
     term: Term
     cloud: str
     place: str
     service: str
-    purchase: str  # empty for egress
+    purchase: str  # empty for egress, "commitment" for lines of commitments
     usd: Decimal
+    commitment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +181,11 @@ class Bill:
         own = [line for line in self.shadow if line.term is term]
         quantity = sum((line.quantity for line in own), Decimal(0))
         return quantity, sum((line.usd for line in own), Decimal(0))
+
+    def of_commitment(self, name: str, term: Term) -> Decimal:
+        """What the lines of one commitment and term come to."""
+        lines = (line for line in self.lines if line.commitment == name and line.term is term)
+        return sum((line.usd for line in lines), Decimal(0))
 
     def by(self, field: str) -> dict[str, Decimal]:
         """Totals per distinct value of ``field`` of the lines, dearest first."""
@@ -216,3 +233,4 @@ class Placement:
         default_factory=lambda: pd.DataFrame(columns=list(SPOT_RISK_COLUMNS))
     )
     scenarios: tuple[ScenarioBill, ...] = ()
+    commitments: tuple[CommitmentUse, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.commitments import CommitmentUse
 from models.demand import Forecast
 from models.fleet import Group
 from models.placement import Bill, Placement
@@ -26,15 +27,17 @@ class BrokenRule:
 class Today:
     """What the current fleet costs over the plan's horizon if it simply stays as it is.
 
-    Compute is exact at list price. Egress assumes that users reach the nearest place that runs
-    the service, and callers the nearest callee. ``unpriced`` groups have no price in the book and
-    cost more than is shown. ``capacity_rps`` has shape [service].
+    Compute is exact at list price, and owned commitments cover of it what they can. Egress assumes
+    that users reach the nearest place that runs the service, and callers the nearest callee.
+    ``unpriced`` groups have no price in the book and cost more than is shown. ``capacity_rps`` has
+    shape [service].
     """
 
     bill: Bill
     capacity_rps: NDArray[np.float64]
     unpriced: tuple[Group, ...]
     broken: tuple[BrokenRule, ...]
+    commitments: tuple[CommitmentUse, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

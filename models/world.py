@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
+from models.commitments import Commitment
 from models.demand import History
 from models.egress import EgressPrices
 from models.errors import Location
@@ -105,6 +106,8 @@ class World:
     round_trips: RoundTrips
     demand_factors: tuple[DemandFactor, ...] = ()
     """What a what-if does to forecast demand, applied in order after the forecast."""
+    commitments: tuple[Commitment, ...] = ()
+    """Discount contracts that are owned, or on offer."""
 
     @property
     def counts_besides(self) -> str:

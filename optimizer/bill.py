@@ -10,6 +10,7 @@ import pandas as pd
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.placement import CENT_OF_A_CENT, Bill, BillLine, ScenarioBill, Term
 from models.world import World
+from optimizer.coverage import commitment_lines, uses_of
 from optimizer.emissions import carbon_of_counts
 from optimizer.formulate.assemble import Formulation
 from optimizer.formulate.egress import End, price_levels
@@ -35,6 +36,7 @@ def make_bill(
     _between_services(formulation, values, weights, internet, between)
     lines = [
         *compute_lines(counts),
+        *commitment_lines(uses_of(formulation, values)),
         *_egress_lines(layout.world, between, Term.EGRESS_INTER_REGION),
         *_egress_lines(layout.world, internet, Term.EGRESS_INTERNET),
     ]

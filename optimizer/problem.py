@@ -127,13 +127,20 @@ class Draft:
         keys: tuple[Ints, ...],
         labels: tuple[Sequence[str], ...],
         *,
-        upper: float = np.inf,
+        lower: Floats | float = 0.0,
+        upper: Floats | float = np.inf,
         integer: bool = False,
     ) -> Ints:
-        """Add non-negative columns, cost 0; returns their indices."""
+        """Add columns, cost 0; returns their indices."""
         size = len(keys[0])
         self._columns.append(Family(name, unit, self.column_count, keys, labels))
-        self._column_data.append((np.zeros(size), np.full(size, upper), np.full(size, integer)))
+        self._column_data.append(
+            (
+                np.broadcast_to(np.asarray(lower, np.float64), size).copy(),
+                np.broadcast_to(np.asarray(upper, np.float64), size).copy(),
+                np.full(size, integer),
+            )
+        )
         indices = np.arange(self.column_count, self.column_count + size)
         self.column_count += size
         return indices
@@ -149,8 +156,10 @@ class Draft:
     ) -> None:
         """Add to the cost of columns, and say whose money it is: a service's, in a region.
 
-        A column may be named more than once; everything broadcasts against ``columns``. What is
-        not ``paid`` counts in the decision, but is no money that anybody spends.
+        What is nobody's in particular has as its service the number of services, and what belongs
+        to a cloud as a whole has as its region the number of regions plus the cloud's position in
+        ``Cloud``. A column may be named more than once; everything broadcasts against ``columns``.
+        What is not ``paid`` counts in the decision, but is no money that anybody spends.
         """
         shape = columns.shape
         self._costs.append(
@@ -208,7 +217,11 @@ class Draft:
         *,
         paid_only: bool = False,
     ) -> Floats:
-        """Expected cost per column so far, of some services and regions (masks) only if given."""
+        """Expected cost per column so far, of some services and regions only if given.
+
+        Both are masks over everything that ``add_cost`` may name: services and nobody, regions
+        and clouds.
+        """
         cost = np.zeros(self.column_count)
         for columns, usd, service, region, paid in self._costs:
             if paid_only and not paid:

@@ -13,10 +13,12 @@ from models.placement import (
     Placement,
 )
 from optimizer.bill import bills_of_scenarios, make_bill
+from optimizer.coverage import uses_of
 from optimizer.formulate.assemble import Formulation
 from optimizer.problem import Floats, Problem
 from optimizer.solve.answers import Solved
 from optimizer.spot_risk import spot_risk_table
+from optimizer.trim import trimmed
 
 NO_SLACK = 1e-6
 """Slack, relative to the row's right-hand side, below which a row is called binding."""
@@ -29,6 +31,7 @@ def read_placement(
 ) -> Placement:
     """The placement that ``answer`` means, with its exact bill and its certificate."""
     problem, layout = formulation.problem, formulation.layout
+    answer = trimmed(formulation, answer)
     counts = _counts(formulation, answer.values)
     return Placement(
         starts=layout.world.starts,
@@ -54,6 +57,7 @@ def read_placement(
         exclusions=formulation.exclusions.table(),
         spot_risk=spot_risk_table(formulation.at_risk, layout, counts),
         scenarios=bills_of_scenarios(formulation, answer.values, counts),
+        commitments=uses_of(formulation, answer.values),
     )
 
 

@@ -1,7 +1,7 @@
 """What the current fleet costs if it simply stays, and which rules it does not keep.
 
-Nothing here is shared with the formulation: the two sides of "before and after" are computed
-apart.
+Nothing here is shared with the formulation but what commitments cover: the two sides of "before
+and after" are computed apart.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from decimal import Decimal
 
 import numpy as np
 
+from models.commitments import CommitmentUse
 from models.demand import Outlook
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.placement import CENT_OF_A_CENT, Bill, BillLine, ShadowLine, Term
 from models.plan import BrokenRule, Today
 from models.world import World
+from optimizer.coverage import commitment_lines, uses_at_best
 from optimizer.emissions import carbon_lines
+from optimizer.formulate.commitments import find_cover
 from optimizer.problem import Floats, Ints
 from optimizer.todays_fleet import TodaysFleet
 from optimizer.todays_rules import Inspection
@@ -34,19 +37,22 @@ def look_at_today(
     """
     fleet = TodaysFleet(world)
     outlook = outlook or Outlook.certain(demand_rps, direct_rps)
+    hours = demand_rps.shape[2]
+    uses = _uses_of_commitments(fleet, hours)
     bill = Bill(
-        demand_rps.shape[2],
+        hours,
         (
-            *_compute_lines(fleet, demand_rps.shape[2]),
+            *_compute_lines(fleet, hours),
+            *commitment_lines(uses),
             *_egress_lines(fleet, outlook.expected_rps, outlook.expected_direct_rps),
         ),
-        _carbon_lines(fleet, demand_rps.shape[2]),
+        _carbon_lines(fleet, hours),
     )
     look = Inspection(fleet, demand_rps, bill)
     broken = tuple(
         BrokenRule(rule, how) for rule in world.rules if (how := look.at(rule)) is not None
     )
-    return Today(bill, fleet.capacity_rps(), fleet.unpriced, broken)
+    return Today(bill, fleet.capacity_rps(), fleet.unpriced, broken, uses)
 
 
 def _compute_lines(fleet: TodaysFleet, hours: int) -> Iterator[BillLine]:
@@ -55,6 +61,19 @@ def _compute_lines(fleet: TodaysFleet, hours: int) -> Iterator[BillLine]:
         usd = Decimal(repr(float(price))) * group.count * hours
         cloud = group.place.split("/", 1)[0]
         yield BillLine(Term.COMPUTE, cloud, group.place, group.service, group.purchase.value, usd)
+
+
+def _uses_of_commitments(fleet: TodaysFleet, hours: int) -> tuple[CommitmentUse, ...]:
+    """What the owned commitments cover of what runs, at best."""
+    if not fleet.world.commitments:
+        return ()
+    cover = find_cover(fleet.world)
+    usage_class = cover.commitment_class[fleet.book_row]
+    usd = fleet.offered["price_usd_per_hour"].to_numpy(np.float64) * fleet.count
+    covered = usage_class >= 0
+    at_list = np.zeros(cover.level_per_usd.shape[1])
+    np.add.at(at_list, usage_class[covered], usd[covered])
+    return uses_at_best(fleet.world, cover, np.tile(at_list[:, None], hours))
 
 
 def _carbon_lines(fleet: TodaysFleet, hours: int) -> tuple[ShadowLine, ...]:

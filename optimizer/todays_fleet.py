@@ -21,8 +21,8 @@ SERVICES_AT_ONCE = 1000
 class TodaysFleet:
     """The groups of the current fleet with their prices and sizes.
 
-    ``groups`` are those with a known price; ``offered``, ``service``, ``region`` and ``replicas``
-    stand beside them. The other groups are ``unpriced``.
+    ``groups`` are those with a known price; ``book_row``, ``offered``, ``service``, ``region`` and
+    ``replicas`` stand beside them. The other groups are ``unpriced``.
     """
 
     def __init__(self, world: World) -> None:
@@ -41,7 +41,8 @@ class TodaysFleet:
         known = ~np.isnan(row)
         self.groups = tuple(g for g, k in zip(world.fleet.groups, known, strict=True) if k)
         self.unpriced = tuple(g for g, k in zip(world.fleet.groups, known, strict=True) if not k)
-        self.offered = book.iloc[row[known].astype(np.int64)]
+        self.book_row = row[known].astype(np.int64)
+        self.offered = book.iloc[self.book_row]
         index = world.service_index
         region = {region.place: r for r, region in enumerate(world.regions)}
         self.service = np.array([index[g.service] for g in self.groups], np.int64)

@@ -269,11 +269,11 @@ class Inspection:
 
     @cached_property
     def _spent(self) -> Mapping[tuple[str, str], Decimal]:
-        """USD by team and cloud."""
+        """USD by team and cloud; commitments are of no team."""
         teams = {service.name: service.team for service in self.fleet.world.services}
         spent: dict[tuple[str, str], Decimal] = {}
         for line in self.bill.lines:
-            key = (teams[line.service], line.cloud)
+            key = (teams.get(line.service, ""), line.cloud)
             spent[key] = spent.get(key, Decimal(0)) + line.usd
         return spent
 

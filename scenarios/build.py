@@ -14,6 +14,7 @@ from models.places import Region
 from models.services import Dependency, Workflow
 from models.world import Catalogue, World
 from scenarios.calls import check_reach, dependencies_of, workflows_of
+from scenarios.commitments import commitments_of
 from scenarios.documents import WorldDocument
 from scenarios.entries import (
     DependencyEntry,
@@ -73,13 +74,18 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     table = _history(document, known, faults)
     if table is not None and calls_are_clear and not spoiled:
         check_reach(services, dependencies, workflows, series_of(table), faults)
-    if faults.found or table is None:
+    starts = None if table is None else (table["ts"].max() + pd.Timedelta(hours=1)).to_pydatetime()
+    commitment_entries, _ = entries_of(document, "commitments", Entry, faults)
+    commitments = commitments_of(
+        commitment_entries, (), catalogue.book.offerings, regions.values(), starts, known, faults
+    )
+    if faults.found or table is None or starts is None:
         raise faults.refusal()
     return World(
         name=top.entry.world,
         description=top.entry.description,
         at=top.at(),
-        starts=(table["ts"].max() + pd.Timedelta(hours=1)).to_pydatetime(),
+        starts=starts,
         services=services,
         origins=origins,
         dependencies=dependencies,
@@ -92,6 +98,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
         book=book,
         egress=catalogue.egress,
         round_trips=round_trips,
+        commitments=commitments,
     )
 
 

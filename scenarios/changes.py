@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from models.places import CLOUD_NAMES
+from scenarios.commitment_entries import CommitmentEntry
 from scenarios.fields import (
     CloudName,
     Entry,
@@ -233,6 +234,28 @@ class DropRulesChange(Entry):
         return f"rules dropped: {', '.join(self.drop_rules)}"
 
 
+class AddCommitmentsChange(Entry):
+    """More commitments are owned, or on offer."""
+
+    add_commitments: Annotated[tuple[CommitmentEntry, ...], Field(strict=False, min_length=1)]
+    """Commitments as in world files."""
+
+    @property
+    def in_words(self) -> str:
+        return f"commitments added: {', '.join(entry.name for entry in self.add_commitments)}"
+
+
+class DropCommitmentsChange(Entry):
+    """Some commitments are neither owned nor on offer any more."""
+
+    drop_commitments: SomeNames
+    """Names of commitments of the world."""
+
+    @property
+    def in_words(self) -> str:
+        return f"commitments dropped: {', '.join(self.drop_commitments)}"
+
+
 def _listed(names: Sequence[str]) -> str:
     shown = [name.replace("on_demand", "on-demand") for name in names]
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
@@ -259,7 +282,9 @@ Change = Annotated[
     | Annotated[ScaleBudgetChange, Tag("<scale_budget>")]
     | Annotated[PriceCarbonChange, Tag("<price_carbon>")]
     | Annotated[AddRulesChange, Tag("<add_rules>")]
-    | Annotated[DropRulesChange, Tag("<drop_rules>")],
+    | Annotated[DropRulesChange, Tag("<drop_rules>")]
+    | Annotated[AddCommitmentsChange, Tag("<add_commitments>")]
+    | Annotated[DropCommitmentsChange, Tag("<drop_commitments>")],
     Discriminator(_key),
 ]
 """One change: a mapping with exactly one key."""

@@ -15,7 +15,15 @@ from scenarios.faults import Faults, shown
 from scenarios.lines import Listed, Mapped, line_at, read_yaml
 
 WORLD_FILE: Final = "world.yaml"
-_LISTS: Final = ("origins", "services", "dependencies", "workflows", "rules", "fleet")
+_LISTS: Final = (
+    "origins",
+    "services",
+    "dependencies",
+    "workflows",
+    "rules",
+    "commitments",
+    "fleet",
+)
 
 
 @dataclass(frozen=True)

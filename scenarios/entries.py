@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag
 
 from models.offerings import Architecture, Purchase
+from scenarios.commitment_entries import CommitmentEntry
 from scenarios.fields import (
     ROWS_OR_TABLE,
     Amount,
@@ -312,5 +313,7 @@ class WorldFile(Entry):
     """Business transactions with a latency objective from end to end."""
     rules: Annotated[tuple[RuleEntry, ...], Field(strict=False)] = ()
     """Constraints on the plan."""
+    commitments: Annotated[tuple[CommitmentEntry, ...], Field(strict=False)] = ()
+    """Discount contracts that are owned, or on offer."""
     fleet: FleetGroups = ()
     """What runs now: a list, or `{table: file}`."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from models.errors import NOWHERE, Fault, FaultyInput, Location
-from scenarios.fields import COUNTRY_PATTERN
+from scenarios.fields import COUNTRY_PATTERN, DATE_PATTERN
 from scenarios.lines import line_at
 from scenarios.units import MISNAMED, as_number
 
@@ -123,6 +123,8 @@ def _wrong_value(
         if context["pattern"] == COUNTRY_PATTERN:
             hint = f"did you mean {given.upper()!r}?" if len(given) == 2 else "such as DE or US"
             return f"{name} must be an ISO 3166 code of two capitals, not {said}", hint
+        if context["pattern"] == DATE_PATTERN:
+            return f"{name} must be a day, not {said}", "write year-month-day, such as 2027-03-31"
         return (
             f"{name} is blank or holds control characters: {said}",
             "use printable characters only",

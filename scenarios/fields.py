@@ -18,11 +18,13 @@ _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 NAME_PATTERN = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
 PROSE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
 COUNTRY_PATTERN = r"^[A-Z]{2}$"
+DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NAME_PATTERN)]
 Prose = Annotated[str, StringConstraints(max_length=2000, pattern=PROSE_PATTERN)]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=NAME_PATTERN)]
 Country = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
+IsoDate = Annotated[str, StringConstraints(pattern=DATE_PATTERN)]
 CloudName = Annotated[Cloud, Field(strict=False)]
 
 # Bounds far beyond any real fleet: they keep products of two fields finite and solvable.

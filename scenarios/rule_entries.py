@@ -148,7 +148,8 @@ class BudgetEntry(_RuleEntry):
     """Only the bill of this cloud: aws, azure or gcp. Default: all."""
 
 
-def _kind(value: Any) -> str | None:
+def kind_tag(value: Any) -> str | None:
+    """The alternative of a union that a mapping's ``kind`` names."""
     kind = value.get("kind") if isinstance(value, dict) else None
     return None if kind is None else f"<{kind}>"
 
@@ -162,6 +163,6 @@ RuleEntry = Annotated[
     | Annotated[SpotRiskEntry, Tag("<spot_risk>")]
     | Annotated[QuotaEntry, Tag("<quota>")]
     | Annotated[BudgetEntry, Tag("<budget>")],
-    Discriminator(_kind),
+    Discriminator(kind_tag),
 ]
 """A rule of any kind."""

@@ -17,7 +17,9 @@ from models.rules import AllowedPlacesRule, BudgetRule, InterruptionFactor, Spot
 from models.world import Catalogue, DemandFactor, World
 from scenarios.build import book_in, series_of
 from scenarios.changes import (
+    AddCommitmentsChange,
     AddRulesChange,
+    DropCommitmentsChange,
     DropRulesChange,
     Forbid,
     ForbidChange,
@@ -37,6 +39,7 @@ from scenarios.changes import (
     Withdraw,
     WithdrawChange,
 )
+from scenarios.commitments import commitments_of
 from scenarios.documents import check_version
 from scenarios.faults import Faults
 from scenarios.grids import check_grids
@@ -96,7 +99,7 @@ def apply(scenario: Scenario, world: World, catalogue: Catalogue) -> World:
     )
     faults = Faults()
     for written in scenario.changes:
-        world = _Step(scenario.name, written, world, known, faults).world_after()
+        world = _Step(scenario.name, written, world, catalogue, known, faults).world_after()
     if faults.count:
         raise faults.refusal()
     return world
@@ -109,6 +112,7 @@ class _Step:
     scenario: str
     written: Written[Any]
     world: World
+    catalogue: Catalogue
     known: Known
     faults: Faults
 
@@ -130,10 +134,19 @@ class _Step:
                 return self._scale_budget(change)
             case PriceCarbonChange(price_carbon=change):
                 return self._price_carbon(change)
+            case _:
+                return self._with_other_lists()
+
+    def _with_other_lists(self) -> World:
+        match self.written.entry:
             case AddRulesChange():
                 return self._add_rules()
             case DropRulesChange(drop_rules=names):
                 return self._drop_rules(names)
+            case AddCommitmentsChange():
+                return self._add_commitments()
+            case DropCommitmentsChange(drop_commitments=names):
+                return self._drop_commitments(names)
             case other:
                 raise TypeError(f"no change is made of {type(other).__name__}")
 
@@ -271,6 +284,25 @@ class _Step:
         rules = self.world.rules
         self._check(names, ("drop_rules",), "rule", {rule.name for rule in rules})
         return self.world.keeping(tuple(rule for rule in rules if rule.name not in names))
+
+    def _add_commitments(self) -> World:
+        world, written = self.world, self.written
+        entries, rows = written.entry.add_commitments, written.data["add_commitments"]
+        added = commitments_of(
+            [Written(e, written.file, row) for e, row in zip(entries, rows, strict=True)],
+            world.commitments,
+            self.catalogue.book.offerings,
+            self.catalogue.regions.values(),
+            world.starts,
+            self.known,
+            self.faults,
+        )
+        return replace(world, commitments=(*world.commitments, *added))
+
+    def _drop_commitments(self, names: tuple[str, ...]) -> World:
+        held = self.world.commitments
+        self._check(names, ("drop_commitments",), "commitment", {c.name for c in held})
+        return replace(self.world, commitments=tuple(c for c in held if c.name not in names))
 
     def _check(
         self, names: Sequence[str], path: tuple[str | int, ...], what: str, known: Collection[str]

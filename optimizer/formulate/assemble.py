@@ -10,6 +10,7 @@ from models.demand import Outlook
 from models.rules import MinReplicasRule
 from models.world import World
 from optimizer.formulate import capacity, egress, limits, spot_risk, spread, workflows
+from optimizer.formulate.commitments import Commitments, commitment_covers, find_cover
 from optimizer.formulate.dominance import drop_dominated
 from optimizer.formulate.layout import Layout, asked_for, lay_out
 from optimizer.formulate.market import Market
@@ -28,6 +29,7 @@ class Formulation:
     problem: Problem
     layout: Layout
     calls: tuple[egress.Calls, ...]
+    commitments: Commitments
     exclusions: Exclusions
     dominated: int
     at_risk: tuple[spot_risk.PoolsAtRisk, ...] = ()
@@ -52,7 +54,10 @@ def formulate(
     asked = asked_for(demand_rps, outlook)
     reach = find_reach(world, distances, market.lacks.items(), asked)
     most_replicas = _most_replicas(world, np.maximum(demand_rps, outlook.highest_rps))
-    options, dominated = drop_dominated(market.options, world, most_replicas)
+    cover = find_cover(world)
+    options, dominated = drop_dominated(
+        market.options, world, most_replicas, cover.classes_of(market.options)
+    )
     draft, layout = lay_out(world, demand_rps, outlook, distances, reach, options)
     capacity.routes_add_up(draft, layout)
     capacity.replicas_are_held(draft, layout)
@@ -70,9 +75,12 @@ def formulate(
     workflows.workflow_within_latency(draft, layout)
     egress.to_users(draft, layout)
     calls = egress.between_services(draft, layout)
+    commitments = commitment_covers(draft, layout, cover)
     limits.spend_within_budget(draft, layout)
     tail_of_the_bill(draft, layout)
-    return Formulation(draft.finish(), layout, calls, reach.exclusions, dominated, at_risk)
+    return Formulation(
+        draft.finish(), layout, calls, commitments, reach.exclusions, dominated, at_risk
+    )
 
 
 def _most_replicas(world: World, demand_rps: Floats) -> Ints:

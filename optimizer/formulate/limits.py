@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.places import Cloud
 from models.rules import BudgetRule, QuotaRule
 from models.world import HOURS_PER_MONTH
 from optimizer.formulate.layout import Layout
@@ -61,6 +62,8 @@ def spend_within_budget(draft: Draft, layout: Layout) -> None:
     """(730 / hours) · cost ≤ budget, for everything, one team's services or one cloud's regions.
 
     Only what is paid counts. Must come after everything that costs.
+    A cloud's commitments, and what they cover, count where the whole cloud does. No team owns
+    them: budgets of teams look at list prices. Must come after everything that costs.
     """
     monthly = HOURS_PER_MONTH / layout.periods
     for rule in layout.world.rules:
@@ -68,10 +71,12 @@ def spend_within_budget(draft: Draft, layout: Layout) -> None:
             continue
         team = None
         if rule.team is not None:
-            team = np.array([s.team == rule.team for s in layout.world.services], np.bool_)
+            teams = [s.team == rule.team for s in layout.world.services]
+            team = np.array([*teams, False], np.bool_)
         cloud = None
         if rule.cloud is not None:
-            cloud = np.array([r.cloud is rule.cloud for r in layout.world.regions], np.bool_)
+            clouds = [*(r.cloud for r in layout.world.regions), *Cloud]
+            cloud = np.array([c is rule.cloud for c in clouds], np.bool_)
         spent = draft.cost_of(team, cloud, paid_only=True) * monthly
         paid = np.flatnonzero(spent)
         draft.add_rows(

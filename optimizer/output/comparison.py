@@ -17,6 +17,7 @@ from rich.table import Table
 from models.placement import SHADOW_UNITS, ShadowTerm, Term
 from models.places import Cloud
 from models.plan import Infeasible, Outcome, Plan
+from optimizer.output.commitments_text import level_words
 from optimizer.output.json_values import Document, finite_or_null
 from optimizer.output.money import decimal_text, saved_share, usd_per_month
 from optimizer.output.plan_json import outcome_kind
@@ -47,6 +48,8 @@ class Alternative:
     by_cloud_usd_per_month: dict[str, Decimal]
     by_term_usd_per_month: dict[str, Decimal]
     shadow_per_month: dict[ShadowTerm, tuple[Decimal, Decimal]]
+    bought: dict[str, str]
+    """Levels of commitments that the plan buys, with their units."""
     clash: tuple[str, ...]
 
 
@@ -89,6 +92,7 @@ def comparison_document(alternatives: Sequence[Alternative]) -> Document:
                     }
                     for term, (quantity, amount) in one.shadow_per_month.items()
                 ],
+                "bought": one.bought,
                 "clash": list(one.clash),
             }
             for one in alternatives
@@ -124,6 +128,7 @@ def comparison_table(alternatives: Sequence[Alternative]) -> pd.DataFrame:
                 if term in counted
                 for i, what in enumerate(("quantity_per_month", "shadow_usd_per_month"))
             },
+            "bought": "; ".join(f"{name}: {level}" for name, level in one.bought.items()),
             "clash": " ".join(one.clash),
         }
         for one in alternatives
@@ -133,7 +138,12 @@ def comparison_table(alternatives: Sequence[Alternative]) -> pd.DataFrame:
 
 def comparison_text(alternatives: Sequence[Alternative], width: int, colour: bool) -> str:
     """The comparison for a terminal of ``width`` columns."""
-    return rendered([_table(alternatives, width)], width, colour)
+    bought = [
+        words(f"{one.scenario} buys {level} of {name}")
+        for one in alternatives
+        for name, level in one.bought.items()
+    ]
+    return rendered([_table(alternatives, width), *bought], width, colour)
 
 
 def _table(alternatives: Sequence[Alternative], width: int) -> Table:
@@ -202,6 +212,11 @@ def _planned(name: str, plan: Plan, base: Decimal) -> Alternative:
         by_cloud_usd_per_month=monthly(bill, "cloud"),
         by_term_usd_per_month=monthly(bill, "term"),
         shadow_per_month=shadow_per_month(bill),
+        bought={
+            use.commitment.name: level_words(use.bought, use.commitment.unit)
+            for use in plan.placement.commitments
+            if use.bought > 0
+        },
         clash=(),
     )
 
@@ -221,6 +236,7 @@ def _unplanned(name: str, outcome: Outcome) -> Alternative:
         by_cloud_usd_per_month={},
         by_term_usd_per_month={},
         shadow_per_month={},
+        bought={},
         clash=tuple(rule.name for rule in clash),
     )
 

@@ -17,6 +17,7 @@ from models.fleet import Group
 from models.placement import SHADOW_UNITS, Bill, Certificate
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import Rule
+from optimizer.output.commitments import commitment_documents
 from optimizer.output.json_values import (
     Document,
     finite_or_null,
@@ -135,6 +136,7 @@ def _plan(plan: Plan) -> Document:
             for one in placement.scenarios
         ],
         "cvar_usd": None if tail is None else usd_or_null(tail),
+        "commitments": commitment_documents(plan),
         "today": _today(plan),
         "demand": _demand(plan),
         "forecast": _forecast(plan),
@@ -241,6 +243,7 @@ def _bill(bill: Bill) -> Document:
                 "place": line.place,
                 "service": line.service,
                 "purchase": line.purchase,
+                "commitment": line.commitment,
                 "usd": decimal_text(line.usd),
             }
             for line in bill.lines

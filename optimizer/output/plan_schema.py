@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from models.placement import Proof, ShadowTerm, Term
+from optimizer.output.commitments import COMMITMENT_COLUMNS
 from optimizer.output.json_values import Document
 from optimizer.output.plan_json import PLAN_FORMAT, PLAN_VERSION
 
@@ -163,6 +164,7 @@ def _plan() -> Document:
             "the bill of each demand scenario; none where demand is taken as certain",
         ),
         cvar_usd=_said(_USD_OR_NULL, "mean of the dearest share of counted_usd; null: not asked"),
+        commitments=_list(_commitment()),
         today=_today(),
         demand=_list(
             _record(
@@ -244,6 +246,7 @@ def _bill() -> Document:
                 place=_TEXT,
                 service=_TEXT,
                 purchase=_said(_TEXT, "empty for egress"),
+                commitment=_said(_TEXT, "empty for all but the lines of commitments"),
                 usd=_said(_USD, "over the hours of the bill"),
             )
         ),
@@ -260,6 +263,30 @@ def _bill() -> Document:
             )
         ),
     )
+
+
+def _commitment() -> Document:
+    number = {"type": ["number", "null"]}
+    kinds: dict[str, Document] = {
+        **dict.fromkeys(("term_years",), _COUNT),
+        **dict.fromkeys(("owned", "bought"), _MEASURE),
+        **dict.fromkeys(("cost_usd", "covered_usd", "saving_usd", "today_saving_usd"), _USD),
+        **dict.fromkeys(
+            (
+                "utilisation",
+                "break_even_utilisation",
+                "coverage",
+                "bought_utilisation",
+                "pays_back_after_months",
+                "today_utilisation",
+            ),
+            number,
+        ),
+    }
+    fields = {
+        name: _said(kinds.get(name, _TEXT), words) for name, words in COMMITMENT_COLUMNS.items()
+    }
+    return _record(**fields, used_per_hour=_said(_list(_MEASURE), "level, one number per hour"))
 
 
 def _today() -> Document:

@@ -17,6 +17,7 @@ from models.places import CLOUD_NAMES, Cloud
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import Rule
 from models.world import HOURS_PER_MONTH, World
+from optimizer.output.commitments_text import commitments_text
 from optimizer.output.money import usd_per_month
 from optimizer.output.summary import (
     Headline,
@@ -120,6 +121,7 @@ def _plan(plan: Plan, width: int) -> Iterator[RenderableType]:
         yield _scenarios(plan)
     yield _clouds(plan)
     yield _services(plan, width)
+    yield from commitments_text(plan, width)
     yield from _binding(plan, width)
     yield from _spot_risk(plan)
 

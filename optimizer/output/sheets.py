@@ -26,6 +26,7 @@ from models.placement import (
     ShadowTerm,
 )
 from models.plan import Plan
+from optimizer.output.commitments import commitment_table
 from optimizer.output.json_values import significant
 from optimizer.output.money import decimal_text
 from optimizer.output.plain import spreadsheet_cell
@@ -48,6 +49,7 @@ def sheets(plan: Plan) -> dict[str, bytes]:
         "counts.csv": counts,
         "routes.csv": routes,
         "bill.csv": bill_table(placement.bill),
+        "commitments.csv": commitment_table(plan),
         "demand.csv": demand_table(plan),
         "binding.csv": placement.binding[list(BINDING_COLUMNS)],
         "exclusions.csv": placement.exclusions[list(EXCLUSION_COLUMNS)],
@@ -71,6 +73,7 @@ def bill_table(bill: Bill) -> pd.DataFrame:
             "place": [line.place for line in bill.lines],
             "service": [line.service for line in bill.lines],
             "purchase": [line.purchase for line in bill.lines],
+            "commitment": [line.commitment for line in bill.lines],
             "usd": [line.usd for line in bill.lines],
         },
         dtype=object,

@@ -30,6 +30,7 @@ OURS: Final = frozenset(
         "bill.csv",
         "shadow.csv",
         "scenarios.csv",
+        "commitments.csv",
         "demand.csv",
         "binding.csv",
         "exclusions.csv",

@@ -9,11 +9,14 @@ from decimal import Decimal
 
 import pandas as pd
 
+from models.placement import COMMITMENT_PURCHASE
 from models.plan import Infeasible, Outcome, Plan, Unfinished
+from optimizer.report.commitments import Commitments, commitments
 from optimizer.report.figures import Verdict, verdict
 from optimizer.report.shadow import shadow_words
 from optimizer.report.wording import (
     NBSP,
+    PURCHASE_WORDS,
     at_least_usd,
     at_most_percent,
     change_percent,
@@ -74,6 +77,7 @@ class Scenario:
     stopped: int
     moves: tuple[Move, ...]
     moves_left_out: int
+    commitments: Commitments | None
     became_binding: tuple[RuleWords, ...]
     no_longer_binding: tuple[RuleWords, ...]
     clash: tuple[RuleWords, ...]
@@ -164,6 +168,7 @@ def _scenario(
         base_width=round(float(_month(base) / longest * 100), 2), verdict=verdict_, words=words,
         started=sum(move.started for move in moves), stopped=sum(move.stopped for move in moves),
         moves=tuple(moves[:MOST_MOVES]), moves_left_out=max(0, len(moves) - MOST_MOVES),
+        commitments=commitments(outcome) if isinstance(outcome, Plan) else None,
         became_binding=became, no_longer_binding=no_longer, clash=clash,
         reasons=reasons[:MOST_REASONS], reasons_left_out=max(0, len(reasons) - MOST_REASONS),
     )  # fmt: skip
@@ -248,7 +253,7 @@ def _services(base: Plan, plans: Sequence[Plan]) -> tuple[ServiceCost, ...]:
     names = dict.fromkeys(name for cost in costs for name in cost)
     return tuple(
         ServiceCost(
-            name,
+            name or PURCHASE_WORDS[COMMITMENT_PURCHASE],
             tuple(
                 (usd(cost.get(name, zero)),
                  "" if cost is first else change_usd(cost.get(name, zero) - first.get(name, zero)))

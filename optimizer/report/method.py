@@ -113,7 +113,7 @@ def solving(certificate: Certificate) -> tuple[tuple[str, str], ...]:
 
 def _prices(plan: Plan) -> tuple[tuple[str, str], ...]:
     book = plan.world.book
-    used = (plan.world.egress[place] for place in plan.placement.bill.by("place"))
+    used = (plan.world.egress[place] for place in plan.placement.bill.by("place") if place)
     egress = sorted({f"{price.source} ({price.as_of.isoformat()})" for price in used})
     return (
         ("Price book", f"{book.name}, as of {book.as_of.isoformat()}"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from models.placement import Bill
+from models.placement import COMMITMENT_PURCHASE, Bill
 from models.plan import Plan
 from optimizer.report.wording import (
     CLOUD_WORDS,
@@ -50,6 +50,7 @@ def breakdowns(plan: Plan) -> tuple[Breakdown, ...]:
     """The plan's bill against today's by term, cloud, purchase option, team and service."""
     today, bill = plan.today.bill, plan.placement.bill
     teams = {service.name: service.team or "(no team)" for service in plan.world.services}
+    nobodys = {"": PURCHASE_WORDS[COMMITMENT_PURCHASE]}
     cuts = [
         ("By kind of cost", "Kind", _named(today.by("term"), TERM_WORDS),
          _named(bill.by("term"), TERM_WORDS)),
@@ -58,9 +59,10 @@ def breakdowns(plan: Plan) -> tuple[Breakdown, ...]:
          _named(bill.by("purchase"), PURCHASE_WORDS)),
     ]  # fmt: skip
     if len(set(teams.values())) > 1:
-        cuts.append(("By team", "Team", _named(today.by("service"), teams),
-                     _named(bill.by("service"), teams)))  # fmt: skip
-    cuts.append(("By service", "Service", today.by("service"), bill.by("service")))
+        cuts.append(("By team", "Team", _named(today.by("service"), teams | nobodys),
+                     _named(bill.by("service"), teams | nobodys)))  # fmt: skip
+    cuts.append(("By service", "Service", _named(today.by("service"), nobodys),
+                 _named(bill.by("service"), nobodys)))  # fmt: skip
     return tuple(
         _breakdown(title, head, before, after, today, bill) for title, head, before, after in cuts
     )

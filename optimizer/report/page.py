@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from models.plan import Outcome, Plan
+from optimizer.report.commitments import commitments
 from optimizer.report.comparison import comparison
 from optimizer.report.constraints import constraints
 from optimizer.report.figures import headline
@@ -39,6 +40,7 @@ def render_plan(plan: Plan) -> str:
         loads=loads(plan),
         map=draw_map(plan),
         running=running(plan),
+        commitments=commitments(plan),
         constraints=constraints(plan),
         spot=spot_risk(plan),
         method=method(plan),

@@ -53,7 +53,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ServiceBlock:
-    """A service, what it costs with its data transfer (empty: none), and what runs today."""
+    """A service, what it costs at list price with its data transfer (empty: none), and what runs
+    today."""
 
     service: str
     team: str
@@ -69,11 +70,12 @@ class Running:
     blocks: tuple[ServiceBlock, ...]
     compute_month: str
     transfer_month: str
+    commitments_month: str
     total_month: str
 
 
 def running(plan: Plan) -> Running:
-    """All services, dearest first; the lines' and transfers' exact sum is the bill."""
+    """All services, dearest first; with commitments, their exact sum is the bill."""
     bill = plan.placement.bill
     lines = _lines(plan)
     cost = bill.by("service")
@@ -90,6 +92,9 @@ def running(plan: Plan) -> Running:
     zero = Decimal(0)
     services = sorted(plan.world.services, key=lambda s: (-cost.get(s.name, zero), s.name))
     all_transfer = sum(transfer.values(), zero)
+    commitments = sum((item.usd for item in bill.lines if item.commitment), zero)
+    compute = bill.total_usd - all_transfer - commitments
+    committed = any(item.commitment for item in bill.lines)
     return Running(
         hours=bill.hours,
         blocks=tuple(
@@ -107,8 +112,9 @@ def running(plan: Plan) -> Running:
             )
             for service in services
         ),
-        compute_month=usd(per_month(bill.total_usd - all_transfer, bill.hours)),
+        compute_month=usd(per_month(compute, bill.hours)),
         transfer_month=usd(per_month(all_transfer, bill.hours)),
+        commitments_month=usd(per_month(commitments, bill.hours)) if committed else "",
         total_month=usd(per_month(bill.total_usd, bill.hours)),
     )
 

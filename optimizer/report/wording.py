@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from models.offerings import Purchase
-from models.placement import ShadowTerm, Term
+from models.placement import COMMITMENT_PURCHASE, ShadowTerm, Term
 from models.places import CLOUD_NAMES
 from models.world import HOURS_PER_MONTH
 
@@ -22,10 +22,13 @@ PURCHASE_WORDS = {
     Purchase.SPOT.value: "Spot",
     Purchase.RESERVED_1Y.value: "Reserved, 1 year",
     Purchase.RESERVED_3Y.value: "Reserved, 3 years",
+    COMMITMENT_PURCHASE: "Commitments, less what they cover",
     "": "Data transfer",
 }
 TERM_WORDS = {
     Term.COMPUTE.value: "Compute",
+    Term.COMMITMENTS.value: "Commitments",
+    Term.COVERED.value: "Covered by commitments",
     Term.EGRESS_INTER_REGION.value: "Transfer between regions",
     Term.EGRESS_INTERNET.value: "Transfer to the internet",
 }
@@ -78,7 +81,7 @@ def percent(ratio: Decimal, digits: int = 1) -> str:
 
 def change_percent(part: Decimal, whole: Decimal) -> str:
     """Signed share of ``whole``; empty when there is nothing to compare with."""
-    if whole == 0:
+    if whole <= 0:
         return ""
     ratio = part / whole
     return f"+{percent(ratio)}" if ratio * 1000 >= 1 else percent(ratio)

@@ -10,11 +10,14 @@ import ast
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from small_worlds import Asked, asked, book, random_asked, world
 
+from models.commitments import Discount, ResourceCommitment, SpendCommitment
 from models.latency import RoundTrips
 from models.places import Cloud, PlaceFilter
 from models.risk import CvarPolicy
@@ -249,6 +252,46 @@ def uncertain() -> Asked:
     return asked(of, BOTH, [dict.fromkeys(("america", "europe"), times) for times in (1.0, 3.0)])
 
 
+def commitments() -> Asked:
+    """Two hours. `any` takes 30 % off in all of AWS: 0.4 USD/h
+    are owned until the second hour starts, up to 2 may be bought. `m` is up to 8 vCPUs at 0.03 USD
+    an hour in aws/east, where a vCPU costs 0.05 on demand. What is owned costs 0.4 in any case."""
+    everywhere = SpendCommitment(
+        name="any",
+        cloud=Cloud.AWS,
+        term_years=1,
+        owned=0.4,
+        at_most=2.0,
+        expires=date(2026, 3, 3),
+        discounts=(Discount(0.3),),
+    )
+    east = ResourceCommitment(
+        name="m",
+        cloud=Cloud.AWS,
+        term_years=3,
+        where=PlaceFilter(places=frozenset({EAST})),
+        families=("m",),
+        at_most=8.0,
+        usd_per_vcpu_hour=0.03,
+    )
+    offers = book([
+        (EAST, "m.2", "on_demand", 0.1, 2, 8),
+        (EAST, "m.2", "spot", 0.03, 2, 8),
+        (EU, "c.4", "on_demand", 0.21, 4, 16),
+        (AZURE, "m.4", "on_demand", 0.2, 4, 16),
+    ])  # fmt: skip
+    service = Service("web", Replica(1, 2, 100), spot_tolerant=True)
+    of = world(
+        [service],
+        offers,
+        places=[EAST, EU, AZURE],
+        policy=TWO_HOURS,
+        commitments=[everywhere, east],
+    )
+    late = datetime(2026, 3, 2, 23, tzinfo=UTC)  # the last hour of what is owned
+    return asked(replace(of, starts=late), BOTH)
+
+
 WORLDS: dict[str, Callable[[], Asked]] = {
     "routes_add_up": two_places,
     "replicas_are_held": two_places,
@@ -281,6 +324,8 @@ WORLDS: dict[str, Callable[[], Asked]] = {
     "unmet_within": uncertain,
     "scenario_is_spent": uncertain,
     "tail_of_the_bill": uncertain,
+    "commitment_covers": commitments,
+    "covered_at_most_used": commitments,
 }
 
 

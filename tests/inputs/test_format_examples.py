@@ -59,6 +59,7 @@ def test_scenario(example: World, facts: Catalogue, tmp_path: Path) -> None:
     jsonschema.validate(read_yaml(path), scenario_schema())
     changed = apply(read_scenario(path), example, facts)
     assert len(changed.rules) == 13
+    assert [c.name for c in changed.commitments] == ["savings plan", "plan"]
     assert changed.demand_factors
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from models.plan import Plan
+from optimizer.output.commitments import COMMITMENT_COLUMNS
 from optimizer.output.plain import plain, spreadsheet_cell
 from optimizer.output.sheets import csv_bytes, sheets
 
@@ -25,7 +26,8 @@ def test_every_sheet_has_its_columns(plan: Plan) -> None:
         "counts.csv": "service,cloud,region,instance_type,purchase,hour,period,count,"
         "price_usd_per_hour,replicas_per_instance,capacity_rps,price_source,price_date",
         "routes.csv": "service,origin,cloud,region,first_hour,first_period,periods,share,rtt_ms",
-        "bill.csv": "term,cloud,place,service,purchase,usd",
+        "bill.csv": "term,cloud,place,service,purchase,commitment,usd",
+        "commitments.csv": ",".join(COMMITMENT_COLUMNS),
         "demand.csv": "service,hour,mean_rps,planned_rps,q0.5_rps,q0.9_rps,capacity_rps",
         "binding.csv": "rule,in_words,where,rows,binding_rows",
         "exclusions.csv": "service,place,rule,reason",

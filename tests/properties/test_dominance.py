@@ -33,8 +33,10 @@ SEEDS = [
 ]  # the last six: quotas, spot shares and spot risks that bind
 
 
-def drop_nothing(options: Options, of: World, most_replicas: Ints) -> tuple[Options, int]:
-    del of, most_replicas
+def drop_nothing(
+    options: Options, of: World, most_replicas: Ints, commitment_class: Ints | None
+) -> tuple[Options, int]:
+    del of, most_replicas, commitment_class
     return options, 0
 
 
@@ -68,6 +70,7 @@ def test_the_optimum_stays_whatever_commitments_take_off(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     question = random_asked(seed)
+    question = replace(question, world=replace(question.world, commitments=()))
     classes = classes_of(question.world, seed)
     pays = np.array([*np.random.default_rng(seed).uniform(0.3, 1.0, 2), 1.0])  # per class; none
 
@@ -75,11 +78,15 @@ def test_the_optimum_stays_whatever_commitments_take_off(
         price = options.price_usd_per_hour * pays[classes[options.offering]]
         return replace(options, price_usd_per_hour=price)
 
-    def drop_all_but(options: Options, of: World, most_replicas: Ints) -> tuple[Options, int]:
+    def drop_all_but(
+        options: Options, of: World, most_replicas: Ints, _: Ints | None
+    ) -> tuple[Options, int]:
         kept, dropped = drop_dominated(options, of, most_replicas, classes[options.offering])
         return discounted(kept), dropped
 
-    def drop_none(options: Options, of: World, most_replicas: Ints) -> tuple[Options, int]:
+    def drop_none(
+        options: Options, of: World, most_replicas: Ints, _: Ints | None
+    ) -> tuple[Options, int]:
         del of, most_replicas
         return discounted(options), 0
 

@@ -25,7 +25,7 @@ DECISIVE = [
     (1, "min"),  # of a stateless service
     (11, "min"),  # of a stateful one
     (1, "pci"),
-    (50, "pci"),
+    (188, "pci"),
     (3, "spot"),
     (14, "spot"),
     (8, "spread"),  # region

@@ -14,6 +14,7 @@ from functools import cache
 from itertools import chain, combinations, product
 
 import numpy as np
+from covering import Instances, wrongly_covered
 from referee import (
     carbon_kg,
     forbids,
@@ -26,7 +27,7 @@ from referee import (
 from scipy.optimize import linprog
 from small_worlds import Asked
 
-from models.placement import Bill, Placement, ShadowTerm, Term
+from models.placement import Bill, BillLine, Placement, ShadowTerm, Term
 from models.places import Region
 from models.rules import (
     BudgetRule,
@@ -57,6 +58,7 @@ class Group:
     spot: bool
     count: int
     replicas_each: int
+    offering: tuple[str, ...]
 
     @property
     def replicas(self) -> int:
@@ -91,12 +93,13 @@ class Checker:
 
     def _read_counts(self) -> None:
         keys = ["cloud", "region", "instance_type", "purchase"]
-        offers = {
+        self.offers = {
             tuple(str(offer[key]) for key in keys): offer
             for _, offer in self.world.book.offerings.iterrows()
         }
         for row in self.placement.counts.to_dict("records"):
-            offer = offers[tuple(str(row[key]) for key in keys)]
+            key = tuple(str(row[key]) for key in keys)
+            offer = self.offers[key]
             service = self.services[row["service"]]
             each = holds(service, offer, self.world.policy.headroom)
             spot = row["purchase"] == "spot"
@@ -113,6 +116,7 @@ class Checker:
                     spot,
                     int(row["count"]),
                     each,
+                    key,
                 )
             )
 
@@ -403,12 +407,19 @@ class Checker:
         spent = sum(
             float(line.usd)
             for line in self.placement.bill.lines
-            if rule.team in (None, self.services[line.service].team)
-            and rule.cloud in (None, self.regions[line.place].cloud)
+            if (rule.team is None or self._team(line) == rule.team)
+            and rule.cloud in (None, line.cloud)
         )
         monthly = spent * 730 / len(self.hours)
         if monthly > rule.usd_per_month * (1 + SLACK) + 0.1:  # egress lines are rounded
             self.faults.append(f"{rule.name}: {monthly} USD per month")
+
+    def _instances(self, t: int) -> list[Instances]:
+        groups = (group for service in self.services for group in self.fleet[service, t])
+        return [(self.offers[g.offering], self.regions[g.place], g.count) for g in groups]
+
+    def _team(self, line: BillLine) -> str:
+        return self.services[line.service].team if line.service else ""
 
     def _bill(self) -> None:
         bill = self.placement.bill
@@ -421,18 +432,21 @@ class Checker:
         )
         if bill.by("term").get(Term.COMPUTE, Decimal(0)) != compute:
             self.faults.append(f"compute costs {compute}, not as billed")
-        billed = bill.total_usd - bill.by("term").get(Term.COMPUTE, Decimal(0))
+        self.faults += wrongly_covered(self.world, self.placement, self._instances)
+        committed = sum((line.usd for line in bill.lines if line.commitment), Decimal(0))
+        billed = bill.total_usd - compute - committed
         by_way = [self.egress_usd(w) for w in self.ways]
         egress = self.expected(by_way)
         # Each line is rounded to a hundredth of a cent.
         rounding = 1e-4 * (1 + 2 * len(self.services) * len(self.regions)) + 1e-6 * egress
+        rounding += 1e-3 * len(self.world.commitments)
         if abs(float(billed) - egress) > rounding and not self._may_pay_more(float(billed), egress):
             self.faults.append(f"egress costs {egress}, not {billed}")
         self._carbon()
         self._unmet(bill, self.expected(self.unmet_requests), self.expected(self.unmet_usd))
         for w, one in enumerate(self.placement.scenarios):
             self._unmet(one.bill, self.unmet_requests[w], self.unmet_usd[w])
-            compute_too = float(one.bill.total_usd - compute)
+            compute_too = float(one.bill.total_usd - compute - committed)
             if abs(compute_too - by_way[w]) > rounding and not self._may_pay_more(
                 compute_too, by_way[w]
             ):

@@ -13,6 +13,7 @@ from itertools import combinations
 
 import pandas as pd
 import pulp
+from covering import level_taken, owned_at
 from small_worlds import Asked
 
 from models.offerings import Purchase
@@ -146,6 +147,7 @@ class Naive:
         self._capacity()
         self._open()
         self._egress()
+        self._commitments()
         self._rules()
         expected = pulp.lpSum(cost for cost, _, _ in self.spend) + pulp.lpSum(self.unpaid)
         self.model.setObjective(self._with_risk(expected))
@@ -327,6 +329,30 @@ class Naive:
                         if gb > 0:
                             self._calls(edge, g, hours[0], gb, w)
 
+    def _commitments(self) -> None:
+        """What each commitment covers of each service's instances of each type, hour by hour."""
+        covered: dict[tuple[str, int, int], list[pulp.LpVariable]] = {}
+        for commitment in self.world.commitments:
+            cloud = commitment.cloud.value
+            bought = self.var("c", commitment.at_most)
+            usd = commitment.usd_per_level_hour
+            for t in range(self.hours):
+                level = bought + owned_at(commitment, self.world, t)
+                self.spend.append((usd * level, "", cloud))
+                taken = []
+                for s, i, h in self.n:
+                    region = self.regions[self.place_of(i)]
+                    rate = level_taken(commitment, self.offers[i], region)
+                    if h == t and rate is not None:
+                        u = self.var("u")
+                        covered.setdefault((s, i, t), []).append(u)
+                        taken.append(rate * u)
+                        self.spend.append((-1 * u, "", cloud))
+                self.model += pulp.lpSum(taken) <= level
+        for (s, i, t), parts in covered.items():
+            price = float(self.offers[i]["price_usd_per_hour"])
+            self.model += pulp.lpSum(parts) <= price * self.n[s, i, t]
+
     def _calls(self, edge: Dependency, origin: str, t: int, kib_to_gb: float, w: int) -> None:
         z = {(p, q): self.var("z", 1) for p in self.regions for q in self.regions}
         for p in self.regions:
@@ -366,8 +392,8 @@ class Naive:
                 spent = pulp.lpSum(
                     cost
                     for cost, s, place in self.spend
-                    if (rule.team is None or teams[s] == rule.team)
-                    and (rule.cloud is None or self.regions[place].cloud is rule.cloud)
+                    if (rule.team is None or teams.get(s) == rule.team)
+                    and (rule.cloud is None or place.split("/")[0] == rule.cloud)
                 )
                 self.model += 730 / self.hours * spent <= rule.usd_per_month
 

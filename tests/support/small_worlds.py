@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.commitments import Commitment, Discount, ResourceCommitment, SpendCommitment
 from models.demand import HISTORY_COLUMNS, History, Outlook, service_demand_rps
 from models.egress import EgressPrice
 from models.errors import Location
@@ -115,6 +116,7 @@ def world(
     policy: Policy | None = None,
     fleet: Fleet | None = None,
     round_trips: RoundTrips | None = None,
+    commitments: Sequence[Commitment] = (),
 ) -> World:
     regions = tuple(REGIONS[place] for place in sorted(places))
     return World(
@@ -134,6 +136,7 @@ def world(
         book=offers,
         egress=egress(regions),
         round_trips=round_trips or RoundTrips(),
+        commitments=tuple(commitments),
     )
 
 
@@ -226,6 +229,7 @@ def random_asked(seed: int) -> Asked:
             time_limit_s=30,
             carbon_usd_per_tonne=_random_carbon_price(seed),
         ),
+        commitments=_random_commitments(np.random.default_rng([seed, 1]), places),
     )
     direct = {
         (services[0].name, origin): rng.uniform(0, 400, hours).round(1).tolist()
@@ -303,6 +307,46 @@ def _random_offers(
                         offers.append((place, kind, "spot", spot, vcpus, vcpus * ratio))
         offers.append((place, "m.16", "on_demand", round(0.9 * level, 4), 16, 64))
     return offers
+
+
+def _random_commitments(rng: np.random.Generator, places: Sequence[str]) -> tuple[Commitment, ...]:
+    """None in most worlds, in others up to four that overlap. They have a generator of their own,
+    so that worlds of before they were thought of stay what they were."""
+    if rng.random() < 0.6:
+        return ()
+    return tuple(_random_commitment(rng, i, places) for i in range(int(rng.integers(1, 5))))
+
+
+def _random_commitment(rng: np.random.Generator, i: int, places: Sequence[str]) -> Commitment:
+    place = str(rng.choice(places))
+    cloud = region(place).cloud
+    somewhere = PlaceFilter(places=frozenset({place}))
+    owned, offered = [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)][int(rng.integers(3))]
+    term_years = int(rng.choice([1, 3]))
+    if rng.random() < 0.5:
+        share = float(rng.choice([0.1, 0.3, 0.5]))
+        special = (Discount(share + 0.1, PlaceFilter(), ("m",)),) if rng.random() < 0.3 else ()
+        return SpendCommitment(
+            name=f"spend-{i}",
+            cloud=cloud,
+            term_years=term_years,
+            where=somewhere if rng.random() < 0.3 else PlaceFilter(),
+            families=("c",) if rng.random() < 0.2 else (),
+            owned=owned * float(rng.choice([0.05, 0.2, 1.0])),
+            at_most=offered * float(rng.choice([0.1, 5.0])),
+            discounts=(*special, Discount(share)),
+        )
+    return ResourceCommitment(
+        name=f"resource-{i}",
+        cloud=cloud,
+        term_years=term_years,
+        where=somewhere,
+        families=(str(rng.choice(["m", "c", "mg"])),),
+        owned=owned * float(rng.choice([1.0, 4.0, 20.0])),
+        at_most=offered * float(rng.choice([2.0, 100.0])),
+        usd_per_vcpu_hour=float(rng.choice([0.02, 0.035, 0.06])),
+        memory_gib_per_vcpu=3.0 if cloud is Cloud.GCP else None,
+    )
 
 
 def _random_rules(

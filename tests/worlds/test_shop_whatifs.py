@@ -16,7 +16,7 @@ SHOP = Path(__file__).parents[2] / "scenarios" / "shop"
 FILES = sorted((SHOP / "whatifs").glob("*.yaml"))
 PROMISED = {
     "budget-cut-20", "cloud-forbidden", "flash-sale", "loss-of-cloud", "loss-of-region",
-    "price-rise", "spot-withdrawn", "stricter-residency", "traffic-doubled",
+    "price-rise", "savings-plan", "spot-withdrawn", "stricter-residency", "traffic-doubled",
 }  # fmt: skip
 
 
@@ -84,6 +84,19 @@ def test_price_rise(base: tuple[World, Catalogue]) -> None:
     ):  # fmt: skip
         before = median_price(base[0], cloud, purchase)
         assert median_price(changed, cloud, purchase) == pytest.approx(factor * before)
+
+
+def test_savings_plan(base: tuple[World, Catalogue]) -> None:
+    """What is owned fits the fleet that it was bought for; the rest is on offer."""
+    assert base[0].commitments == ()
+    owned, offered = under("savings-plan", base).commitments
+    vcpus = sum(
+        16 * group.count
+        for group in base[0].fleet.groups
+        if (group.place, group.instance_type) == ("aws/us-east-1", "m5.4xlarge")
+    )
+    assert (owned.owned, owned.at_most) == (vcpus, 0)
+    assert (offered.owned, offered.at_most) == (0, 20)
 
 
 def test_cloud_forbidden(base: tuple[World, Catalogue]) -> None:
