@@ -96,10 +96,12 @@ def hourly_grid(history: History, starts: datetime) -> Grid:
     past = age >= 1
     if not past.any():
         raise UnusableData(f"the demand history holds nothing before {starts.isoformat()}")
-    service, services = pd.factorize(frame["service"].astype(str).to_numpy()[past])
-    origin, origins = pd.factorize(frame["origin"].astype(str).to_numpy()[past])
+    service, services = pd.factorize(frame["service"][past])
+    origin, origins = pd.factorize(frame["origin"][past])
     pair, pairs = pd.factorize(service * np.int64(len(origins)) + origin)
-    names = [(str(services[p // len(origins)]), str(origins[p % len(origins)])) for p in pairs]
+    names = [
+        (str(services[int(p) // len(origins)]), str(origins[int(p) % len(origins)])) for p in pairs
+    ]
     order = sorted(range(len(names)), key=names.__getitem__)
     row = np.argsort(order)[pair]
     age, rps = age[past], frame["rps"].to_numpy(np.float64)[past]
