@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     INFEASIBLE = 3  # proven: no plan keeps every rule
     UNFINISHED = 4  # no plan was found in the time given
     GAP_MISSED = 5  # only with --strict: a plan was found, but its gap is above the target
+    NOT_VERIFIED = 6  # verify: something that the plan states, or must keep, does not hold
     INTERRUPTED = 130  # Ctrl-C, as shells count it
 
 
@@ -30,6 +31,7 @@ EXIT_CODES_IN_WORDS = {
     ExitCode.INFEASIBLE: "infeasible: no plan keeps every rule",
     ExitCode.UNFINISHED: "no plan was found in the time given",
     ExitCode.GAP_MISSED: "the gap target was missed (with --strict only)",
+    ExitCode.NOT_VERIFIED: "a plan did not pass verification",
     ExitCode.INTERRUPTED: "interrupted",
 }
 

@@ -19,19 +19,21 @@ class Kind(StrEnum):
     SCENARIO = "scenario"
     PODS = "pods"
     PLAN = "plan"
+    VERIFICATION = "verification"
 
 
 def schema(
     kind: Annotated[
         Kind,
         typer.Argument(
-            help="world, scenario and pods files are read, plan.json is written.",
+            help="world, scenario and pods files are read, the others are written.",
             show_default=False,
         ),
     ],
 ) -> None:
     """Print the JSON Schema of a file format."""
     from optimizer.output.plan_schema import plan_schema
+    from optimizer.output.verify_json import verification_schema
     from scenarios.pods import pods_schema
     from scenarios.schema import scenario_schema, world_schema
 
@@ -40,6 +42,7 @@ def schema(
         Kind.SCENARIO: scenario_schema,
         Kind.PODS: pods_schema,
         Kind.PLAN: plan_schema,
+        Kind.VERIFICATION: verification_schema,
     }
     say(json.dumps(documents[kind](), indent=2))
 

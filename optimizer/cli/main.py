@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from optimizer.cli import facts, formats, packing, planning
+from optimizer.cli import facts, formats, packing, planning, proving
 from optimizer.cli.exits import EXIT_CODES_IN_WORDS, ExitCode, end_of
 from optimizer.cli.interrupting import leave_at_once
 from optimizer.cli.screen import say
@@ -46,6 +46,11 @@ COMMANDS: Final = {
         planning.why_not,
         "Say why a service may not run in a region.",
         "trimtab why-not shop payments gcp/us-central1",
+    ),
+    "verify": Command(
+        proving.verify,
+        "Check anybody's plan, its bill and its proof.",
+        "trimtab verify out/shop/plan.json shop",
     ),
     "validate": Command(
         planning.validate,

@@ -90,7 +90,7 @@ def plan(name: str, scenario: str | None, request: Request) -> ExitCode:
         check_destination(request.out)
     with watching(request.quiet) as watch, request.executor(watch) as executor:
         world, catalogue = gather(path, watch)
-        for _, changed in _whatifs(files, world, catalogue):
+        for _, changed in whatifs_of(files, world, catalogue):
             world = changed
         outcome = request.solve(world, executor, watch)
         if request.out is not None and isinstance(outcome, Plan):
@@ -111,7 +111,7 @@ def whatif(name: str, scenarios: Sequence[str], request: Request) -> ExitCode:
         check_destination(request.out)
     with watching(request.quiet) as watch, request.executor(watch) as executor:
         world, catalogue = gather(path, watch)
-        whatifs = [one for one, _ in _whatifs(files, world, catalogue)]
+        whatifs = [one for one, _ in whatifs_of(files, world, catalogue)]
         with watch.stage("plan the world and its what-ifs", 1 + len(whatifs)) as progress:
             outcomes = plan_whatifs(
                 request.limited(world), catalogue, whatifs, request.backend, executor
@@ -162,7 +162,7 @@ def validate(name: str) -> None:
     )
 
 
-def _whatifs(
+def whatifs_of(
     files: Sequence[Path], world: World, catalogue: Catalogue
 ) -> list[tuple[Scenario, World]]:
     """Every scenario with the world that it makes; raises the faults of all of them at once."""

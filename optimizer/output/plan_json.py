@@ -17,6 +17,7 @@ from models.fleet import Group
 from models.placement import SHADOW_UNITS, Bill, Certificate
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import Rule
+from optimizer.digests import world_digests
 from optimizer.output.commitments import commitment_documents
 from optimizer.output.json_values import (
     Document,
@@ -80,6 +81,7 @@ def _head(outcome: Outcome) -> Document:
             "origins": len(world.origins),
             "rules": len(world.rules),
             "places": len(world.regions),
+            "digests": world_digests(world),
         },
         "prices": {"book": world.book.name, "as_of": world.book.as_of.isoformat()},
         "starts": utc_text(world.starts),

@@ -74,6 +74,10 @@ def _head(outcome: str) -> Document:
             origins=_COUNT,
             rules=_COUNT,
             places=_COUNT,
+            digests=_said(
+                _map({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+                "SHA-256 of each part of the world: whether it is still the world of the plan",
+            ),
         ),
         "prices": _record(book=_TEXT, as_of={"type": "string", "format": "date"}),
         "starts": _said(_MOMENT, "the plan's first hour"),
