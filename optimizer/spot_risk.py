@@ -35,7 +35,11 @@ def spot_risk_table(
         name = layout.service_names[pools.service]
         chance = dict(zip(pools.names, pools.chance.tolist(), strict=True))
         mine = used[used["service"] == name]
-        hours = [[chance[pool] for pool in hour] for _, hour in mine.groupby("period")["pool"]]
+        # Where nobody asks for the service it may run, for its minimum, in pools not at risk.
+        hours = [
+            [chance[pool] for pool in hour if pool in chance]
+            for _, hour in mine.groupby("period")["pool"]
+        ]
         worst = max((chance_of_more(np.array(hour), pools.at_once) for hour in hours), default=0.0)
         rows.append(
             (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.placement import Bill
 from models.world import World
 from optimizer import late
 from optimizer.cli.exits import ExitCode
@@ -19,6 +20,8 @@ from optimizer.output.json_values import json_text
 from optimizer.output.verify_json import verification_document
 from optimizer.output.verify_text import verification_text
 from optimizer.rebound import SolveAgain
+from optimizer.today import look_at_today
+from optimizer.verify.case import Demand
 from optimizer.verify.findings import Verification
 from optimizer.verify.reading import read_plan
 from optimizer.verify.verify import verify
@@ -50,9 +53,14 @@ def verify_plan(path: Path, name: str, scenario: str | None, request: Request) -
         for _, changed in whatifs_of(files, world, catalogue):
             world = changed
         bound = request.bound_for(world)
-        found = interruptible(lambda: verify(path, world, bound, watch))
+        found = interruptible(lambda: verify(path, world, _todays_bill, bound, watch))
     _show(found, request)
     return ExitCode.FINE if found.holds else ExitCode.NOT_VERIFIED
+
+
+def _todays_bill(world: World, demand: Demand) -> Bill:
+    look = look_at_today(world, demand.total_rps, demand.direct_rps, demand.outlook)
+    return look.bill
 
 
 def _show(found: Verification, request: Request) -> None:

@@ -122,27 +122,33 @@ def _in_all(entry: BillEntry, found: Reckoned, where: str) -> Iterator[Differenc
 
 
 def _compute(entry: BillEntry, bill: Bill, where: str) -> Iterator[Difference]:
-    """Compute line by line, or in all where no lines are stated."""
+    """Compute, and what commitments cost, line by line; compute in all where none are stated."""
     if entry.lines is not None:
         found = {
-            (line.place, line.service, line.purchase): line.usd
+            (line.place, line.service, line.purchase, line.commitment): line.usd
             for line in bill.lines
-            if line.term is Term.COMPUTE
+            if line.term in (Term.COMPUTE, Term.COMMITMENTS)
         }
         for i, line in enumerate(entry.lines):
-            if line.term == Term.COMPUTE.value:
-                usd = found.pop((line.place, line.service, line.purchase), Decimal(0))
+            if line.term in (Term.COMPUTE, Term.COMMITMENTS):
+                key = (line.place, line.service, line.purchase, line.commitment)
+                usd = found.pop(key, Decimal(0))
                 if Decimal(line.usd) != usd:
-                    what = f"compute of {line.service} in {line.place}, {line.purchase}"
+                    what = _paid_for(*key)
                     yield _money(f"{where}/lines/{i}/usd", what, Decimal(line.usd), usd)
-        for (place, service, purchase), usd in found.items():
-            what = f"compute of {service} in {place}, {purchase}"
-            yield _money(f"{where}/lines", what, Decimal(0), usd)
+        for key, usd in found.items():
+            yield _money(f"{where}/lines", _paid_for(*key), Decimal(0), usd)
     elif entry.by_term_usd is not None and Term.COMPUTE.value in entry.by_term_usd:
         compute = Decimal(entry.by_term_usd[Term.COMPUTE.value])
         found_usd = sum((x.usd for x in bill.lines if x.term is Term.COMPUTE), Decimal(0))
         if compute != found_usd:
             yield _money(f"{where}/by_term_usd/compute", "compute in all", compute, found_usd)
+
+
+def _paid_for(place: str, service: str, purchase: str, commitment: str) -> str:
+    if commitment:
+        return f"what {commitment} costs"
+    return f"compute of {service} in {place}, {purchase}"
 
 
 def _adds_up(entry: BillEntry, where: str, hours: int) -> Iterator[Difference]:

@@ -24,6 +24,7 @@ from models.places import Cloud, Region
 from models.services import Dependency
 from models.world import HOURS_PER_MONTH
 from optimizer.verify.case import Bools, Case, Floats, Ints
+from optimizer.verify.contracts import Contracts
 from optimizer.verify.shadows import shadow_lines
 
 MOST_PAIRS_AT_ONCE = 50_000
@@ -66,8 +67,8 @@ class Spending:
     ``weights`` [scenario] of the scenarios; None: their probabilities.
     """
 
-    def __init__(self, case: Case, weights: Floats | None = None) -> None:
-        self.case = case
+    def __init__(self, case: Case, contracts: Contracts, weights: Floats | None = None) -> None:
+        self.case, self.contracts = case, contracts
         self.weights = case.demand.outlook.probability if weights is None else weights
         self.compute = tuple(_compute_lines(case))
         self._prices = np.array(
@@ -104,14 +105,18 @@ class Spending:
         services = np.array([team in (None, s.team) for s in world.services], np.bool_)
         regions = np.array([cloud in (None, r.cloud) for r in world.regions], np.bool_)
         monthly = HOURS_PER_MONTH / self.case.hours
-        fixed = float(
-            sum(
-                line.usd
-                for line in self.compute
-                if services[self.case.services[line.service]]
-                and regions[self.case.places[line.place]]
-            )
-        ) + float(self._to_users[np.ix_(services, regions)].sum())
+        fixed = sum(
+            float(line.usd)
+            for line in self.compute
+            if services[self.case.services[line.service]] and regions[self.case.places[line.place]]
+        )
+        if team is None:  # commitments are of no team
+            for line in (
+                *self.contracts.lines(Term.COMMITMENTS),
+                *self.contracts.lines(Term.COVERED),
+            ):
+                fixed += float(line.usd) if cloud in (None, Cloud(line.cloud)) else 0.0
+        fixed += float(self._to_users[np.ix_(services, regions)].sum())
         all_pairs = self._pair_usd()
         counted = self._pair_usd(services, regions)
         spent = (fixed + float(self._flow(all_pairs) @ counted)) * monthly
@@ -161,6 +166,9 @@ class Spending:
         """The lines of one part of the bill besides compute."""
         match term:
             case Term.COMPUTE:
+                return
+            case Term.COMMITMENTS | Term.COVERED:
+                yield from self.contracts.lines(term)
                 return
             case Term.EGRESS_INTER_REGION | Term.EGRESS_INTERNET:
                 own = np.array([charged is term for charged in charges.term], np.bool_)

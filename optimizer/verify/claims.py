@@ -27,6 +27,7 @@ PART_WORDS = {
     "book": "prices",
     "egress": "prices of data that leaves",
     "round_trips": "round trips",
+    "commitments": "commitments",
     "demand_factors": "what a what-if does to demand",
 }
 

@@ -99,6 +99,7 @@ class LineEntry(Entry):
     service: Name
     purchase: Name
     usd: Usd
+    commitment: str = ""
 
 
 class ShadowEntry(Entry):
@@ -128,6 +129,32 @@ class ScenarioEntry(Entry):
     probability: Share
     counted_usd: Usd | None = None
     bill: BillEntry
+
+
+class CommitmentEntry(Entry):
+    """What ``Any`` marks follows from ``bought``, and from what the plan runs."""
+
+    commitment: Name
+    bought: Measure
+    owned: Measure | None = None
+    cost_usd: Usd | None = None
+    cloud: Any = None
+    kind: Any = None
+    covers: Any = None
+    term_years: Any = None
+    unit: Any = None
+    utilisation: Any = None
+    break_even_utilisation: Any = None
+    coverage: Any = None
+    bought_utilisation: Any = None
+    pays_back_after_months: Any = None
+    covered_usd: Any = None
+    saving_usd: Any = None
+    today_utilisation: Any = None
+    today_saving_usd: Any = None
+    expires: Any = None
+    why: Any = None
+    used_per_hour: Any = None
 
 
 class CostEntry(Entry):
@@ -192,6 +219,7 @@ class PlanEntry(Entry):
     bill: BillEntry | None = None
     scenarios: list[ScenarioEntry] = []
     cvar_usd: Usd | None = None
+    commitments: list[CommitmentEntry] = []
     services: list[ServiceEntry] = []
     today: TodayEntry = TodayEntry()
     demand: list[DemandEntry] = []

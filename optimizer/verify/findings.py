@@ -19,6 +19,7 @@ class Given(StrEnum):
     CAPACITY = "capacity"
     USEFULNESS = "usefulness"
     STEADINESS = "steadiness"
+    COMMITMENTS = "commitments"
 
 
 GIVEN_IN_WORDS = {
@@ -27,6 +28,7 @@ GIVEN_IN_WORDS = {
     Given.CAPACITY: "capacity carries the traffic of every place and hour",
     Given.USEFULNESS: "instances stand only where somebody may be served",
     Given.STEADINESS: "sizes and routes change only when policy lets them",
+    Given.COMMITMENTS: "what is bought for years is on offer",
 }
 
 

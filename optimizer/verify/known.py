@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, Final
 
+from models.commitments import Discount, ResourceCommitment, SpendCommitment
 from models.demand import History
 from models.egress import EgressPrice
 from models.latency import RoundTrips
@@ -37,6 +38,9 @@ from models.world import DemandFactor, DemandScenario, Policy, World
 from optimizer.verify.findings import NotChecked
 
 _WRITTEN: Final = ("name", "at", "why")
+_CONTRACT: Final = (
+    *_WRITTEN, "cloud", "term_years", "where", "families", "owned", "at_most", "expires",
+)  # fmt: skip
 
 KNOWN: Final[Mapping[type, frozenset[str]]] = {
     noun: frozenset(names)
@@ -44,13 +48,16 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
         World: (
             "name", "description", "at", "starts", "services", "origins", "dependencies",
             "workflows", "rules", "policy", "fleet", "history", "regions", "book", "egress",
-            "round_trips", "demand_factors",
+            "round_trips", "demand_factors", "commitments",
         ),
         Policy: (
             "horizon_hours", "demand_quantile", "headroom", "count_hours", "route_hours",
             "purchases", "burstable", "gap_target", "time_limit_s", "carbon_usd_per_tonne",
             "demand_scenarios", "unmet_at_most", "unmet_usd_per_million_requests", "cvar",
         ),
+        Discount: ("share", "where", "families"),
+        SpendCommitment: (*_CONTRACT, "discounts"),
+        ResourceCommitment: (*_CONTRACT, "usd_per_vcpu_hour", "memory_gib_per_vcpu"),
         DemandScenario: ("quantile", "probability"),
         CvarPolicy: ("level", "weight"),
         Service: (
@@ -127,6 +134,10 @@ def _nouns(world: World) -> Iterator[Any]:
     yield from (*world.origins, *world.dependencies, *world.regions, *world.demand_factors)
     for workflow in world.workflows:
         yield from (workflow, *workflow.steps)
+    for commitment in world.commitments:
+        yield commitment
+        if isinstance(commitment, SpendCommitment):
+            yield from commitment.discounts
     for rule in world.rules:
         yield rule
         if isinstance(rule, SpotRiskRule):

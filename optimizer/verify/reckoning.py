@@ -73,10 +73,10 @@ class Reckoning:
 
 def rounding_of(bill: Bill) -> Decimal:
     """How far a sum of rounded lines of data transfer may be from another, USD."""
-    compute = sum((line.usd for line in bill.lines if line.term is Term.COMPUTE), Decimal(0))
+    metered = (line for line in bill.lines if line.term not in (Term.COMPUTE, Term.COMMITMENTS))
+    amounts = sum((abs(line.usd) for line in metered), bill.shadow_usd)
     lines = 2 * len({(line.service, line.place) for line in bill.lines}) + len(bill.shadow) + 2
-    exact = lines * CENT_OF_A_CENT
-    return exact + (bill.total_usd - compute + bill.shadow_usd) * Decimal(repr(TOLERANCE))
+    return lines * CENT_OF_A_CENT + amounts * Decimal(repr(TOLERANCE))
 
 
 def reckon(case: Case, expected: Spending) -> Reckoning:
@@ -90,7 +90,7 @@ def reckon(case: Case, expected: Spending) -> Reckoning:
 
     each = np.eye(len(policy.demand_scenarios))
     scenarios = tuple(
-        (scenario, reckoned(Spending(case, weights)))
+        (scenario, reckoned(Spending(case, expected.contracts, weights)))
         for scenario, weights in zip(policy.demand_scenarios, each, strict=True)
     )
     return Reckoning(reckoned(expected), scenarios, policy.cvar)

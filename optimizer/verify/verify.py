@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 from models.errors import Fault, FaultyInput, Location
+from models.placement import Bill
 from models.world import World
-from optimizer.today import look_at_today
 from optimizer.verify.amounts import bill_differences, unknown_terms
 from optimizer.verify.billing import Spending
 from optimizer.verify.bounds import Bound, check_bound, proof_differences
@@ -18,6 +19,7 @@ from optimizer.verify.claims import (
     fact_differences,
     world_differences,
 )
+from optimizer.verify.contracts import check_contracts, contract_differences, contracts_of
 from optimizer.verify.entries import PlanEntry
 from optimizer.verify.findings import Verification, Violation
 from optimizer.verify.givens import check_givens, sold
@@ -28,9 +30,16 @@ from optimizer.verify.reckoning import reckon
 from optimizer.verify.rules import check_rule
 from optimizer.watch import SILENT, Watch
 
+TodaysBill = Callable[[World, Demand], Bill]
+"""What today's fleet costs; how is no affair of the plan's rules, and is computed elsewhere."""
+
 
 def verify(
-    path: Path, world: World, bound: Bound | None = None, watch: Watch = SILENT
+    path: Path,
+    world: World,
+    todays_bill: TodaysBill,
+    bound: Bound | None = None,
+    watch: Watch = SILENT,
 ) -> Verification:
     """Check the plan in ``path`` against every rule of ``world``, its bill, and what it proves.
 
@@ -42,7 +51,8 @@ def verify(
         must_be_for_these_hours(path, plan, world)
     with watch.stage("forecast demand"):
         demand = demand_of(world)
-    found = examine(plan, world, demand, bound, watch)
+        today = todays_bill(world, demand)
+    found = examine(plan, world, demand, today, bound, watch)
     return replace(found, file=str(path), not_checked=(*found.not_checked, *unknown_keys))
 
 
@@ -50,6 +60,7 @@ def examine(
     plan: PlanEntry,
     world: World,
     demand: Demand,
+    today: Bill,
     bound: Bound | None = None,
     watch: Watch = SILENT,
 ) -> Verification:
@@ -59,12 +70,12 @@ def examine(
         violations, spending = _violations(case)
     with watch.stage("compute the bill"):
         cost = reckon(case, spending)
-        today = look_at_today(world, demand.total_rps, demand.direct_rps, demand.outlook)
         differences = (
             *world_differences(world, plan),
             *demand_differences(case),
             *fact_differences(case),
-            *bill_differences(plan, cost, today.bill),
+            *bill_differences(plan, cost, today),
+            *contract_differences(case, spending.contracts),
             *proof_differences(plan, cost),
         )
     not_checked = (*unknown_features(world), *unknown_terms(plan))
@@ -101,8 +112,8 @@ def must_be_for_these_hours(path: Path, plan: PlanEntry, world: World) -> None:
 
 def _violations(case: Case) -> tuple[tuple[Violation, ...], Spending]:
     allowed = lawful(case, sold(case))
-    spending = Spending(case)
-    found = [*check_givens(case, allowed)]
+    spending = Spending(case, contracts_of(case))
+    found = [*check_givens(case, allowed), *check_contracts(case)]
     for rule in case.world.rules:
         found += check_rule(rule, case, allowed, spending)
     return tuple(found), spending

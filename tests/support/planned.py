@@ -63,4 +63,6 @@ def looked_at(
 ) -> Verification:
     """The second look at a document, in the world that was asked of or in another."""
     plan = PlanEntry.model_validate(document)
-    return examine(plan, world or asked.world, demand_given(asked), bound)
+    of = world or asked.world
+    today = look_at_today(of, asked.demand_rps, asked.direct_rps, asked.outlook)
+    return examine(plan, of, demand_given(asked), today.bill, bound)

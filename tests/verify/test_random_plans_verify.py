@@ -14,7 +14,8 @@ from optimizer.rebound import SolveAgain
 from optimizer.solve.ortools_backend import OrToolsBackend
 from optimizer.verify.findings import BoundState, Verdict
 
-SEEDS = range(260, 300)
+SEEDS = [*range(260, 300), 422]
+"""In the last, a service that nobody asks for runs its minimum on spot under a spot risk rule."""
 DECISIVE = [
     (1, "min"),  # of a stateless service
     (11, "min"),  # of a stateful one
@@ -51,7 +52,7 @@ def test_the_cheapest_plan_is_verified(seed: int) -> None:
 
 
 def test_most_of_these_worlds_have_a_plan() -> None:
-    plans = Counter(plan_of(random_asked(seed)) is not None for seed in list(SEEDS)[:10])
+    plans = Counter(plan_of(random_asked(seed)) is not None for seed in SEEDS[:10])
     assert plans[True] >= 5
 
 

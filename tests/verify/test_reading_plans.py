@@ -140,11 +140,11 @@ def test_thousands_of_faults_are_counted(
 def test_keys_that_nobody_knows_are_not_checked(
     write: Callable[[object], Path], document: Document
 ) -> None:
-    document["commitments"] = [1]
+    document["obligations"] = [1]
     for row in document["routes"]:
         row["shares"] = 2
     _, unknown = read_plan(write(document))
-    assert [one.what for one in unknown] == ["/commitments", "/routes/shares"]
+    assert [one.what for one in unknown] == ["/obligations", "/routes/shares"]
     assert "did you mean share?" in unknown[1].why
 
 

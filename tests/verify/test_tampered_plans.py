@@ -145,6 +145,10 @@ GIVENS: dict[str, tuple[Given, Tamper]] = {
     "where nobody is served": (Given.USEFULNESS, added("web", "aws/west", 1)),
     "size within a block": (Given.STEADINESS, sized("web", "azure/eu", [1, 2, 1, 1])),
     "size of state": (Given.STEADINESS, sized("db", "aws/eu", [2, 2, 3, 3])),
+    "a contract that is not on offer": (
+        Given.COMMITMENTS,
+        stated([{"commitment": "none", "bought": 1.0}], "commitments"),
+    ),
     "route within a block": (Given.STEADINESS, stated(1, "routes", 4, "hours")),
 }  # fmt: skip
 """What every plan must keep, and what breaks it."""
