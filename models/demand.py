@@ -121,6 +121,66 @@ class Outlook:
         return mean
 
 
+def direct_demand_rps(
+    services: Sequence[str],
+    origins: Sequence[str],
+    series: Sequence[tuple[str, str]],
+    rps: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What users ask of services themselves [service, origin, period], from ``rps`` [series,
+    period].
+    """
+    row = {name: i for i, name in enumerate(services)}
+    column = {name: j for j, name in enumerate(origins)}
+    total = np.zeros((len(services), len(origins), rps.shape[1]))
+    at = np.array([(row[s], column[o]) for s, o in series], np.int64).reshape(-1, 2)
+    np.add.at(total, (at[:, 0], at[:, 1]), rps)
+    return total
+
+
+@dataclass(frozen=True, eq=False)
+class CallGraph:
+    """Who calls whom, in rounds that can be worked out at once.
+
+    A round holds (callees, callers, calls per request): callees by index, each once, and the
+    demand of its callers is whole when its turn comes.
+    """
+
+    rounds: tuple[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], ...]
+
+    @classmethod
+    def of(cls, services: Sequence[str], dependencies: Sequence[Dependency]) -> CallGraph:
+        """Raises ``ValueError`` naming the cycle when there is one."""
+        calls_of: dict[str, list[Dependency]] = {name: [] for name in services}
+        for dependency in dependencies:
+            calls_of[dependency.callee].append(dependency)
+        row = {name: i for i, name in enumerate(services)}
+        depth: dict[str, int] = {}
+        by_round: dict[tuple[int, int], list[tuple[int, int, float]]] = {}
+        for name in call_order({k: tuple(d.caller for d in v) for k, v in calls_of.items()}):
+            calls = calls_of[name]
+            depth[name] = max((depth[call.caller] + 1 for call in calls), default=0)
+            for turn, call in enumerate(calls):  # added up in the order in which they are written
+                one = (row[name], row[call.caller], call.calls_per_request)
+                by_round.setdefault((depth[name], turn), []).append(one)
+        rounds = [zip(*by_round[key], strict=True) for key in sorted(by_round)]
+        return cls(
+            tuple(
+                (np.array(callee, np.int64), np.array(caller, np.int64), np.array(calls))
+                for callee, caller, calls in rounds
+            )
+        )
+
+    def traced(self, direct_rps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Demand of services, direct and through their callers, from direct demand; both
+        [service, origin, period], traced to the origin that caused it.
+        """
+        total = direct_rps.copy()
+        for callee, caller, calls in self.rounds:
+            total[callee] += calls[:, None, None] * total[caller]
+        return total
+
+
 def service_demand_rps(
     services: Sequence[str],
     origins: Sequence[str],
@@ -134,16 +194,5 @@ def service_demand_rps(
     [service, origin, period]. A service's demand is its direct demand plus, for each dependency,
     the caller's demand times ``calls_per_request``, traced to the origin that caused it.
     """
-    row = {name: i for i, name in enumerate(services)}
-    column = {name: j for j, name in enumerate(origins)}
-    total = np.zeros((len(services), len(origins), rps.shape[1]))
-    for k, (service, origin) in enumerate(series):
-        total[row[service], column[origin]] += rps[k]
-    calls_of: dict[str, list[Dependency]] = {}
-    for dependency in dependencies:
-        calls_of.setdefault(dependency.callee, []).append(dependency)
-    callers = {name: tuple(d.caller for d in calls_of.get(name, ())) for name in services}
-    for name in call_order(callers):
-        for dependency in calls_of.get(name, ()):
-            total[row[name]] += dependency.calls_per_request * total[row[dependency.caller]]
-    return total
+    direct = direct_demand_rps(services, origins, series, rps)
+    return CallGraph.of(services, dependencies).traced(direct)

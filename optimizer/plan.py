@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from models.demand import Forecast, Outlook, service_demand_rps
+from models.demand import CallGraph, Forecast, Outlook, direct_demand_rps
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import BudgetRule, Rule
 from models.world import HOURS_PER_MONTH, World
@@ -99,9 +99,11 @@ def foresee(world: World, executor: Executor = IN_PROCESS, watch: Watch = SILENT
     names = [service.name for service in world.services]
     origins = [origin.name for origin in world.origins]
 
+    graph = CallGraph.of(names, world.dependencies)
+
     def derived(rps: Floats, *, calls: bool = True) -> Floats:
-        dependencies = world.dependencies if calls else ()
-        return service_demand_rps(names, origins, dependencies, expected.series, rps)
+        direct = direct_demand_rps(names, origins, expected.series, rps)
+        return graph.traced(direct) if calls else direct
 
     planned = expected.at_level(world.policy.demand_quantile)
     levels = range(len(expected.levels))
