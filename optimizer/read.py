@@ -7,23 +7,21 @@ import pandas as pd
 
 from models.placement import (
     BINDING_COLUMNS,
-    COUNT_COLUMNS,
-    ROUTE_COLUMNS,
     Certificate,
     Placement,
 )
 from optimizer.bill import bills_of_scenarios, make_bill
 from optimizer.coverage import uses_of
 from optimizer.formulate.assemble import Formulation
+from optimizer.formulate.layout import runs
 from optimizer.problem import Floats, Problem
 from optimizer.solve.answers import Solved
 from optimizer.spot_risk import spot_risk_table
+from optimizer.tables import LEAST_SHARE, counts_table, routes_table
 from optimizer.trim import trimmed
 
 NO_SLACK = 1e-6
 """Slack, relative to the row's right-hand side, below which a row is called binding."""
-LEAST_SHARE = 1e-6
-"""Route shares below this are solver noise."""
 
 
 def read_placement(
@@ -68,60 +66,38 @@ def _counts(formulation: Formulation, values: Floats) -> pd.DataFrame:
     blocks = np.stack([layout.count_block_of(s) for s in range(len(layout.service_names))])
     column = layout.option_column[option] + blocks[layout.options.service[option], period]
     count = np.round(values[column]).astype(np.int64)
-    runs = count > 0
-    option, period, count = option[runs], period[runs], count[runs]
-    service = layout.options.service[option]
-    replicas = layout.options.replicas[option]
-    rate = np.array([s.replica.throughput_rps for s in layout.world.services])
-    offered = layout.world.book.offerings.iloc[layout.options.offering[option]]
-    frame = pd.DataFrame(
-        {
-            "service": np.array(layout.service_names, dtype=object)[service],
-            "cloud": offered["cloud"].astype(str).to_numpy(),
-            "region": offered["region"].astype(str).to_numpy(),
-            "instance_type": offered["instance_type"].astype(str).to_numpy(),
-            "purchase": offered["purchase"].astype(str).to_numpy(),
-            "period": period,
-            "count": count,
-            "price_usd_per_hour": layout.options.price_usd_per_hour[option],
-            "replicas_per_instance": replicas,
-            "capacity_rps": count * replicas * rate[service],
-            "price_source": offered["source"].astype(str).to_numpy(),
-            "price_date": offered["price_date"].astype(str).to_numpy(),
-        },
-        columns=list(COUNT_COLUMNS),
+    some = count > 0
+    option, period, count = option[some], period[some], count[some]
+    options = layout.options
+    return counts_table(
+        layout.world,
+        options.service[option],
+        options.offering[option],
+        period,
+        count,
+        options.replicas[option],
+        options.price_usd_per_hour[option],
     )
-    order = ["service", "cloud", "region", "instance_type", "purchase", "period"]
-    return frame.sort_values(order, ignore_index=True)
 
 
 def _routes(formulation: Formulation, values: Floats) -> pd.DataFrame:
     layout = formulation.layout
-    rows = []
-    for i, first in enumerate(layout.route_column.tolist()):
-        s, g, r = (
-            int(key[i]) for key in (layout.route_service, layout.route_origin, layout.route_region)
-        )
-        region = layout.world.regions[r]
-        blocks, starts, lengths = np.unique(
-            layout.route_block_of(s), return_index=True, return_counts=True
-        )
-        shares = values[first + blocks]
-        for share, start, length in zip(shares, starts, lengths, strict=True):
-            if share >= LEAST_SHARE:
-                rows.append(
-                    (
-                        layout.service_names[s],
-                        layout.origin_names[g],
-                        region.cloud.value,
-                        region.name,
-                        int(start),
-                        int(length),
-                        float(share),
-                        float(layout.distances.from_origin[g, r]),
-                    )
-                )
-    return pd.DataFrame(rows, columns=list(ROUTE_COLUMNS))
+    blocks = layout.route_blocks[layout.route_service]
+    route, block = runs(np.arange(len(blocks)), blocks)
+    share = values[layout.route_column[route] + block]
+    route, block, share = (of[share >= LEAST_SHARE] for of in (route, block, share))
+    hours = np.where(blocks[route] == 1, layout.periods, layout.world.policy.route_hours)
+    first = block * hours
+    return routes_table(
+        layout.world,
+        layout.route_service[route],
+        layout.route_origin[route],
+        layout.route_region[route],
+        first,
+        np.minimum(hours, layout.periods - first),
+        share,
+        layout.distances.from_origin,
+    )
 
 
 def _binding(problem: Problem, values: Floats) -> pd.DataFrame:

@@ -113,7 +113,7 @@ def test_a_route_to_where_nothing_runs_is_noticed(seed: int) -> None:
     tried = 0
     for row, service in enumerate(placement.routes["service"]):
         own = counts[counts["service"] == service]
-        runs = set(own["cloud"] + "/" + own["region"])
+        runs = set(own["cloud"].astype(str) + "/" + own["region"].astype(str))
         for region in asked.world.regions:
             if region.place not in runs:
                 routes = placement.routes.copy()
