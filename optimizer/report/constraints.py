@@ -13,6 +13,8 @@ from optimizer.report.wording import listed, plural
 
 MOST_REASONS = 12
 MOST_RULES = 60
+MOST_LISTED = 200
+MOST_EXAMPLES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,12 @@ class ExcludedBy:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
+    """Rules that bind and rules with room to spare; the others are counted, not listed."""
+
     binding: tuple[Binding, ...]
+    binding_left_out: int
     slack: tuple[Binding, ...]
+    slack_left_out: int
     excluded: tuple[ExcludedBy, ...]
     excluded_options: int
     rules_left_out: int
@@ -74,15 +80,19 @@ def constraints(plan: Plan) -> Constraints:
         (tight if row.binding_rows else slack).append((int(row.binding_rows), shown))
     tight.sort(key=lambda item: (-item[0], item[1].rule))
     exclusions = plan.placement.exclusions
-    by_rule = exclusions.groupby("rule", sort=True)
-    words = {name: rule.in_words for name, rule in rules.items()}
-    groups = sorted(by_rule, key=lambda item: (-len(item[1]), str(item[0])))
+    by_rule = exclusions["rule"].astype(str)
+    counted = sorted(by_rule.value_counts().items(), key=lambda item: (-item[1], str(item[0])))
+    shown_rules = [str(name) for name, _ in counted[:MOST_RULES]]
+    some = dict(list(exclusions[by_rule.isin(shown_rules)].groupby(by_rule, sort=False)))
+    words = {name: rule.in_words for name, rule in rules.items() if name in some}
     return Constraints(
-        binding=tuple(shown for _, shown in tight),
-        slack=tuple(shown for _, shown in slack),
-        excluded=tuple(_excluded(str(name), words, rows) for name, rows in groups[:MOST_RULES]),
+        binding=tuple(shown for _, shown in tight[:MOST_LISTED]),
+        binding_left_out=max(0, len(tight) - MOST_LISTED),
+        slack=tuple(shown for _, shown in slack[:MOST_LISTED]),
+        slack_left_out=max(0, len(slack) - MOST_LISTED),
+        excluded=tuple(_excluded(name, words, some[name]) for name in shown_rules),
         excluded_options=len(exclusions),
-        rules_left_out=max(0, len(groups) - MOST_RULES),
+        rules_left_out=max(0, len(counted) - MOST_RULES),
     )
 
 
@@ -90,20 +100,16 @@ def _excluded(name: str, words: dict[str, str], rows: pd.DataFrame) -> ExcludedB
     services = list(rows["service"].astype(str).unique())
     counted = rows["reason"].astype(str).value_counts(sort=False)
     order = sorted(counted.items(), key=lambda item: (-int(item[1]), str(item[0])))
-    shown = rows[rows["reason"].isin([reason for reason, _ in order[:MOST_REASONS]])]
-    examples = {
-        str(reason): (group["service"].astype(str) + " in " + group["place"].astype(str)).tolist()
-        for reason, group in shown.groupby("reason", sort=False)
-    }
-    reasons = tuple(
-        Reason(str(reason), int(count), listed(examples[str(reason)], 4))
-        for reason, count in order[:MOST_REASONS]
-    )
+    reasons = []
+    for reason, count in order[:MOST_REASONS]:
+        first = rows[rows["reason"] == reason].head(MOST_EXAMPLES)
+        names = [f"{s} in {p}" for s, p in zip(first["service"], first["place"], strict=True)]
+        reasons.append(Reason(str(reason), int(count), listed(names, MOST_EXAMPLES, int(count))))
     return ExcludedBy(
         rule=name,
         words=words.get(name, "no offering there can hold the service"),
         options=len(rows),
         services=listed(services) if len(services) <= 4 else plural(len(services), "service"),
-        reasons=reasons,
+        reasons=tuple(reasons),
         left_out=max(0, len(order) - MOST_REASONS),
     )

@@ -23,6 +23,8 @@ from optimizer.report.wording import (
     usd,
 )
 
+MOST_ITEMS = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -138,7 +140,7 @@ def _caveats(plan: Plan) -> tuple[Caveat, ...]:
             Caveat(
                 f"{plural(len(groups), 'group')} without a price",
                 "What they cost is not known, so today truly costs more than is shown.",
-                groups,
+                _first(groups),
             )
         )
     if today.broken:
@@ -146,7 +148,7 @@ def _caveats(plan: Plan) -> tuple[Caveat, ...]:
             Caveat(
                 f"{plural(len(today.broken), 'rule')} broken today",
                 "The plan keeps every rule; its cost includes doing so.",
-                tuple(f"{b.rule.name}: {b.rule.in_words} — {b.how}" for b in today.broken),
+                _first(tuple(f"{b.rule.name}: {b.rule.in_words} — {b.how}" for b in today.broken)),
             )
         )
     peak = plan.demand_rps.sum(axis=1).max(axis=1)
@@ -156,14 +158,22 @@ def _caveats(plan: Plan) -> tuple[Caveat, ...]:
             Caveat(
                 f"{plural(len(short), 'service')} below planned demand today",
                 "What runs today cannot carry the busiest hour that the plan is sized for.",
-                tuple(
-                    f"{world.services[s].name}: carries {number(float(today.capacity_rps[s]))}"
-                    f"{NBSP}rps, planned for {number(float(peak[s]))}{NBSP}rps"
-                    for s in short
+                _first(
+                    tuple(
+                        f"{world.services[s].name}: carries {number(float(today.capacity_rps[s]))}"
+                        f"{NBSP}rps, planned for {number(float(peak[s]))}{NBSP}rps"
+                        for s in short
+                    )
                 ),
             )
         )
     return tuple(caveats)
+
+
+def _first(items: tuple[str, ...]) -> tuple[str, ...]:
+    if len(items) <= MOST_ITEMS:
+        return items
+    return (*items[:MOST_ITEMS], f"{len(items) - MOST_ITEMS:,} more are not listed")
 
 
 def _facts(plan: Plan) -> tuple[tuple[str, str], ...]:
@@ -171,7 +181,9 @@ def _facts(plan: Plan) -> tuple[tuple[str, str], ...]:
     sources = sorted(
         {
             f"{source} ({date})"
-            for source, date in zip(counts["price_source"], counts["price_date"], strict=True)
+            for source, date in counts[["price_source", "price_date"]]
+            .drop_duplicates()
+            .itertuples(index=False, name=None)
         }
     )
     policy = world.policy

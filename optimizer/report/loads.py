@@ -105,16 +105,18 @@ def loads(plan: Plan) -> Loads:
 def _stacks(plan: Plan) -> tuple[list[tuple[str, str]], Values]:
     """(cloud, purchase) layers, and capacity in rps of shape [service, layer, period]."""
     counts = plan.placement.counts
-    pairs = list(zip(counts["cloud"].astype(str), counts["purchase"].astype(str), strict=True))
-    layers = sorted(set(pairs))
-    position = {layer: i for i, layer in enumerate(layers)}
+    pair = counts["cloud"].astype(str) + " " + counts["purchase"].astype(str)
+    known, position = np.unique(pair.to_numpy(str), return_inverse=True)
+    layers = [
+        (str(cloud), str(purchase)) for cloud, _, purchase in (k.partition(" ") for k in known)
+    ]
     row = {service.name: i for i, service in enumerate(plan.world.services)}
     stacks = np.zeros((len(row), len(layers), plan.demand_rps.shape[2]))
     np.add.at(
         stacks,
         (
             counts["service"].map(row).to_numpy(np.int64),
-            np.array([position[pair] for pair in pairs], dtype=np.int64),
+            position.ravel().astype(np.int64),
             counts["period"].to_numpy(np.int64),
         ),
         counts["capacity_rps"].to_numpy(np.float64),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from optimizer.report.wording import (
 )
 
 SHADES = 6
+MOST_SERVICES = 300
 KEY = ["service", "cloud", "region", "instance_type", "purchase", "price_usd_per_hour"]
 
 
@@ -66,18 +67,21 @@ class ServiceBlock:
 
 @dataclass(frozen=True, slots=True)
 class Running:
+    """The dearest services; ``left_out`` counts the others, which cost ``left_out_month``."""
+
     hours: int
     blocks: tuple[ServiceBlock, ...]
     compute_month: str
     transfer_month: str
     commitments_month: str
     total_month: str
+    left_out: int
+    left_out_month: str
 
 
 def running(plan: Plan) -> Running:
-    """All services, dearest first; with commitments, their exact sum is the bill."""
+    """Services, dearest first; with commitments and the rest, their exact sum is the bill."""
     bill = plan.placement.bill
-    lines = _lines(plan)
     cost = bill.by("service")
     transfer: dict[str, Decimal] = {}
     for item in bill.lines:
@@ -91,6 +95,8 @@ def running(plan: Plan) -> Running:
         )
     zero = Decimal(0)
     services = sorted(plan.world.services, key=lambda s: (-cost.get(s.name, zero), s.name))
+    shown, others = services[:MOST_SERVICES], services[MOST_SERVICES:]
+    lines = _lines(plan, {service.name for service in shown})
     all_transfer = sum(transfer.values(), zero)
     commitments = sum((item.usd for item in bill.lines if item.commitment), zero)
     compute = bill.total_usd - all_transfer - commitments
@@ -110,17 +116,22 @@ def running(plan: Plan) -> Running:
                 today="; ".join(today.get(service.name, ())),
                 lines=lines.get(service.name, ()),
             )
-            for service in services
+            for service in shown
         ),
         compute_month=usd(per_month(compute, bill.hours)),
         transfer_month=usd(per_month(all_transfer, bill.hours)),
         commitments_month=usd(per_month(commitments, bill.hours)) if committed else "",
         total_month=usd(per_month(bill.total_usd, bill.hours)),
+        left_out=len(others),
+        left_out_month=usd(
+            per_month(sum((cost.get(s.name, zero) for s in others), zero), bill.hours)
+        ),
     )
 
 
-def _lines(plan: Plan) -> dict[str, tuple[Line, ...]]:
+def _lines(plan: Plan, services: Collection[str]) -> dict[str, tuple[Line, ...]]:
     counts, hours = plan.placement.counts, plan.placement.bill.hours
+    counts = counts[counts["service"].isin(list(services))]
     grouped = counts.groupby(KEY, sort=True, observed=True)
     number_of = grouped.ngroup().to_numpy(np.int64)
     _, where = np.unique(number_of, return_index=True)

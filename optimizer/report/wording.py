@@ -104,11 +104,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def listed(names: list[str], limit: int = 4) -> str:
-    """The first names, and how many more there are."""
-    if len(names) <= limit:
+def listed(names: list[str], limit: int = 4, number: int | None = None) -> str:
+    """The first names, and how many more there are: of ``number``, where not all are given."""
+    more = (len(names) if number is None else number) - limit
+    if more <= 0:
         return ", ".join(names)
-    return f"{', '.join(names[:limit])} and {len(names) - limit:,} more"
+    return f"{', '.join(names[:limit])} and {more:,} more"
 
 
 def hour(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from models.placement import Proof
@@ -206,6 +207,28 @@ def test_many_services_stay_readable(plan_of: Callable[..., Plan]) -> None:
     assert "The 60 dearest services are drawn; 90 more are in the tables below" in words
     assert "110 more" in words  # of the bars by service
     assert all(service.name in words for service in plan.world.services)
+
+
+def test_pages_of_huge_fleets_stay_small(plan_of: Callable[..., Plan]) -> None:
+    few, many = plan_of(services=320), plan_of(services=1200)
+    pages = [render_plan(plan) for plan in (few, many)]
+    assert len(pages[1]) < 1.25 * len(pages[0])  # four times the services
+    words = Document(pages[1]).words
+    bill = many.placement.bill
+    dearest = sorted(bill.by("service").values(), reverse=True)
+    rest = sum(dearest[300:]) * 730 / bill.hours
+    assert f"900 more services, in counts.csv and bill.csv {rest:,.2f} Total" in words
+
+
+def test_long_lists_of_rules_end_in_a_count(plan: Plan) -> None:
+    binding = plan.placement.binding
+    slack = binding[binding["binding_rows"] == 0].iloc[:1]
+    long = pd.concat([binding, *[slack] * 250], ignore_index=True)
+    words = Document(
+        render_plan(replace(plan, placement=replace(plan.placement, binding=long)))
+    ).words
+    assert "Rules with room to spare: 251" in words
+    assert "51 more in binding.csv" in words
 
 
 def test_binding_rules_come_with_their_words(plan: Plan, words: str) -> None:
