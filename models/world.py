@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.commitments import Commitment
 from models.demand import History
 from models.egress import EgressPrices
@@ -128,6 +131,14 @@ class World:
     def service_index(self) -> Mapping[str, int]:
         """Where each service stands in ``services``, by name."""
         return {service.name: s for s, service in enumerate(self.services)}
+
+    @cached_property
+    def region_of_offerings(self) -> NDArray[np.int64]:
+        """[row of the price book]: its index in ``regions``; -1 where it is no candidate."""
+        book = self.book.offerings
+        index = {region.place: r for r, region in enumerate(self.regions)}
+        place = book["cloud"].astype(str) + "/" + book["region"].astype(str)
+        return place.map(index).fillna(-1).to_numpy(np.int64).astype(np.int64)
 
     def keeping(self, rules: tuple[Rule, ...]) -> World:
         """The same world under other rules."""

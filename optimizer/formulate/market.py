@@ -185,11 +185,16 @@ class Market:
             self.offered["spot"].to_numpy(np.bool_)[index],
         )
 
+    @cached_property
+    def _built_for(self) -> Mapping[Architecture, Bools]:
+        """[offered], by architecture."""
+        own = self.offered["architecture"]
+        return {a: (own == a.value).to_numpy(np.bool_) for a in Architecture}
+
     def _fits(self, shape: Shape) -> Ints:
         """[offered]: how many replicas an instance holds; 0 for what does not suit the shape."""
         fits = replicas_per_instance(shape.replica, self.offered, self.headroom)
-        right = self.offered["architecture"].isin([a.value for a in shape.architectures])
-        suits = right.to_numpy(np.bool_)
+        suits = np.any([self._built_for[a] for a in shape.architectures], axis=0)
         if not shape.spot_tolerant:
             suits = suits & ~self.offered["spot"].to_numpy(np.bool_)
         return np.where(suits, fits, 0)
@@ -198,7 +203,7 @@ class Market:
 def survey(world: World) -> Market:
     """What is on offer for every service of the world, before any rule."""
     book = world.book.offerings
-    region = region_of_offerings(world)
+    region = world.region_of_offerings
     purchase = book["purchase"].astype(str).to_numpy()
     usable = (region >= 0) & np.isin(purchase, [p.value for p in world.policy.purchases])
     usable &= np.isin(purchase, [Purchase.ON_DEMAND.value, Purchase.SPOT.value])
@@ -235,25 +240,15 @@ def _carbon_usd_per_hour(world: World, row: Ints) -> Floats:
     return priced
 
 
-def region_of_offerings(world: World) -> Ints:
-    """The region index of every row of the price book; -1 where it is no candidate."""
-    book = world.book.offerings
-    region_of = {(r.cloud.value, r.name): i for i, r in enumerate(world.regions)}
-    places = pd.MultiIndex.from_arrays([book["cloud"].astype(str), book["region"].astype(str)])
-    found = pd.Series(region_of).reindex(places).fillna(-1)
-    return found.to_numpy(np.int64).astype(np.int64)
-
-
 def counted_by(rule: QuotaRule, world: World) -> Bools:
     """Which rows of the price book count against a quota."""
     book = world.book.offerings
     inside = np.array([*(rule.where.holds(region) for region in world.regions), False])
-    counted: Bools = inside[region_of_offerings(world)]
+    counted: Bools = inside[world.region_of_offerings]
     if rule.families:
-        family = book["family"].astype(str).to_numpy()
-        counted = counted & np.isin(family, rule.families)
+        counted = counted & book["family"].isin(rule.families).to_numpy(np.bool_)
     if rule.spot is not None:
-        spot = book["purchase"].astype(str).to_numpy() == Purchase.SPOT.value
+        spot = (book["purchase"] == Purchase.SPOT.value).to_numpy(np.bool_)
         counted = counted & (spot == rule.spot)
     return counted
 
