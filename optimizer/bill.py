@@ -37,8 +37,8 @@ def make_bill(
     lines = [
         *compute_lines(counts),
         *commitment_lines(uses_of(formulation, values)),
-        *_egress_lines(layout.world, between, Term.EGRESS_INTER_REGION),
-        *_egress_lines(layout.world, internet, Term.EGRESS_INTERNET),
+        *egress_lines(layout.world, between, Term.EGRESS_INTER_REGION),
+        *egress_lines(layout.world, internet, Term.EGRESS_INTERNET),
     ]
     shadow = (*carbon_of_counts(layout.world, counts), *unmet_lines(layout, values, weights))
     return Bill(layout.periods, tuple(lines), shadow)
@@ -83,7 +83,8 @@ def compute_lines(counts: pd.DataFrame) -> list[BillLine]:
     ]
 
 
-def _egress_lines(world: World, usd: Floats, term: Term) -> list[BillLine]:
+def egress_lines(world: World, usd: Floats, term: Term) -> list[BillLine]:
+    """One line per service and place from which data leaves; ``usd`` [service, region]."""
     lines = []
     for s, r in zip(*np.nonzero(usd >= float(CENT_OF_A_CENT) / 2), strict=True):
         region = world.regions[r]

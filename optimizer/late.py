@@ -30,6 +30,11 @@ def backend(name: str) -> Backend:
     return cast("Backend", getattr(import_module(module), kind)())
 
 
+def decomposition() -> ModuleType:
+    """``optimizer.decompose.answer``: its loops are compiled, which takes long the first time."""
+    return import_module("optimizer.decompose.answer")
+
+
 def executor(workers: int = 1, dask: str | None = None) -> Executor:
     """Who does the work: this process, ``workers`` processes, or the Dask cluster at ``dask``."""
     if dask is not None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from time import perf_counter
 
 import numpy as np
 
 from models.demand import CallGraph, Forecast, Outlook, direct_demand_rps
+from models.demand import Forecast, Outlook, service_demand_rps
+from models.errors import Fault, FaultyInput
+from models.placement import Placement
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import BudgetRule, Rule
 from models.world import HOURS_PER_MONTH, World
@@ -27,24 +31,46 @@ from optimizer.today import look_at_today
 from optimizer.watch import SILENT, Watch
 
 
+class Method(StrEnum):
+    """How a world is solved."""
+
+    AUTO = "auto"
+    EXACT = "exact"
+    DECOMPOSITION = "decomposition"
+
+
+MOST_SERVICES_AT_ONCE = 60
+"""Worlds with more services are decomposed: one problem of them all takes solvers too long."""
+
+
 def make_plan(
     world: World,
     *,
     backend: str = "ortools",
+    method: Method = Method.AUTO,
     executor: Executor = IN_PROCESS,
     watch: Watch = SILENT,
 ) -> Outcome:
     """Forecast, formulate, solve and read the plan for ``world``.
 
-    A clash of rules or a lack of time is an answer, not an exception. Raises ``SolverFailed``
-    when the backend breaks down, ``WorkersLost`` when those of ``executor`` are gone, and
-    ``FaultyInput`` for worlds that cannot be formulated.
+    Large worlds are decomposed where their rules allow it, unless ``method`` says otherwise; the
+        certificate says how. A clash of rules or a lack of time is an answer, not an exception.
+
+    Raises ``SolverFailed`` when the backend breaks down, ``WorkersLost`` when those of
+    ``executor`` are gone, and ``FaultyInput`` for worlds that cannot be formulated, or not by
+    ``method``.
     """
     expected = foresee(world, executor, watch)
     solver = late.backend(backend)
+    case = _Case(world, survey(world), measure(world), expected)
+    if method is Method.DECOMPOSITION or (
+        method is Method.AUTO and len(world.services) > MOST_SERVICES_AT_ONCE
+    ):
+        outcome = case.decompose(method, watch)
+        if outcome is not None:
+            return outcome
     started = perf_counter()
     with watch.stage("formulate"):
-        case = _Case(world, survey(world), measure(world), expected)
         formulation = case.formulate(world.rules)
     build_s = perf_counter() - started
     policy = world.policy
@@ -54,15 +80,7 @@ def make_plan(
         )
     match answer:
         case Solved():
-            return Plan(
-                world,
-                expected.forecast,
-                expected.demand_rps,
-                expected.mean_rps,
-                expected.bands_rps,
-                read_placement(formulation, answer, backend, build_s),
-                look_at_today(world, expected.demand_rps, expected.direct_rps, expected.outlook),
-            )
+            return case.plan(read_placement(formulation, answer, backend, build_s))
         case ProvenInfeasible():
             return _explain(case, formulation, solver, watch)
         case OutOfTime():
@@ -144,6 +162,41 @@ class _Case:
             self.expected.demand_rps,
             self.expected.direct_rps,
             self.expected.outlook,
+        )
+
+    def decompose(self, method: Method, watch: Watch) -> Outcome | None:
+        """The plan by decomposition; None when the world is better solved as one problem.
+
+        That is so where rules tie services together in a way that the decomposition does not
+        know, and where it finds no plan: then there may be none, which only the whole can prove.
+        """
+        answer = late.decomposition()
+        with watch.stage("solve"):
+            found = answer.decompose(
+                self.world, self.market, self.distances, self.expected.demand_rps,
+                self.expected.direct_rps,
+            )  # fmt: skip
+        if isinstance(found, answer.NotSeparable):
+            if method is Method.DECOMPOSITION:
+                message = f"this world cannot be decomposed: {found.why}"
+                raise FaultyInput([Fault(self.world.at, message, "use --method exact")])
+            return None
+        if found.fleet is not None:
+            return self.plan(answer.read_decomposed(found, self.distances))
+        if method is Method.DECOMPOSITION:
+            return Unfinished(self.world, found.bound_usd, found.build_s + found.solve_s)
+        return None
+
+    def plan(self, placement: Placement) -> Plan:
+        world, expected = self.world, self.expected
+        return Plan(
+            world,
+            expected.forecast,
+            expected.demand_rps,
+            expected.mean_rps,
+            expected.bands_rps,
+            placement,
+            look_at_today(world, expected.demand_rps, expected.direct_rps, expected.outlook),
         )
 
 

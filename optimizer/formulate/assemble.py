@@ -53,7 +53,7 @@ def formulate(
     outlook = outlook or Outlook.certain(demand_rps, direct_rps)
     asked = asked_for(demand_rps, outlook)
     reach = find_reach(world, distances, market.lacks.items(), asked)
-    most_replicas = _most_replicas(world, np.maximum(demand_rps, outlook.highest_rps))
+    most_replicas = most_replicas_of(world, np.maximum(demand_rps, outlook.highest_rps))
     cover = find_cover(world)
     options, dominated = drop_dominated(
         market.options, world, most_replicas, cover.classes_of(market.options)
@@ -83,7 +83,7 @@ def formulate(
     )
 
 
-def _most_replicas(world: World, demand_rps: Floats) -> Ints:
+def most_replicas_of(world: World, demand_rps: Floats) -> Ints:
     """[service]: the most replicas that any row asks for."""
     rate = np.array([service.replica.throughput_rps for service in world.services])
     peak = whole_replicas(demand_rps.sum(axis=1).max(axis=1) / rate).astype(np.int64)

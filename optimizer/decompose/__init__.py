@@ -1,0 +1,1 @@
+"""Large fleets: one small problem per service against priced limits that services share."""

@@ -1,0 +1,547 @@
+"""Cells of several origins that share some or all of their places.
+
+Bound. With multipliers y_p ≥ 0 on Σ_g d_g x_gp ≤ k_p,
+
+    Σ_g min_p (route_usd_gp + d_g y_p)  +  min { Σ_p cost_p(k_p) - y_p k_p : Hall rows hold }
+
+is no more than the least, whatever y. Places of one atom are alike to every Hall row, so that the
+right side is a search over the totals of atoms; what losses ask for strengthens the rows.
+
+Plan. Each origin gets replicas of its own, as if it were alone; or all of them share those of the
+bound's totals where nothing has to be survived. The cheaper of the two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.compiled import compiled
+from optimizer.decompose.covering import INFINITE
+from optimizer.decompose.sharing import by_price, shortest, unwind
+from optimizer.decompose.single import left_of, solve_single
+from optimizer.decompose.tables import Asks, Stock, Tables, zone_cost
+from optimizer.decompose.transport import cheapest_routes, constant_routes
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+MOST_TRIALS = 400_000
+"""Combinations of atoms' totals beyond which only disjoint rows are kept in the bound."""
+
+
+@compiled
+def _needs(asks: Asks, cell: int, extra: int) -> Ints:
+    """Replicas that every Hall row asks for."""
+    low, high = asks.row_start[cell], asks.row_start[cell + 1]
+    needs = np.empty(high - low, np.int64)
+    for i in range(low, high):
+        needs[i - low] = left_of(1.0, asks.row_busy[i])
+        if asks.row_atoms[i, : asks.atom[asks.slot_start[cell] : asks.slot_start[cell + 1]].max() + 1].all():
+            needs[i - low] = max(needs[i - low], asks.need[cell] + extra)
+    return needs
+
+
+@compiled
+def _atom_tables(
+    asks: Asks, tables: Tables, y: Floats, cell: int, atoms: int, top: int, barred: Bools,
+    value: Floats, back: Ints,
+) -> None:
+    """``value[a, q]``: the least, less y, for exactly q replicas claimed in an atom's places."""
+    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
+    places = last - first
+    cost = np.empty((places, top + 1))
+    for p in range(places):
+        r = asks.place[first + p]
+        for q in range(top + 1):
+            cost[p, q] = tables.cost[r, q] - y[first + p] * q if tables.kind[r] > 0 else INFINITE
+        cost[p, 0] = 0.0
+    nothing, limit = np.zeros(places), np.empty(places, np.int64)
+    order = np.arange(places)
+    for a in range(atoms):
+        for p in range(places):
+            limit[p] = top if asks.atom[first + p] == a and not barred[p] else 0
+        shortest(cost, nothing, 0.0, top, limit, order, value[a], back[a])
+
+
+@compiled
+def _best_totals(value: Floats, rows: Bools, needs: Ints, top: int, totals: Ints) -> float:
+    """min Σ_a value[a, q_a] with Σ_{a in row} q_a ≥ need for every row; writes the totals."""
+    atoms = value.shape[0]
+    if atoms == 1:
+        low, best, taken = needs.max(), INFINITE, 0
+        for q in range(low, top + 1):
+            if value[0, q] < best:
+                best, taken = value[0, q], q
+        totals[0] = taken
+        return best
+    if (top + 1.0) ** (atoms - 1) > MOST_TRIALS:
+        return _disjoint_rows(value, rows, needs, top, totals)
+    tail, taken = np.empty(top + 2), np.zeros(top + 2, np.int64)
+    tail[top + 1] = INFINITE
+    for q in range(top, -1, -1):  # the best of the last atom from q up
+        tail[q], taken[q] = tail[q + 1], taken[q + 1]
+        if value[atoms - 1, q] < tail[q]:
+            tail[q], taken[q] = value[atoms - 1, q], q
+    trial = np.zeros(atoms, np.int64)
+    best = INFINITE
+    while True:
+        spent = 0.0
+        for a in range(atoms - 1):
+            spent += value[a, trial[a]]
+        if spent < INFINITE:
+            low = 0
+            possible = True
+            for i in range(len(needs)):
+                have = 0
+                for a in range(atoms - 1):
+                    if rows[i, a]:
+                        have += trial[a]
+                if rows[i, atoms - 1]:
+                    low = max(low, needs[i] - have)
+                elif have < needs[i]:
+                    possible = False
+                    break
+            if possible and low <= top and spent + tail[low] < best:
+                best = spent + tail[low]
+                totals[: atoms - 1] = trial[: atoms - 1]
+                totals[atoms - 1] = taken[low]
+        a = 0
+        while a < atoms - 1 and trial[a] == top:
+            trial[a] = 0
+            a += 1
+        if a == atoms - 1:
+            return best
+        trial[a] += 1
+
+
+@compiled
+def _disjoint_rows(value: Floats, rows: Bools, needs: Ints, top: int, totals: Ints) -> float:
+    """A bound from rows that share no atom: the dearest first, each on its own."""
+    atoms = value.shape[0]
+    totals[:] = 0
+    taken = np.zeros(atoms, np.bool_)
+    usd = 0.0
+    for a in range(atoms):  # atoms in no chosen row may still pay for themselves
+        usd += value[a].min()
+    gains = np.zeros(len(needs))
+    for i in range(len(needs)):
+        joined, least = np.full(top + 1, INFINITE), 0.0
+        joined[0] = 0.0
+        for a in range(atoms):
+            if not rows[i, a]:
+                continue
+            least += value[a].min()
+            new = np.full(top + 1, INFINITE)
+            for q in range(top + 1):
+                if joined[q] < INFINITE:
+                    for k in range(top + 1):
+                        to = min(q + k, top)
+                        new[to] = min(new[to], joined[q] + value[a, k])
+            joined = new
+        gains[i] = max(joined[min(needs[i], top):].min() - least, 0.0)
+    for i in by_price(-gains):
+        apart = True
+        for a in range(atoms):
+            apart = apart and not (rows[i, a] and taken[a])
+        if apart:
+            usd += gains[i]
+            for a in range(atoms):
+                taken[a] = taken[a] or rows[i, a]
+    return usd
+
+
+@compiled
+def _least_under_loss(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    cell: int,
+    assortment: int,
+    plan: bool,
+    barred: Bools,
+    totals: Ints,
+    limit: float,
+    held: Ints,
+    alive: Ints,
+) -> float:
+    """The least with these totals of atoms when losses must be survived; INFINITE: no less than
+    ``limit``. Writes ``held`` and ``alive`` [place].
+
+    Row i keeps M_i replicas after a loss when T_i - lost ≥ M_i. Places of one atom stand in the
+    same rows, so that they share the most that may be lost. What a cloud loses is counted place by
+    place: exact where no two places of a row share a cloud.
+    """
+    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
+    places, atoms = last - first, len(totals)
+    low, high = asks.row_start[cell], asks.row_start[cell + 1]
+    together = max(asks.share_region[cell], asks.share_cloud[cell])
+    whole = totals.sum()
+    spare, zone_spare = np.full(atoms, whole), np.full(atoms, whole)
+    for i in range(low, high):
+        have = 0
+        for a in range(atoms):
+            if asks.row_atoms[i, a]:
+                have += totals[a]
+        for a in range(atoms):
+            if asks.row_atoms[i, a]:
+                spare[a] = min(spare[a], have - left_of(together, asks.row_busy[i]))
+                zone_spare[a] = min(
+                    zone_spare[a], have - left_of(asks.share_zone[cell], asks.row_busy[i])
+                )
+    usd = 0.0
+    nothing, most = np.zeros(places), np.empty(places, np.int64)
+    order, part = np.arange(places), np.zeros(places, np.int64)
+    for a in range(atoms):
+        total = totals[a]
+        if spare[a] < 0 or zone_spare[a] < 0:
+            return INFINITE
+        cost = np.full((places, total + 1), INFINITE)
+        for p in range(places):
+            r = asks.place[first + p]
+            cost[p, 0] = 0.0
+            most[p] = 0
+            if asks.atom[first + p] == a and not barred[p]:
+                most[p] = min(spare[a], total)
+            if tables.kind[r] > 0:
+                for q in range(1, most[p] + 1):
+                    cost[p, q] = -y[first + p] * q + zone_cost(
+                        stock, assortment, tables, r, q,
+                        q - zone_spare[a] if asks.share_zone[cell] > 0.0 else 0, plan,
+                    )  # fmt: skip
+        value, back = np.empty(total + 1), np.empty((places, total + 1), np.int64)
+        shortest(cost, nothing, 0.0, total, most, order, value, back)
+        usd += value[total]
+        if value[total] >= INFINITE:
+            return INFINITE
+        unwind(back, order, total, part)
+        for p in range(places):
+            if asks.atom[first + p] == a:
+                held[p] = part[p]
+                alive[p] = max(0, part[p] - zone_spare[a]) if asks.share_zone[cell] > 0.0 else 0
+    return usd if usd < limit else INFINITE
+
+
+@compiled
+def _search_under_loss(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    cell: int,
+    assortment: int,
+    plan: bool,
+    barred: Bools,
+    value: Floats,
+    rows: Bools,
+    needs: Ints,
+    top: int,
+    held: Ints,
+    alive: Ints,
+) -> float:
+    """The least over all totals of atoms; ``value`` is what they cost if nothing were lost."""
+    atoms, places = value.shape[0], len(held)
+    trial, here, outlive = np.zeros(atoms, np.int64), np.zeros(places, np.int64), np.zeros(
+        places, np.int64
+    )
+    best = INFINITE
+    # A first guess, so that most of the search can be cut off: every row keeps its share although
+    # the fullest of its places is lost.
+    share = max(asks.share_zone[cell], asks.share_region[cell], asks.share_cloud[cell])
+    for spare in (0.0, 0.5, 1.0):
+        guess = np.minimum(needs + np.ceil(spare * share * needs).astype(np.int64) + 1, top)
+        _best_totals(value, rows, guess, top, trial)
+        found = _least_under_loss(
+            stock, asks, tables, y, cell, assortment, plan, barred, trial, best, here, outlive
+        )
+        if found < best:
+            best = found
+            held[:], alive[:] = here, outlive
+    trial[:] = 0
+    while True:
+        spent, a = 0.0, 0
+        for a in range(atoms):
+            spent += value[a, trial[a]]
+        if spent < best:
+            lawful = True
+            for i in range(len(needs)):
+                have = 0
+                for a in range(atoms):
+                    if rows[i, a]:
+                        have += trial[a]
+                lawful = lawful and have >= needs[i]
+            if lawful:
+                found = _least_under_loss(
+                    stock, asks, tables, y, cell, assortment, plan, barred, trial, best, here,
+                    outlive,
+                )  # fmt: skip
+                if found < best:
+                    best = found
+                    held[:], alive[:] = here, outlive
+        a = 0
+        while a < atoms and trial[a] == top:
+            trial[a] = 0
+            a += 1
+        if a == atoms:
+            return best
+        trial[a] += 1
+
+
+@compiled
+def _pooled(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    cell: int,
+    extra: int,
+    assortment: int,
+    plan: bool,
+    barred: Bools,
+    held: Ints,
+    alive: Ints,
+) -> float:
+    """min Σ_p cost_p(k_p) - y_p k_p under the Hall rows; writes k to ``held`` [place].
+
+    INFINITE in a plan, and no more than a bound otherwise, when the search would be too long.
+    """
+    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
+    places = last - first
+    atoms = asks.atom[first:last].max() + 1
+    needs = _needs(asks, cell, extra)
+    share = max(asks.share_zone[cell], asks.share_region[cell], asks.share_cloud[cell])
+    # Of a cheapest way, no place holds more than all origins ask for, losses included.
+    top = asks.need[cell] + extra + left_of(share, float(asks.need[cell])) + places
+    top = min(max(top, needs.max()), stock.most[assortment])
+    value, back = np.empty((atoms, top + 1)), np.empty((atoms, places, top + 1), np.int64)
+    _atom_tables(asks, tables, y, cell, atoms, top, barred, value, back)
+    totals = np.zeros(atoms, np.int64)
+    rows = asks.row_atoms[asks.row_start[cell] : asks.row_start[cell + 1]]
+    for p in range(places):
+        held[p] = 0
+        alive[p] = 0
+    if share > 0.0:
+        if (top + 1.0) ** atoms <= MOST_TRIALS:
+            return _search_under_loss(
+                stock, asks, tables, y, cell, assortment, plan, barred, value, rows, needs, top,
+                held, alive,
+            )  # fmt: skip
+        if plan:
+            return INFINITE
+    usd = _best_totals(value, rows, needs, top, totals)
+    if plan and (top + 1.0) ** (atoms - 1) > MOST_TRIALS:
+        return INFINITE
+    order, part = np.arange(places), np.zeros(places, np.int64)
+    for a in range(atoms):
+        unwind(back[a], order, totals[a], part)
+        for p in range(places):
+            if asks.atom[first + p] == a:
+                held[p] = part[p]
+    return usd
+
+
+@compiled
+def bound_several(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    route_usd: Floats,
+    cell: int,
+    extra: int,
+    assortment: int,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+) -> float:
+    """The bound of the module's docstring; ``held`` [slot] and ``share`` [lane] attain it."""
+    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
+    places = last - first
+    usd = 0.0
+    lane = asks.lane_start[cell]
+    for e in range(asks.entry_start[cell], asks.entry_start[cell + 1]):
+        best, chosen = INFINITE, 0
+        for p in range(places):
+            share[lane + p] = 0.0
+            if asks.may[lane + p]:
+                here = route_usd[lane + p] + asks.busy[e] * y[first + p]
+                if here < best:
+                    best, chosen = here, p
+        share[lane + chosen] = 1.0
+        usd += best
+        lane += places
+    nothing = np.zeros(places, np.bool_)
+    return usd + _pooled(
+        stock, asks, tables, y, cell, extra, assortment, False, nothing, held[first:last],
+        alive[first:last],
+    )  # fmt: skip
+
+
+@compiled
+def plan_several(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    route_usd: Floats,
+    cell: int,
+    extra: int,
+    assortment: int,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+) -> float:
+    """A lawful way for a cell of several origins; writes slots and lanes, returns its USD."""
+    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
+    places = last - first
+    usd = _apart(stock, asks, tables, route_usd, cell, extra, assortment, held, alive, share)
+    barred = np.zeros(places, np.bool_)
+    clouds = stock.cloud[asks.place[first:last]]
+    inside = np.ones(stock.cloud.max() + 1, np.int64)
+    if asks.share_cloud[cell] > 0.0:  # try every choice of one place per cloud
+        for c in range(len(inside)):
+            inside[c] = max(1, (clouds == c).sum())
+    trials = 1
+    for number in inside:
+        trials *= number
+    for trial in range(min(trials, 64)):
+        rest = trial
+        for c in range(len(inside)):
+            keep, at = rest % inside[c], 0
+            rest //= inside[c]
+            for p in range(places):
+                if clouds[p] == c and inside[c] > 1:
+                    barred[p] = at != keep
+                    at += 1
+        usd = _together(
+            stock, asks, tables, y, route_usd, cell, extra, assortment, barred, usd, held, alive,
+            share,
+        )  # fmt: skip
+    return usd
+
+
+@compiled
+def _together(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    route_usd: Floats,
+    cell: int,
+    extra: int,
+    assortment: int,
+    barred: Bools,
+    usd: float,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+) -> float:
+    """The origins share replicas; written only if that costs less than ``usd``."""
+    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
+    low, high = asks.entry_start[cell], asks.entry_start[cell + 1]
+    lane, places = asks.lane_start[cell], last - first
+    together, served = np.zeros(places, np.int64), np.zeros((high - low, places))
+    outlive = np.zeros(places, np.int64)
+    least = _pooled(
+        stock, asks, tables, y, cell, extra, assortment, True, barred, together, outlive
+    )
+    if least >= INFINITE:
+        return usd
+    prices, may = np.empty(served.shape), np.empty(served.shape, np.bool_)
+    for e in range(high - low):
+        for p in range(places):
+            prices[e, p] = route_usd[lane + e * places + p]
+            may[e, p] = asks.may[lane + e * places + p]
+    if asks.hour_start[low] < asks.hour_start[high]:
+        hours = asks.hour_start[low + 1] - asks.hour_start[low]
+        busy = asks.hour_busy[asks.hour_start[low] : asks.hour_start[high]].reshape(-1, hours)
+        found = constant_routes(together, busy, prices, may, served)
+    else:
+        found = cheapest_routes(
+            together.astype(np.float64), asks.busy[low:high], prices, may, served
+        )
+    if not _clouds_kept(stock, asks, cell, together):
+        return usd
+    for p in range(places):
+        if together[p] > stock.most[assortment]:
+            return usd
+        if together[p] > 0:
+            r = asks.place[first + p]
+            found += zone_cost(stock, assortment, tables, r, together[p], outlive[p], True)
+    if found < usd:
+        usd = found
+        for p in range(places):
+            held[first + p], alive[first + p] = together[p], outlive[p]
+            for e in range(high - low):
+                share[lane + e * places + p] = served[e, p]
+    return usd
+
+
+@compiled
+def _clouds_kept(stock: Stock, asks: Asks, cell: int, held: Ints) -> bool:
+    """Whether every row keeps its share after the loss of any cloud."""
+    if asks.share_cloud[cell] <= 0.0:
+        return True
+    first = asks.slot_start[cell]
+    for i in range(asks.row_start[cell], asks.row_start[cell + 1]):
+        for cloud in range(stock.cloud.max() + 1):
+            left = 0
+            for p in range(len(held)):
+                if asks.row_atoms[i, asks.atom[first + p]]:
+                    if stock.cloud[asks.place[first + p]] != cloud:
+                        left += held[p]
+            if left < left_of(asks.share_cloud[cell], asks.row_busy[i]):
+                return False
+    return True
+
+
+@compiled
+def _apart(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    route_usd: Floats,
+    cell: int,
+    extra: int,
+    assortment: int,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+) -> float:
+    """Every origin with replicas of its own; what is missing to the minimum goes to the first."""
+    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
+    places = last - first
+    lane = asks.lane_start[cell]
+    low, high = asks.entry_start[cell], asks.entry_start[cell + 1]
+    for slot in range(first, last):
+        held[slot] = 0
+        alive[slot] = 0
+    missing = asks.need[cell] + extra
+    for e in range(low, high):
+        missing -= left_of(1.0, asks.peak[e])
+    usd = 0.0
+    for e in range(low, high):
+        open_to = np.flatnonzero(asks.may[lane : lane + places])
+        own = len(open_to)
+        mine, outlive, served = np.zeros(own, np.int64), np.zeros(own, np.int64), np.zeros(own)
+        need = left_of(1.0, asks.peak[e])
+        if e == low:
+            need += max(missing, 0)
+        usd += solve_single(
+            stock, tables, assortment, True, asks.place[first + open_to],
+            route_usd[lane + open_to], asks.peak[e], need,
+            left_of(asks.share_zone[cell], asks.peak[e]),
+            left_of(asks.share_region[cell], asks.peak[e]),
+            left_of(asks.share_cloud[cell], asks.peak[e]),
+            mine, outlive, served,
+        )  # fmt: skip
+        for p in range(places):
+            share[lane + p] = 0.0
+        for i in range(own):
+            held[first + open_to[i]] += mine[i]
+            alive[first + open_to[i]] += outlive[i]
+            share[lane + open_to[i]] = served[i]
+        lane += places
+    return min(usd, INFINITE)

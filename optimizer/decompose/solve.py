@@ -1,0 +1,163 @@
+"""A large fleet's plan and a bound on the cost of every other plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.rules import MaxPlacesRule, SpotRiskRule
+from models.world import World
+from optimizer.decompose.cells import make_cells
+from optimizer.decompose.dual import Ascent, Case, Prices, make_case, no_prices, run
+from optimizer.decompose.repair import Fleet, make_fleet
+from optimizer.formulate.assemble import most_replicas_of
+from optimizer.formulate.candidates import find_candidates
+from optimizer.formulate.market import Market
+from optimizer.formulate.paths import bound_paths
+from optimizer.formulate.reach import Distances, Reach, find_reach
+
+Floats = NDArray[np.float64]
+
+ROUNDS = 160
+"""Steps of the dual at most."""
+AT_A_TIME = 20
+"""Steps between two plans."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposed:
+    """``fleet`` keeps every rule and costs ``usd``; no plan costs less than ``bound_usd``.
+
+    ``fleet`` is None when no plan was found. Money is USD over the horizon, as the objective
+    counts it.
+    """
+
+    case: Case
+    reach: Reach
+    fleet: Fleet | None
+    usd: float
+    bound_usd: float
+    prices: Prices
+    rounds: int
+    build_s: float
+    solve_s: float
+
+    @property
+    def gap(self) -> float:
+        return max(self.usd - self.bound_usd, 0.0) / self.usd if self.usd > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotSeparable:
+    """The world has a structure that the decomposition does not know: ``why``, in words."""
+
+    why: str
+
+
+def _obstacle(world: World) -> str | None:
+    """What in the world the decomposition does not know; None: nothing that shows at once."""
+    if world.policy.count_hours != world.policy.route_hours:
+        return "sizes and routes change at different hours"
+    if any(isinstance(rule, SpotRiskRule) for rule in world.rules):
+        return "a rule bounds the risk of spot outages"
+    if world.policy.demand_scenarios:
+        return "demand comes in scenarios"
+    if world.commitments:
+        return "there are commitments"
+    asked = (service.unmet_at_most for service in world.services)
+    if any(world.policy.unmet_at_most if share is None else share for share in asked):
+        return "some demand may go unmet"
+    return None
+
+
+def decompose(
+    world: World,
+    market: Market,
+    distances: Distances,
+    demand_rps: Floats,
+    direct_rps: Floats,
+) -> Decomposed | NotSeparable:
+    """Plan ``world``; demand has shape [service, origin, period]."""
+    if (why := _obstacle(world)) is not None:
+        return NotSeparable(why)
+    started = perf_counter()
+    asked = demand_rps.max(axis=2) > 0
+    reach = find_reach(world, distances, market.lacks.items(), asked)
+    if (slow := _slow_workflow(world, distances, reach, asked)) is not None:
+        return NotSeparable(f"workflow {slow} may be too slow over some of its places")
+    if (asked & ~reach.allowed.any(axis=2)).any():
+        return NotSeparable("some users' requests may go nowhere")
+    candidates = find_candidates(market, world, most_replicas_of(world, demand_rps))
+    cells = make_cells(world, demand_rps, reach.allowed, candidates)
+    case = make_case(cells, demand_rps, direct_rps)
+    built = perf_counter()
+    policy = world.policy
+    climb = Ascent(case, no_prices(case))
+    best, best_usd, done = None, np.inf, 0
+    target = run(case, climb.prices).bound * 1.1
+    while done < ROUNDS:
+        climb.climb(AT_A_TIME, target)
+        done += AT_A_TIME
+        fleet = _affordable(case, climb.centre or climb.prices)
+        if fleet is not None and fleet.usd < best_usd:
+            best, best_usd = fleet, fleet.usd
+        if best_usd - climb.best <= policy.gap_target * best_usd:
+            break
+        if perf_counter() - built > policy.time_limit_s:
+            break
+    return Decomposed(
+        case,
+        reach,
+        best,
+        best_usd,
+        climb.best,
+        climb.centre or climb.prices,
+        done,
+        built - started,
+        perf_counter() - built,
+    )
+
+
+def _affordable(case: Case, prices: Prices) -> Fleet | None:
+    """A plan within budgets; their prices are raised until it is."""
+    for _ in range(6):
+        fleet = make_fleet(case, prices)
+        if fleet is None:
+            return None
+        over = fleet.spending / np.maximum(case.limits.budget_limit, 1e-9)
+        if (over <= 1 + 1e-9).all():
+            return fleet if _places_within(fleet) else None
+        raised = np.where(over > 1, np.maximum(prices.budget * 1.5, 0.02) * over, prices.budget)
+        prices = replace(prices, budget=raised)
+    return None
+
+
+def _slow_workflow(
+    world: World, distances: Distances, reach: Reach, asked: NDArray[np.bool_]
+) -> str | None:
+    """A workflow that some combination of the places left to it makes too slow."""
+    for paths in bound_paths(world):
+        origins = paths.bound(asked)
+        allowed = reach.allowed[paths.services][:, origins].transpose(1, 0, 2)
+        times = paths.times(distances.from_origin[origins], distances.between, allowed)
+        if (times.latest_end > paths.rule.within_ms).any():
+            return paths.workflow.name
+    return None
+
+
+def _places_within(fleet: Fleet) -> bool:
+    """Whether no service runs in more places than it may."""
+    cells = fleet.case.cells
+    world = cells.world
+    most = np.full(len(world.services), len(world.regions))
+    for rule in world.rules:
+        if isinstance(rule, MaxPlacesRule):
+            s = world.service_index[rule.service]
+            most[s] = min(most[s], rule.at_most)
+    service = cells.group_service[cells.cell_group[fleet.cell]]
+    region = cells.goods.region[fleet.candidate]
+    pairs = np.unique(service * len(world.regions) + region)
+    return bool((np.bincount(pairs // len(world.regions), minlength=len(most)) <= most).all())

@@ -1,0 +1,128 @@
+"""Cells that share their replicas between what a quota counts and what it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.compiled import compiled
+from optimizer.decompose.covering import INFINITE
+from optimizer.decompose.sharing import by_price, routes
+from optimizer.decompose.single import solve_single
+from optimizer.decompose.sweep import room_for
+from optimizer.decompose.tables import Asks, Stock, expand, fill_tables
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@compiled
+def split_cells(
+    stock: Stock,
+    asks: Asks,
+    liked_usd: Floats,
+    barred_usd: Floats,
+    list_usd: Floats,
+    hours: Floats,
+    route_usd: Floats,
+    cells: Ints,
+    assortment: Ints,
+    span: Ints,
+    first: Ints,
+    last: Ints,
+    now: Floats,
+    own: Floats,
+    use: Floats,
+    left: Floats,
+    held: Ints,
+    share: Floats,
+) -> tuple[Bools, Ints, Ints, Ints]:
+    """For each cell, m replicas at prices that like the quota and the rest at those that bar it.
+
+    ``own`` [cell, quota row] is what the cell uses now, ``use`` [candidate, quota row] what an
+    instance uses and ``left`` [quota row, hour] what nobody uses; the best m that fits is taken if
+    that is cheaper than ``now``. Writes ``left``, ``held`` and ``share``; returns which cells
+    changed, and their rows of cell, candidate and instances.
+    """
+    quotas = len(left)
+    groups = np.empty(len(cells), np.int64)
+    for i in range(len(cells)):
+        groups[i] = np.searchsorted(asks.group_start, cells[i], side="right") - 1
+    liked, barred = room_for(stock, asks, groups), room_for(stock, asks, groups)
+    changed = np.zeros(len(cells), np.bool_)
+    out_cell, out_candidate, out_count = [0], [0], [0]
+    count, best_count = np.zeros(len(stock.size), np.int64), np.zeros(len(stock.size), np.int64)
+    regions = len(stock.zones)
+    for i in range(len(cells)):
+        cell, a = cells[i], assortment[i]
+        room = np.empty(quotas)
+        for q in range(quotas):
+            room[q] = left[q, first[i] : last[i]].min() + own[i, q]
+        fill_tables(stock, liked_usd, a, span[i], True, liked)
+        fill_tables(stock, barred_usd, a, span[i], True, barred)
+        low, high = asks.slot_start[cell], asks.slot_start[cell + 1]
+        lane = slice(asks.lane_start[cell], asks.lane_start[cell + 1])
+        place, prices = asks.place[low:high], route_usd[lane]
+        busy, need = asks.peak[asks.entry_start[cell]], asks.need[cell]
+        need += asks.group_extra[groups[i]]
+        places = high - low
+        one, two = np.zeros(places, np.int64), np.zeros(places, np.int64)
+        alive, served = np.zeros(places, np.int64), np.zeros(places)
+        best, best_held = now[i] - 1e-9, np.zeros(places, np.int64)
+        begin, end = stock.start[a * regions], stock.start[(a + 1) * regions]
+        for m in range(need - 1, 0, -1):
+            solve_single(
+                stock, liked, a, True, place, prices, min(busy, float(m)), m, 0, 0, 0, one, alive,
+                served,
+            )  # fmt: skip
+            rest = solve_single(
+                stock, barred, a, True, place, prices, max(busy - m, 0.0), need - m, 0, 0, 0, two,
+                alive, served,
+            )  # fmt: skip
+            if rest >= INFINITE:
+                continue
+            count[begin:end] = 0
+            for p in range(places):
+                expand(stock, liked_usd, liked, a, span[i], place[p], one[p], 0, True, count)
+                expand(stock, barred_usd, barred, a, span[i], place[p], two[p], 0, True, count)
+            fits, usd = True, 0.0
+            for q in range(quotas):
+                total = 0.0
+                for c in range(begin, end):
+                    total += count[c] * use[c, q]
+                fits = fits and total <= room[q] + 1e-9
+            if not fits:
+                continue
+            for c in range(begin, end):
+                usd += count[c] * list_usd[c] * hours[span[i]]
+            both = one + two
+            routes(both, by_price(prices), busy, served)
+            for p in range(places):
+                usd += prices[p] * served[p]
+            if usd < best:
+                best = usd
+                best_held[:] = both
+                best_count[begin:end] = count[begin:end]
+                changed[i] = True
+        if not changed[i]:
+            continue
+        held[low:high] = best_held
+        routes(best_held, by_price(prices), busy, served)
+        share[lane] = served
+        for q in range(quotas):
+            total = 0.0
+            for c in range(begin, end):
+                total += best_count[c] * use[c, q]
+            left[q, first[i] : last[i]] -= total - own[i, q]
+        for c in range(begin, end):
+            if best_count[c] > 0:
+                out_cell.append(cell)
+                out_candidate.append(c)
+                out_count.append(best_count[c])
+    return (
+        changed,
+        np.array(out_cell[1:], np.int64).reshape(-1),
+        np.array(out_candidate[1:], np.int64).reshape(-1),
+        np.array(out_count[1:], np.int64).reshape(-1),
+    )

@@ -1,0 +1,229 @@
+"""One pass over all cells at given prices: what each does, what that costs, and what it uses.
+
+A pass is a *bound* (nothing lawful is cheaper at these prices) or a *plan* (what is written is
+lawful, but for limits that services share).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.compiled import compiled
+from optimizer.decompose.covering import INFINITE, reserve
+from optimizer.decompose.several import bound_several, plan_several
+from optimizer.decompose.single import left_of, solve_single
+from optimizer.decompose.tables import (
+    LARGEST_ZONED,
+    Asks,
+    Stock,
+    Tables,
+    expand,
+    fill_tables,
+    make_tables,
+)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@compiled
+def sweep(
+    stock: Stock,
+    asks: Asks,
+    usd: Floats,
+    route_usd: Floats,
+    y: Floats,
+    groups: Ints,
+    plan: bool,
+    used: Floats,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+    value: Floats,
+) -> None:
+    """Solve every cell of ``groups``, which are sorted by assortment and span.
+
+    ``usd`` [candidate, span]; ``route_usd`` [lane]: USD if all of the origin's traffic goes there;
+    ``y`` [slot]: USD per replica that cells of several origins pay between routes and replicas.
+    Writes ``used`` [candidate, span] (instances, added up over cells), ``held`` and ``alive``
+    [slot], ``share`` [lane] and ``value`` [group].
+    """
+    tables = room_for(stock, asks, groups)
+    count = np.zeros(len(stock.size), np.int64)
+    a, span = -1, -1
+    for g in groups:
+        if a != asks.group_assortment[g] or span != asks.group_span[g]:
+            _flush(stock, count, used, a, span)
+            a, span = asks.group_assortment[g], asks.group_span[g]
+            fill_tables(stock, usd, a, span, plan, tables)
+        value[g] = _solve_group(
+            stock, asks, tables, y, route_usd, g, a, plan, held, alive, share
+        )
+        for slot in range(
+            asks.slot_start[asks.group_start[g]], asks.slot_start[asks.group_start[g + 1]]
+        ):
+            expand(
+                stock, usd, tables, a, span, asks.place[slot], held[slot], alive[slot], plan, count
+            )
+    _flush(stock, count, used, a, span)
+
+
+@compiled
+def room_for(stock: Stock, asks: Asks, groups: Ints) -> Tables:
+    """Tables large enough for every assortment of the groups."""
+    regions = len(stock.zones)
+    most, length, square, layers = 1, 1, 1, 1
+    before = -1
+    for g in groups:
+        a = asks.group_assortment[g]
+        if a == before:
+            continue
+        before = a
+        most = max(most, stock.most[a])
+        if stock.zoned[a] and stock.most[a] <= LARGEST_ZONED:
+            square = max(square, stock.most[a])
+        for r in range(regions):
+            low, high = stock.start[a * regions + r], stock.start[a * regions + r + 1]
+            if high == low:
+                continue
+            if stock.zoned[a]:
+                layers = max(layers, high - low)
+            room = reserve(
+                stock.size[low:high], stock.spot[low:high], stock.share[a], stock.most[a]
+            )
+            length = max(length, room)
+    return make_tables(regions, max(length, most), most, square, layers)
+
+
+@compiled
+def _flush(stock: Stock, count: Ints, used: Floats, assortment: int, span: int) -> None:
+    if assortment < 0:
+        return
+    regions = len(stock.zones)
+    low = stock.start[assortment * regions]
+    for i in range(low, stock.start[(assortment + 1) * regions]):
+        used[i, span] += count[i]
+        count[i] = 0
+
+
+@compiled
+def _solve_cell(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    route_usd: Floats,
+    cell: int,
+    extra: int,
+    assortment: int,
+    plan: bool,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+) -> float:
+    low, high = asks.slot_start[cell], asks.slot_start[cell + 1]
+    entry = asks.entry_start[cell]
+    entries = asks.entry_start[cell + 1] - entry
+    if entries > 1:
+        if plan:
+            return plan_several(
+                stock, asks, tables, y, route_usd, cell, extra, assortment, held, alive, share
+            )
+        return bound_several(
+            stock, asks, tables, y, route_usd, cell, extra, assortment, held, alive, share
+        )
+    busy = asks.peak[entry] if entries == 1 else 0.0
+    lane = asks.lane_start[cell]
+    served = share[lane : asks.lane_start[cell + 1]]
+    prices = route_usd[lane : asks.lane_start[cell + 1]]
+    if entries == 0:  # nobody asks: only a minimum
+        served, prices = np.zeros(high - low), np.zeros(high - low)
+    return solve_single(
+        stock, tables, assortment, plan, asks.place[low:high], prices, busy,
+        asks.need[cell] + extra,
+        left_of(asks.share_zone[cell], busy), left_of(asks.share_region[cell], busy),
+        left_of(asks.share_cloud[cell], busy), held[low:high], alive[low:high], served,
+    )  # fmt: skip
+
+
+@compiled
+def _solve_group(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    route_usd: Floats,
+    group: int,
+    assortment: int,
+    plan: bool,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+) -> float:
+    """The least for cells that together place ``group_extra`` replicas more than they need."""
+    first, last = asks.group_start[group], asks.group_start[group + 1]
+    extra = asks.group_extra[group]
+    usd = 0.0
+    if extra == 0 or last - first == 1:
+        for cell in range(first, last):
+            usd += _solve_cell(
+                stock, asks, tables, y, route_usd, cell, extra, assortment, plan, held, alive,
+                share,
+            )  # fmt: skip
+        return usd
+    best = np.full((last - first + 1, extra + 1), INFINITE)
+    best[0, 0] = 0.0
+    given = np.zeros((last - first, extra + 1), np.int64)
+    for i in range(last - first):
+        for more in range(extra + 1):
+            one = _solve_cell(
+                stock, asks, tables, y, route_usd, first + i, more, assortment, plan, held, alive,
+                share,
+            )  # fmt: skip
+            for done in range(extra + 1 - more):
+                if best[i, done] + one < best[i + 1, done + more]:
+                    best[i + 1, done + more] = best[i, done] + one
+                    given[i, done + more] = more
+    left = extra
+    for i in range(last - first - 1, -1, -1):
+        _solve_cell(
+            stock, asks, tables, y, route_usd, first + i, given[i, left], assortment, plan, held,
+            alive, share,
+        )  # fmt: skip
+        left -= given[i, left]
+    return best[last - first, extra]
+
+
+@compiled
+def list_counts(
+    stock: Stock, asks: Asks, usd: Floats, groups: Ints, held: Ints, alive: Ints
+) -> tuple[Ints, Ints, Ints]:
+    """Cell, candidate and instances of all that runs in a plan's ``held`` and ``alive``."""
+    tables = room_for(stock, asks, groups)
+    regions = len(stock.zones)
+    count = np.zeros(len(stock.size), np.int64)
+    room, size = max(4 * len(groups), 16), 0
+    rows = np.empty((3, room), np.int64)
+    a, span = -1, -1
+    for g in groups:
+        if a != asks.group_assortment[g] or span != asks.group_span[g]:
+            a, span = asks.group_assortment[g], asks.group_span[g]
+            fill_tables(stock, usd, a, span, True, tables)
+        for cell in range(asks.group_start[g], asks.group_start[g + 1]):
+            for slot in range(asks.slot_start[cell], asks.slot_start[cell + 1]):
+                expand(
+                    stock, usd, tables, a, span, asks.place[slot], held[slot], alive[slot], True,
+                    count,
+                )  # fmt: skip
+            for i in range(stock.start[a * regions], stock.start[(a + 1) * regions]):
+                if count[i] == 0:
+                    continue
+                if size == room:
+                    larger = np.empty((3, 2 * room), np.int64)
+                    larger[:, :room] = rows
+                    rows, room = larger, 2 * room
+                rows[0, size], rows[1, size], rows[2, size] = cell, i, count[i]
+                count[i] = 0
+                size += 1
+    return rows[0, :size].copy(), rows[1, :size].copy(), rows[2, :size].copy()
