@@ -182,7 +182,7 @@ class _Case:
                 raise FaultyInput([Fault(self.world.at, message, "use --method exact")])
             return None
         if found.fleet is not None:
-            return self.plan(answer.read_decomposed(found, self.distances))
+            return self.plan(answer.read_decomposed(found, found.fleet, self.distances))
         if method is Method.DECOMPOSITION:
             return Unfinished(self.world, found.bound_usd, found.build_s + found.solve_s)
         return None

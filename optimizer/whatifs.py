@@ -9,7 +9,7 @@ from models.demand import History
 from models.plan import Outcome
 from models.world import Catalogue, World
 from optimizer.executor.seam import Executor, Shared
-from optimizer.plan import make_plan
+from optimizer.plan import Method, make_plan
 from scenarios.whatif import Scenario, apply
 
 
@@ -19,6 +19,7 @@ def plan_whatifs(
     scenarios: Sequence[Scenario],
     backend: str,
     executor: Executor,
+    method: Method = Method.AUTO,
 ) -> Iterator[Outcome]:
     """What planning ``world`` as it is ends in, then what it ends in under each of ``scenarios``.
 
@@ -27,19 +28,22 @@ def plan_whatifs(
     """
     facts = executor.share((world, catalogue))
     worlds = (world, *(apply(scenario, world, catalogue) for scenario in scenarios))
-    pieces = [(facts, scenario, backend) for scenario in (None, *scenarios)]
+    pieces = [(facts, scenario, backend, method) for scenario in (None, *scenarios)]
     for changed, outcome in zip(worlds, executor.map(_plan, pieces), strict=True):
         yield replace(outcome, world=changed)
 
 
 def _plan(
-    facts: Shared[tuple[World, Catalogue]], scenario: Scenario | None, backend: str
+    facts: Shared[tuple[World, Catalogue]],
+    scenario: Scenario | None,
+    backend: str,
+    method: Method,
 ) -> Outcome:
     """The outcome, with a world that has lost its bulk: whoever asked has it all."""
     world, catalogue = facts.value
     if scenario is not None:
         world = apply(scenario, world, catalogue)
-    outcome = make_plan(world, backend=backend)
+    outcome = make_plan(world, backend=backend, method=method)
     history, book = world.history, world.book
     light = replace(
         world,

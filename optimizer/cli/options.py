@@ -17,6 +17,14 @@ class Backend(StrEnum):
     CBC = "cbc"
 
 
+class Method(StrEnum):
+    """How a world is solved; the values are those of ``optimizer.plan.Method``."""
+
+    AUTO = "auto"
+    EXACT = "exact"
+    DECOMPOSITION = "decomposition"
+
+
 class Format(StrEnum):
     """How a result is printed."""
 
@@ -51,6 +59,14 @@ WorldName = Annotated[
         metavar="WORLD",
         help="World file, a folder with a world.yaml, or the name of a bundled world: shop.",
         show_default=False,
+    ),
+]
+MethodOption = Annotated[
+    Method,
+    typer.Option(
+        "--method",
+        help="One problem of all services, or one per service against shared prices; auto "
+        "decomposes worlds of more than 60 services where their rules allow it.",
     ),
 ]
 BackendOption = Annotated[Backend, typer.Option("--backend", help="Solver that is used.")]

@@ -12,6 +12,8 @@ from optimizer.cli.options import (
     DaskOption,
     Format,
     GapOption,
+    Method,
+    MethodOption,
     OutOption,
     QuietOption,
     TimeLimitOption,
@@ -34,6 +36,7 @@ def plan(
         ),
     ] = None,
     out: OutOption = None,
+    method: MethodOption = Method.AUTO,
     backend: BackendOption = Backend.ORTOOLS,
     gap: GapOption = None,
     time_limit: TimeLimitOption = None,
@@ -55,7 +58,7 @@ def plan(
 
     one_of(workers, dask)
     request = solving.Request(
-        backend.value, gap, time_limit, out, form, strict, quiet, workers, dask
+        backend.value, gap, time_limit, out, form, strict, quiet, workers, dask, method.value
     )
     raise typer.Exit(solving.plan(world, scenario, request))
 
@@ -71,6 +74,7 @@ def whatif(
         ),
     ],
     out: OutOption = None,
+    method: MethodOption = Method.AUTO,
     backend: BackendOption = Backend.ORTOOLS,
     gap: GapOption = None,
     time_limit: TimeLimitOption = None,
@@ -92,7 +96,7 @@ def whatif(
 
     one_of(workers, dask)
     request = solving.Request(
-        backend.value, gap, time_limit, out, form, strict, quiet, workers, dask
+        backend.value, gap, time_limit, out, form, strict, quiet, workers, dask, method.value
     )
     raise typer.Exit(solving.whatif(world, scenario, request))
 

@@ -29,7 +29,7 @@ from optimizer.output.plan_json import outcome_document
 from optimizer.output.plan_text import outcome_text
 from optimizer.output.why_not_text import why_not_text
 from optimizer.output.writing import check_destination, write_folder
-from optimizer.plan import make_plan
+from optimizer.plan import Method, make_plan
 from optimizer.unit_prices import unit_prices
 from optimizer.watch import Watch
 from optimizer.whatifs import plan_whatifs
@@ -49,6 +49,7 @@ class Request:
     quiet: bool
     workers: int = 1
     dask: str | None = None
+    method: str = Method.AUTO
 
     def limited(self, world: World) -> World:
         """The world with the limits of the command line in its policy."""
@@ -62,7 +63,13 @@ class Request:
     def solve(self, world: World, executor: Executor, watch: Watch) -> Outcome:
         limited = self.limited(world)
         return interruptible(
-            lambda: make_plan(limited, backend=self.backend, executor=executor, watch=watch)
+            lambda: make_plan(
+                limited,
+                backend=self.backend,
+                method=Method(self.method),
+                executor=executor,
+                watch=watch,
+            )
         )
 
     def executor(self, watch: Watch) -> Executor:
@@ -114,7 +121,12 @@ def whatif(name: str, scenarios: Sequence[str], request: Request) -> ExitCode:
         whatifs = [one for one, _ in whatifs_of(files, world, catalogue)]
         with watch.stage("plan the world and its what-ifs", 1 + len(whatifs)) as progress:
             outcomes = plan_whatifs(
-                request.limited(world), catalogue, whatifs, request.backend, executor
+                request.limited(world),
+                catalogue,
+                whatifs,
+                request.backend,
+                executor,
+                Method(request.method),
             )
             base = interruptible(partial(next, outcomes))
             if not isinstance(base, Plan):

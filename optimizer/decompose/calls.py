@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from optimizer.compiled import compiled
-
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.world import World
+from optimizer.compiled import compiled
 from optimizer.decompose.cells import Cells
 from optimizer.formulate.egress import groups, price_levels
 
@@ -80,10 +79,10 @@ def find_links(cells: Cells, demand_rps: Floats) -> Links:
             [(d.calls_per_request * d.request_kib, d.calls_per_request * d.response_kib)
              for _, _, _, d in edges]
         )  # fmt: skip
-        for start, end in whole if long else short:
+        for begins, ends in whole if long else short:
             for g in range(len(world.origins)):
-                calls = demand_rps[a, g, start:end].sum(axis=1) * SECONDS_PER_HOUR * GB_PER_KIB
-                cell = cells.cell_at[a, g, start], cells.cell_at[b, g, start]
+                calls = demand_rps[a, g, begins:ends].sum(axis=1) * SECONDS_PER_HOUR * GB_PER_KIB
+                cell = cells.cell_at[a, g, begins], cells.cell_at[b, g, begins]
                 on = np.flatnonzero((calls > 0) & (cell[0] >= 0) & (cell[1] >= 0))
                 if not len(on):
                     continue
@@ -95,7 +94,7 @@ def find_links(cells: Cells, demand_rps: Floats) -> Links:
                     sizes.append(places)
                 parts.append((
                     np.stack(lanes, 1), np.stack(sizes, 1), calls[on, None] * kib[on],
-                    number[on], np.full(len(on), g), np.full(len(on), start),
+                    number[on], np.full(len(on), g), np.full(len(on), begins),
                 ))  # fmt: skip
     if not parts:
         none = np.zeros((0, 2), np.int64)
@@ -103,7 +102,7 @@ def find_links(cells: Cells, demand_rps: Floats) -> Links:
     lane, places, gb, number, origin, hour = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
-    start = np.concatenate([[0], np.cumsum(places.ravel())])
+    start: Ints = np.concatenate([[0], np.cumsum(places.ravel())]).astype(np.int64)
     owner = np.repeat(np.arange(places.size), places.ravel())
     lane_of = lane.ravel()[owner] + np.arange(start[-1]) - start[:-1][owner]
     usd_per_gb = _pair_prices(world)
@@ -274,9 +273,7 @@ def pay_links(
     """``link_cost``, written to the bills of ``service`` [link, end] in the region that data
     leaves: ``internet`` and ``between`` [service, region].
     """
-    return _pair(
-        lane, places, gb, usd_per_gb, region, share, service, cloud, internet, between
-    )
+    return _pair(lane, places, gb, usd_per_gb, region, share, service, cloud, internet, between)
 
 
 @compiled

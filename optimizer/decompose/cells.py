@@ -11,6 +11,7 @@ origins, a *row* per set of origins whose demand must find room (``optimizer.for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,9 +98,7 @@ class Cells:
         return found
 
 
-def make_cells(
-    world: World, demand_rps: Floats, reach: Bools, candidates: Candidates
-) -> Cells:
+def make_cells(world: World, demand_rps: Floats, reach: Bools, candidates: Candidates) -> Cells:
     """Cut a world into cells; sizes and routes must change at the same hours."""
     terms = _terms(world)
     assortment_of, owners = _assortments(candidates, terms)
@@ -278,7 +277,7 @@ def _cut(
 
 
 def _clusters(useful: Bools, idle: bool) -> list[Cluster]:
-    """Groups of origins that share places, directly or through others; ``useful`` [origin, region]."""
+    """Origins that share places, directly or through others; ``useful`` [origin, region]."""
     if idle:
         regions = np.flatnonzero(useful.any(axis=0))
         none = np.zeros(0, np.int64)
@@ -309,7 +308,8 @@ def _cluster(useful: Bools, origins: Ints) -> Cluster:
     pairs = {tuple(one.origins.tolist()) for one in sets}
     pairs |= {(i,) for i in range(len(origins))} | {tuple(range(len(origins)))}
     rows = tuple(
-        (np.array(members), kinds[list(members)].any(axis=0)) for members in sorted(pairs)
+        (np.array(members), np.asarray(kinds[list(members)].any(axis=0)))
+        for members in sorted(pairs)
     )
     return Cluster(origins, regions, may, atom.ravel().astype(np.int64), rows)
 
@@ -317,7 +317,7 @@ def _cluster(useful: Bools, origins: Ints) -> Cluster:
 def _sorted_asks(
     drafts: list[_Drafts], assortment_of: Ints, clusters: tuple[Cluster, ...]
 ) -> tuple[Asks, Ints, Ints]:
-    """Cells in the order of assortment, span, service and cluster, with all that belongs to them."""
+    """Cells by assortment, span, service and cluster, with all that belongs to them."""
     service = np.concatenate([draft.service for draft in drafts])
     span = np.concatenate([draft.span for draft in drafts])
     cluster = np.repeat([draft.cluster for draft in drafts], [len(d.service) for d in drafts])
@@ -334,12 +334,15 @@ def _sorted_asks(
     rows = np.array([len(c.sets) for c in clusters], np.int64)[cluster]
     atoms = max((len(mask) for c in clusters for _, mask in c.sets), default=1)
 
-    def of_cluster(values: list[Ints], lengths: Ints) -> Ints:
+    def of_cluster(values: list[Any], lengths: Ints) -> Any:
         """Each cell's own values, which its cluster determines."""
         sizes = np.array([len(one) for one in values], np.int64)
         first = np.cumsum(sizes) - sizes
         joined = np.concatenate(values) if len(values) else np.zeros(0, np.int64)
         return joined[np.repeat(first[cluster], lengths) + _within(lengths)]
+
+    def left(extent: Extent) -> Floats:
+        return np.concatenate([draft.shares[extent] for draft in drafts])[order]
 
     row_atoms = [
         np.array([np.pad(mask, (0, atoms - len(mask))) for _, mask in c.sets], np.bool_).reshape(
@@ -360,10 +363,9 @@ def _sorted_asks(
         _starts(entries),
         _starts(entries * places),
         need,
-        *(
-            np.concatenate([draft.shares[extent] for draft in drafts])[order]
-            for extent in (Extent.ZONE, Extent.REGION, Extent.CLOUD)
-        ),
+        left(Extent.ZONE),
+        left(Extent.REGION),
+        left(Extent.CLOUD),
         cluster,
         of_cluster([c.regions for c in clusters], places),
         _ragged([draft.peak for draft in drafts], order),
@@ -383,7 +385,7 @@ def _starts(lengths: Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def _ragged(parts: list[NDArray[np.generic]], order: Ints) -> NDArray[np.generic]:
+def _ragged(parts: list[Any], order: Ints) -> Any:
     """Rows of tables of different widths, in ``order``, as one array."""
     lengths = np.concatenate([np.full(len(part), part.shape[1]) for part in parts])
     joined = np.concatenate([part.ravel() for part in parts])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from optimizer.decompose.cells import Cells
 from optimizer.decompose.limits import Limits, find_limits
 from optimizer.decompose.packed import pack_asks, pack_stock
 from optimizer.decompose.sweep import sweep
+from optimizer.decompose.tables import Asks
 from optimizer.formulate.egress import price_levels
 
 Floats = NDArray[np.float64]
@@ -90,9 +92,7 @@ def make_case(cells: Cells, demand_rps: Floats, direct_rps: Floats, workers: int
     )
 
 
-def _to_users(
-    cells: Cells, direct_rps: Floats, slot: Ints, service: Ints, entry: Ints
-) -> Floats:
+def _to_users(cells: Cells, direct_rps: Floats, slot: Ints, service: Ints, entry: Ints) -> Floats:
     asks = cells.asks
     kib = np.array([s.response_kib for s in cells.world.services])
     internet = price_levels(cells.world)[:, 2]
@@ -116,15 +116,15 @@ def _to_users(
     return usd
 
 
-def _parts(asks: object, workers: int) -> tuple[Ints, ...]:
+def _parts(asks: Asks, workers: int) -> tuple[Ints, ...]:
     """Whole assortments per part, so that parts write to different candidates."""
-    assortment = asks.group_assortment  # type: ignore[attr-defined]
+    assortment = asks.group_assortment
     cuts = [0]
     for i in range(1, workers * 4):
         at = assortment[min(i * len(assortment) // (workers * 4), len(assortment) - 1)]
         cuts.append(int(np.searchsorted(assortment, at)))
     cuts = sorted({*cuts, len(assortment)})
-    return tuple(np.arange(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a)
+    return tuple(np.arange(a, b) for a, b in pairwise(cuts) if b > a)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,10 +184,16 @@ def priced_routes(case: Case, prices: Prices) -> Floats:
     return usd
 
 
-def run(case: Case, prices: Prices, *, plan: bool = False, usd: Floats | None = None,
-        route_usd: Floats | None = None) -> Pass:
+def run(
+    case: Case,
+    prices: Prices,
+    *,
+    plan: bool = False,
+    usd: Floats | None = None,
+    route_usd: Floats | None = None,
+) -> Pass:
     """All cells at these prices."""
-    cells, asks, links = case.cells, case.cells.asks, case.links
+    asks, links = case.cells.asks, case.links
     usd = priced_candidates(case, prices) if usd is None else usd
     route_usd = priced_routes(case, prices) if route_usd is None else route_usd
     used = np.zeros_like(usd)
@@ -266,7 +272,7 @@ class Ascent:
 
     def _move(self, found: Pass, target: float) -> None:
         case, prices = self.case, self.prices
-        limits, asks = case.limits, case.cells.asks
+        limits = case.limits
         violated = {
             "quota": (quota_use(case, found.used) - limits.quota_limit[:, None]),
             "budget": spending(case, found.used, found.share) - limits.budget_limit,

@@ -68,7 +68,10 @@ def find_limits(cells: Cells, hours: int) -> Limits:
         np.bool_,
     ).reshape(len(budgets), len(teams))
     regions = np.array(
-        [np.full(len(clouds), True) if b.cloud is None else clouds == b.cloud.value for b in budgets],
+        [
+            np.full(len(clouds), True) if b.cloud is None else clouds == b.cloud.value
+            for b in budgets
+        ],
         np.bool_,
     ).reshape(len(budgets), len(clouds))
     return Limits(

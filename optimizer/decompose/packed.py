@@ -14,35 +14,35 @@ from numba.experimental import structref
 from optimizer.compiled import compiled
 
 
-class _Fields(types.StructRef):  # type: ignore[misc]
+class _Fields(types.StructRef):
     def preprocess_fields(self, fields: Any) -> Any:
         return tuple((name, types.unliteral(kind)) for name, kind in fields)
 
 
-@structref.register  # type: ignore[untyped-decorator]
+@structref.register
 class StockType(_Fields):
     """The type of ``PackedStock`` in compiled code."""
 
 
-@structref.register  # type: ignore[untyped-decorator]
+@structref.register
 class AsksType(_Fields):
     """The type of ``PackedAsks`` in compiled code."""
 
 
-@structref.register  # type: ignore[untyped-decorator]
+@structref.register
 class TablesType(_Fields):
     """The type of ``PackedTables`` in compiled code."""
 
 
-class PackedStock(structref.StructRefProxy):  # type: ignore[misc]
+class PackedStock(structref.StructRefProxy):
     """``Stock``"""
 
 
-class PackedAsks(structref.StructRefProxy):  # type: ignore[misc]
+class PackedAsks(structref.StructRefProxy):
     """``Asks``"""
 
 
-class PackedTables(structref.StructRefProxy):  # type: ignore[misc]
+class PackedTables(structref.StructRefProxy):
     """``Tables``"""
 
 

@@ -33,14 +33,14 @@ Ints = NDArray[np.int64]
 OPTIMAL = 1e-6
 
 
-def read_decomposed(found: Decomposed, distances: Distances) -> Placement:
-    """The placement, with its exact bill and certificate."""
-    fleet = found.fleet
-    assert fleet is not None
+def read_decomposed(found: Decomposed, fleet: Fleet, distances: Distances) -> Placement:
+    """The placement that ``fleet`` means, with its exact bill and certificate."""
     world, cells = found.case.cells.world, found.case.cells
     counts = _counts(fleet)
     gap, target = found.gap, world.policy.gap_target
-    proof = Proof.OPTIMAL if gap <= OPTIMAL else Proof.WITHIN_GAP if gap <= target else Proof.TIME_LIMIT
+    proof = (
+        Proof.OPTIMAL if gap <= OPTIMAL else Proof.WITHIN_GAP if gap <= target else Proof.TIME_LIMIT
+    )
     limits, asks = found.case.limits, cells.asks
     shared = len(limits.quota_limit) * found.case.periods + len(limits.budget_limit)
     return Placement(

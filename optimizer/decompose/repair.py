@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
 from optimizer.decompose.calls import cost_of_each, given_other_end, link_cost, pay_links
-from optimizer.decompose.dual import Case, Prices, priced_candidates, priced_routes, quota_use, spending
 from optimizer.decompose.covering import INFINITE
+from optimizer.decompose.dual import (
+    Case,
+    Prices,
+    priced_candidates,
+    priced_routes,
+    quota_use,
+    spending,
+)
 from optimizer.decompose.split import split_cells
 from optimizer.decompose.sweep import list_counts, sweep
 
@@ -72,12 +79,22 @@ class Fleet:
         return float(compute + case.route_usd @ self.share + between)
 
 
-def _solve(case: Case, usd: Floats, route_usd: Floats, rooms: Floats, groups: Ints,
-           held: Ints, alive: Ints, share: Floats) -> bool:
+def _solve(
+    case: Case,
+    usd: Floats,
+    route_usd: Floats,
+    rooms: Floats,
+    groups: Ints,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+) -> bool:
     """Solve groups at prices; False when one of them has no lawful way."""
     cells = case.cells
     used, value = np.zeros_like(usd), np.zeros(len(cells.asks.group_span))
-    sweep(case.stock, case.asks, usd, route_usd, rooms, groups, True, used, held, alive, share, value)
+    sweep(
+        case.stock, case.asks, usd, route_usd, rooms, groups, True, used, held, alive, share, value
+    )
     return bool(value[groups].max(initial=0.0) < INFINITE)
 
 
@@ -177,16 +194,16 @@ class _State:
         )
         group = cells.cell_group[cell]
         unit = case.unit_of_group
-        total = np.bincount(
-            unit[group], self.usd[good, asks.group_span[group]] * count, case.units
-        )
-        lane_group = cells.cell_group[np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))]
+        total = np.bincount(unit[group], self.usd[good, asks.group_span[group]] * count, case.units)
+        lane_group = cells.cell_group[
+            np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
+        ]
         total += np.bincount(unit[lane_group], self.own * self.share, case.units)
         between = cost_of_each(
             links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane, self.share
         )
         total += np.bincount(unit[lane_group[links.lane[:, 0]]], between, case.units)
-        return total
+        return np.asarray(total, np.float64)
 
 
 def _choose(case: Case, prices: Prices, ways: list[Fleet], routes: Floats) -> Fleet | None:
@@ -220,10 +237,9 @@ def _choose(case: Case, prices: Prices, ways: list[Fleet], routes: Floats) -> Fl
     rows = [np.flatnonzero(picked[way.cell] == i) for i, way in enumerate(ways)]
     fleet = Fleet(
         case,
-        *(
-            np.concatenate([getattr(way, name)[own] for way, own in zip(ways, rows, strict=True)])
-            for name in ("cell", "candidate", "count")
-        ),
+        np.concatenate([way.cell[own] for way, own in zip(ways, rows, strict=True)]),
+        np.concatenate([way.candidate[own] for way, own in zip(ways, rows, strict=True)]),
+        np.concatenate([way.count[own] for way, own in zip(ways, rows, strict=True)]),
         np.choose(picked[cell_of_slot], [way.held for way in ways]),
         np.choose(picked[cell_of_lane], [way.share for way in ways]),
     )

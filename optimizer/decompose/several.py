@@ -38,15 +38,24 @@ def _needs(asks: Asks, cell: int, extra: int) -> Ints:
     needs = np.empty(high - low, np.int64)
     for i in range(low, high):
         needs[i - low] = left_of(1.0, asks.row_busy[i])
-        if asks.row_atoms[i, : asks.atom[asks.slot_start[cell] : asks.slot_start[cell + 1]].max() + 1].all():
+        if asks.row_atoms[
+            i, : asks.atom[asks.slot_start[cell] : asks.slot_start[cell + 1]].max() + 1
+        ].all():
             needs[i - low] = max(needs[i - low], asks.need[cell] + extra)
     return needs
 
 
 @compiled
 def _atom_tables(
-    asks: Asks, tables: Tables, y: Floats, cell: int, atoms: int, top: int, barred: Bools,
-    value: Floats, back: Ints,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    cell: int,
+    atoms: int,
+    top: int,
+    barred: Bools,
+    value: Floats,
+    back: Ints,
 ) -> None:
     """``value[a, q]``: the least, less y, for exactly q replicas claimed in an atom's places."""
     first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
@@ -70,12 +79,12 @@ def _best_totals(value: Floats, rows: Bools, needs: Ints, top: int, totals: Ints
     """min Σ_a value[a, q_a] with Σ_{a in row} q_a ≥ need for every row; writes the totals."""
     atoms = value.shape[0]
     if atoms == 1:
-        low, best, taken = needs.max(), INFINITE, 0
-        for q in range(low, top + 1):
-            if value[0, q] < best:
-                best, taken = value[0, q], q
-        totals[0] = taken
-        return best
+        least, only = INFINITE, 0
+        for q in range(needs.max(), top + 1):
+            if value[0, q] < least:
+                least, only = value[0, q], q
+        totals[0] = only
+        return least
     if (top + 1.0) ** (atoms - 1) > MOST_TRIALS:
         return _disjoint_rows(value, rows, needs, top, totals)
     tail, taken = np.empty(top + 2), np.zeros(top + 2, np.int64)
@@ -140,7 +149,7 @@ def _disjoint_rows(value: Floats, rows: Bools, needs: Ints, top: int, totals: In
                         to = min(q + k, top)
                         new[to] = min(new[to], joined[q] + value[a, k])
             joined = new
-        gains[i] = max(joined[min(needs[i], top):].min() - least, 0.0)
+        gains[i] = max(joined[min(needs[i], top) :].min() - least, 0.0)
     for i in by_price(-gains):
         apart = True
         for a in range(atoms):
@@ -243,8 +252,10 @@ def _search_under_loss(
 ) -> float:
     """The least over all totals of atoms; ``value`` is what they cost if nothing were lost."""
     atoms, places = value.shape[0], len(held)
-    trial, here, outlive = np.zeros(atoms, np.int64), np.zeros(places, np.int64), np.zeros(
-        places, np.int64
+    trial, here, outlive = (
+        np.zeros(atoms, np.int64),
+        np.zeros(places, np.int64),
+        np.zeros(places, np.int64),
     )
     best = INFINITE
     # A first guess, so that most of the search can be cut off: every row keeps its share although
@@ -489,9 +500,9 @@ def _clouds_kept(stock: Stock, asks: Asks, cell: int, held: Ints) -> bool:
         for cloud in range(stock.cloud.max() + 1):
             left = 0
             for p in range(len(held)):
-                if asks.row_atoms[i, asks.atom[first + p]]:
-                    if stock.cloud[asks.place[first + p]] != cloud:
-                        left += held[p]
+                inside = asks.row_atoms[i, asks.atom[first + p]]
+                if inside and stock.cloud[asks.place[first + p]] != cloud:
+                    left += held[p]
             if left < left_of(asks.share_cloud[cell], asks.row_busy[i]):
                 return False
     return True

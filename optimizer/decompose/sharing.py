@@ -141,7 +141,9 @@ def clouds_within(cost: Floats, held: Ints, cloud: Ints, total: int, left: int, 
             if cloud[p] != c:
                 continue
             here = 0
-            while here < k and inside[c, p, k - here] + cost[p, here] > inside[c, p + 1, k] * (1 + 1e-12):
+            while here < k and inside[c, p, k - here] + cost[p, here] > inside[c, p + 1, k] * (
+                1 + 1e-12
+            ):
                 here += 1
             held[p] = here
             k -= here

@@ -129,9 +129,7 @@ def _under_loss(
             for q in range(total + 1):
                 here[p, q] = cost[p, q]
                 if wz > 0 and q > 0 and tables.kind[r] > 0:
-                    here[p, q] = zone_cost(
-                        stock, assortment, tables, r, q, q - (total - wz), plan
-                    )
+                    here[p, q] = zone_cost(stock, assortment, tables, r, q, q - (total - wz), plan)
         if grouped and plan:
             if not clouds_within(here, trial, cloud, total, wc, most):
                 continue

@@ -57,9 +57,7 @@ def sweep(
             _flush(stock, count, used, a, span)
             a, span = asks.group_assortment[g], asks.group_span[g]
             fill_tables(stock, usd, a, span, plan, tables)
-        value[g] = _solve_group(
-            stock, asks, tables, y, route_usd, g, a, plan, held, alive, share
-        )
+        value[g] = _solve_group(stock, asks, tables, y, route_usd, g, a, plan, held, alive, share)
         for slot in range(
             asks.slot_start[asks.group_start[g]], asks.slot_start[asks.group_start[g + 1]]
         ):

@@ -7,7 +7,7 @@ together with a spot share.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,9 @@ class Asks(NamedTuple):
     place: Ints  # [slot]: region
     peak: Floats  # [entry]: replicas that the origin's traffic keeps busy in its own peak hour
     busy: Floats  # [entry]: the same in the peak hour of all origins
-    hour_start: Ints  # [entry + 1] into hours; none where a span is one hour, or the cell has one origin
+    hour_start: (
+        Ints  # [entry + 1] into hours; none where a span is one hour, or the cell has one origin
+    )
     hour_busy: Floats
     may: Bools  # [lane]: whether the origin may be served there
     row_start: Ints  # [cell + 1] into rows
@@ -86,7 +88,7 @@ class Tables(NamedTuple):
 
 
 @compiled
-def make_tables(regions: int, length: int, most: int, square: int, layers: int) -> Tables:
+def make_tables(regions: int, length: int, most: int, square: int, layers: int) -> Any:
     return PackedTables(
         np.empty((regions, most + 1)),
         np.empty((regions, most + 1), np.int64),
@@ -122,9 +124,7 @@ def fill_tables(
         if mixed:
             spot = stock.spot[low:high]
             length = reserve(size, spot, share, most)
-            at_least(
-                size[~spot], price[~spot], length, tables.steady[r], tables.steady_choice[r]
-            )
+            at_least(size[~spot], price[~spot], length, tables.steady[r], tables.steady_choice[r])
             exactly(size[spot], price[spot], length, tables.spot[r], tables.spot_choice[r])
             here = 0.0 if zoned else share
             mix(

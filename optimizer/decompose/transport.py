@@ -20,9 +20,7 @@ NOTHING = 1e-9
 
 
 @compiled
-def cheapest_routes(
-    room: Floats, busy: Floats, prices: Floats, may: Bools, share: Floats
-) -> float:
+def cheapest_routes(room: Floats, busy: Floats, prices: Floats, may: Bools, share: Floats) -> float:
     """USD of the cheapest shares [origin, place]; INFINITE when there is not enough room.
 
     ``room`` [place] and ``busy`` [origin] in replicas, ``prices`` [origin, place] in USD if all of
@@ -84,8 +82,10 @@ def _augment(
             break
     end = -1
     for p in range(places):
-        if left[p] > NOTHING and distance[p] < INFINITE and (
-            end < 0 or distance[p] < distance[end]
+        if (
+            left[p] > NOTHING
+            and distance[p] < INFINITE
+            and (end < 0 or distance[p] < distance[end])
         ):
             end = p
     if end < 0:
@@ -106,9 +106,7 @@ def _augment(
 
 
 @compiled
-def constant_routes(
-    held: Ints, busy: Floats, prices: Floats, may: Bools, share: Floats
-) -> float:
+def constant_routes(held: Ints, busy: Floats, prices: Floats, may: Bools, share: Floats) -> float:
     """USD of shares [origin, place] that stay the same in all hours; ``busy`` [origin, hour].
 
     Starts from shares in proportion to what places hold and moves traffic away from the fullest,

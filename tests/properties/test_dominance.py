@@ -103,7 +103,7 @@ def test_candidates_are_what_is_left_of_all_options(seed: int, committed: bool) 
     question = random_asked(seed)
     of = question.world
     market = survey(of)
-    most = assemble._most_replicas(of, question.demand_rps)
+    most = assemble.most_replicas_of(of, question.demand_rps)
     classes = classes_of(of, seed) if committed else None
     by_option = None if classes is None else classes[market.options.offering]
     kept, dropped = drop_dominated(market.options, of, most, by_option)

@@ -1,0 +1,94 @@
+"""Small worlds, decomposed and solved as one problem: the truth lies between plan and bound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from checker import broken
+from small_worlds import Asked, random_asked
+
+from models.demand import Outlook
+from models.world import Policy
+from optimizer.decompose.answer import Decomposed, NotSeparable, decompose, read_decomposed
+from optimizer.formulate.assemble import formulate
+from optimizer.formulate.market import survey
+from optimizer.formulate.reach import measure
+from optimizer.solve.answers import ProvenInfeasible, Solved
+from optimizer.solve.ortools_backend import OrToolsBackend
+
+TOLERANCE = 1e-6
+WORLDS = 160
+
+
+def simple(seed: int) -> Asked:
+    """A random world without what the decomposition leaves to the one problem."""
+    asked = random_asked(seed)
+    policy: Policy = replace(
+        asked.world.policy,
+        route_hours=asked.world.policy.count_hours,
+        demand_scenarios=(),
+        cvar=None,
+        unmet_at_most=0.0,
+        time_limit_s=2,
+        gap_target=1e-3,
+    )
+    services = tuple(replace(service, unmet_at_most=None) for service in asked.world.services)
+    return replace(
+        asked,
+        world=replace(asked.world, policy=policy, services=services, commitments=()),
+        outlook=Outlook.certain(asked.demand_rps, asked.direct_rps),
+    )
+
+
+def decomposed(asked: Asked) -> Decomposed | NotSeparable:
+    world = asked.world
+    return decompose(world, survey(world), measure(world), asked.demand_rps, asked.direct_rps)
+
+
+@pytest.mark.parametrize("first", range(0, WORLDS, 20))
+def test_the_truth_lies_between_plan_and_bound(first: int) -> None:
+    compared = planned = 0
+    for seed in range(first, first + 20):
+        asked = simple(seed)
+        found = decomposed(asked)
+        if isinstance(found, NotSeparable):
+            continue
+        world = asked.world
+        problem = formulate(
+            world, survey(world), measure(world), asked.demand_rps, asked.direct_rps
+        ).problem
+        answer = OrToolsBackend().solve(problem, gap=0.0, time_limit_s=30)
+        if isinstance(answer, ProvenInfeasible):
+            assert found.fleet is None, f"seed {seed}: a plan where there is none"
+            continue
+        assert isinstance(answer, Solved)
+        compared += 1
+        assert found.bound_usd <= answer.objective * (1 + TOLERANCE), f"seed {seed}"
+        if found.fleet is None:
+            continue
+        planned += 1
+        assert found.usd >= answer.bound * (1 - TOLERANCE), f"seed {seed}"
+        placement = read_decomposed(found, found.fleet, measure(world))
+        assert broken(asked, placement) == [], f"seed {seed}"
+    assert compared >= 4
+    assert planned >= 3
+
+
+def test_most_plans_cost_no_more_than_the_cheapest() -> None:
+    """The gap that is told is honest; most often the plan is as good as the exact one."""
+    as_good = worlds = 0
+    for seed in range(40):
+        asked = simple(seed)
+        found = decomposed(asked)
+        if isinstance(found, NotSeparable) or found.fleet is None:
+            continue
+        world = asked.world
+        problem = formulate(
+            world, survey(world), measure(world), asked.demand_rps, asked.direct_rps
+        ).problem
+        answer = OrToolsBackend().solve(problem, gap=0.0, time_limit_s=30)
+        assert isinstance(answer, Solved)
+        worlds += 1
+        as_good += found.usd <= answer.objective * (1 + 1e-3)
+    assert as_good >= 0.6 * worlds
