@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.rules import MaxPlacesRule
 from optimizer.compiled import compiled
 from optimizer.decompose.calls import cost_of_each, given_other_end, link_cost, pay_links
 from optimizer.decompose.covering import INFINITE
@@ -122,7 +123,7 @@ def make_fleet(case: Case, prices: Prices, rounds: int = 3) -> Fleet | None:
     routes = state.routes()
     if not len(case.limits.quota_limit):
         rows = list_counts(case.stock, case.asks, usd, everything, held, alive)
-        return Fleet(case, *rows, held, share)
+        return within_places(Fleet(case, *rows, held, share), prices, routes)
     ways = []
     for level in (*LEVELS, None):
         usd = _priced_at(case, prices, level)
@@ -130,7 +131,8 @@ def make_fleet(case: Case, prices: Prices, rounds: int = 3) -> Fleet | None:
         _solve(case, usd, routes, prices.rooms, everything, held, alive, lanes)
         rows = list_counts(case.stock, case.asks, usd, everything, held, alive)
         ways.append(Fleet(case, *rows, held, lanes))
-    return _choose(case, prices, ways, routes)
+    fleet = _choose(case, prices, ways, routes)
+    return None if fleet is None else within_places(fleet, prices, routes)
 
 
 def _priced_at(case: Case, prices: Prices, level: float | None) -> Floats:
@@ -316,10 +318,15 @@ def pick(
 ) -> Ints:
     """The way of every group: first the cheapest at prices that still fits, then what is cheaper.
 
-    The last way uses no quota and always fits. ``left`` [quota row, hour] is used up.
+    All start from the last way, which uses quotas only where there is no other. ``left``
+    [quota row, hour] is used up.
     """
     ways, quotas = len(charged), len(left)
     chosen = np.full(len(order), ways - 1)
+    for g in range(len(order)):  # who has no other way uses what quotas count all the same
+        for q in range(quotas):
+            for t in range(first[g], last[g]):
+                left[q, t] -= use[ways - 1, g, q]
     for again in range(3):
         for g in order:
             best, at = np.inf, ways - 1
@@ -346,3 +353,62 @@ def pick(
                             left[q, t] -= more
                 chosen[g] = at
     return chosen
+
+
+def within_places(fleet: Fleet, prices: Prices, routes: Floats) -> Fleet | None:
+    """The same fleet with services in no more places than they may use; None: one cannot.
+
+    Closes the place with the fewest replicas and lets the service find another way, which uses
+    no quota that others may need.
+    """
+    case, cells = fleet.case, fleet.case.cells
+    world = cells.world
+    usd = _priced_at(case, prices, None)
+    for rule in world.rules:
+        if not isinstance(rule, MaxPlacesRule):
+            continue
+        s = world.service_index[rule.service]
+        groups = np.flatnonzero(cells.group_service == s)
+        closed = usd
+        while len(used := _places_of(fleet, groups)) > rule.at_most:
+            shut = cells.assortment_of[s] == cells.goods.assortment
+            shut &= cells.goods.region == min(used, key=lambda r: used[r])
+            closed = np.where(shut[:, None], closed * OUT_OF_THE_QUESTION, closed)
+            moved = _other_way(fleet, prices, closed, routes, groups)
+            if moved is None or _places_of(moved, groups).keys() == used.keys():
+                return None
+            fleet = moved
+    return fleet
+
+
+def _places_of(fleet: Fleet, groups: Ints) -> dict[int, int]:
+    """Regions that groups use, and how many instances run there."""
+    cells = fleet.case.cells
+    mine = np.isin(cells.cell_group[fleet.cell], groups)
+    used: dict[int, int] = {}
+    for region, count in zip(
+        cells.goods.region[fleet.candidate[mine]].tolist(), fleet.count[mine].tolist(), strict=True
+    ):
+        used[region] = used.get(region, 0) + count
+    return used
+
+
+def _other_way(
+    fleet: Fleet, prices: Prices, usd: Floats, routes: Floats, groups: Ints
+) -> Fleet | None:
+    """The fleet with ``groups`` solved anew at other prices of candidates; None: no lawful way."""
+    case, cells = fleet.case, fleet.case.cells
+    held, share = fleet.held.copy(), fleet.share.copy()
+    alive = np.zeros_like(held)
+    if not _solve(case, usd, routes, prices.rooms, groups, held, alive, share):
+        return None
+    cell, candidate, count = list_counts(case.stock, case.asks, usd, groups, held, alive)
+    stay = ~np.isin(cells.cell_group[fleet.cell], groups)
+    return Fleet(
+        case,
+        np.concatenate([fleet.cell[stay], cell]),
+        np.concatenate([fleet.candidate[stay], candidate]),
+        np.concatenate([fleet.count[stay], count]),
+        held,
+        share,
+    )

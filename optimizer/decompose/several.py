@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
+from optimizer.decompose.atoms import MOST_TRIALS, atom_tables, best_totals, row_needs
 from optimizer.decompose.covering import INFINITE
-from optimizer.decompose.sharing import by_price, shortest, unwind
+from optimizer.decompose.sharing import shortest, unwind
 from optimizer.decompose.single import left_of, solve_single
 from optimizer.decompose.tables import Asks, Stock, Tables, zone_cost
 from optimizer.decompose.transport import cheapest_routes, constant_routes
@@ -26,139 +27,6 @@ from optimizer.decompose.transport import cheapest_routes, constant_routes
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-MOST_TRIALS = 400_000
-"""Combinations of atoms' totals beyond which only disjoint rows are kept in the bound."""
-
-
-@compiled
-def _needs(asks: Asks, cell: int, extra: int) -> Ints:
-    """Replicas that every Hall row asks for."""
-    low, high = asks.row_start[cell], asks.row_start[cell + 1]
-    needs = np.empty(high - low, np.int64)
-    for i in range(low, high):
-        needs[i - low] = left_of(1.0, asks.row_busy[i])
-        if asks.row_atoms[
-            i, : asks.atom[asks.slot_start[cell] : asks.slot_start[cell + 1]].max() + 1
-        ].all():
-            needs[i - low] = max(needs[i - low], asks.need[cell] + extra)
-    return needs
-
-
-@compiled
-def _atom_tables(
-    asks: Asks,
-    tables: Tables,
-    y: Floats,
-    cell: int,
-    atoms: int,
-    top: int,
-    barred: Bools,
-    value: Floats,
-    back: Ints,
-) -> None:
-    """``value[a, q]``: the least, less y, for exactly q replicas claimed in an atom's places."""
-    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
-    places = last - first
-    cost = np.empty((places, top + 1))
-    for p in range(places):
-        r = asks.place[first + p]
-        for q in range(top + 1):
-            cost[p, q] = tables.cost[r, q] - y[first + p] * q if tables.kind[r] > 0 else INFINITE
-        cost[p, 0] = 0.0
-    nothing, limit = np.zeros(places), np.empty(places, np.int64)
-    order = np.arange(places)
-    for a in range(atoms):
-        for p in range(places):
-            limit[p] = top if asks.atom[first + p] == a and not barred[p] else 0
-        shortest(cost, nothing, 0.0, top, limit, order, value[a], back[a])
-
-
-@compiled
-def _best_totals(value: Floats, rows: Bools, needs: Ints, top: int, totals: Ints) -> float:
-    """min Σ_a value[a, q_a] with Σ_{a in row} q_a ≥ need for every row; writes the totals."""
-    atoms = value.shape[0]
-    if atoms == 1:
-        least, only = INFINITE, 0
-        for q in range(needs.max(), top + 1):
-            if value[0, q] < least:
-                least, only = value[0, q], q
-        totals[0] = only
-        return least
-    if (top + 1.0) ** (atoms - 1) > MOST_TRIALS:
-        return _disjoint_rows(value, rows, needs, top, totals)
-    tail, taken = np.empty(top + 2), np.zeros(top + 2, np.int64)
-    tail[top + 1] = INFINITE
-    for q in range(top, -1, -1):  # the best of the last atom from q up
-        tail[q], taken[q] = tail[q + 1], taken[q + 1]
-        if value[atoms - 1, q] < tail[q]:
-            tail[q], taken[q] = value[atoms - 1, q], q
-    trial = np.zeros(atoms, np.int64)
-    best = INFINITE
-    while True:
-        spent = 0.0
-        for a in range(atoms - 1):
-            spent += value[a, trial[a]]
-        if spent < INFINITE:
-            low = 0
-            possible = True
-            for i in range(len(needs)):
-                have = 0
-                for a in range(atoms - 1):
-                    if rows[i, a]:
-                        have += trial[a]
-                if rows[i, atoms - 1]:
-                    low = max(low, needs[i] - have)
-                elif have < needs[i]:
-                    possible = False
-                    break
-            if possible and low <= top and spent + tail[low] < best:
-                best = spent + tail[low]
-                totals[: atoms - 1] = trial[: atoms - 1]
-                totals[atoms - 1] = taken[low]
-        a = 0
-        while a < atoms - 1 and trial[a] == top:
-            trial[a] = 0
-            a += 1
-        if a == atoms - 1:
-            return best
-        trial[a] += 1
-
-
-@compiled
-def _disjoint_rows(value: Floats, rows: Bools, needs: Ints, top: int, totals: Ints) -> float:
-    """A bound from rows that share no atom: the dearest first, each on its own."""
-    atoms = value.shape[0]
-    totals[:] = 0
-    taken = np.zeros(atoms, np.bool_)
-    usd = 0.0
-    for a in range(atoms):  # atoms in no chosen row may still pay for themselves
-        usd += value[a].min()
-    gains = np.zeros(len(needs))
-    for i in range(len(needs)):
-        joined, least = np.full(top + 1, INFINITE), 0.0
-        joined[0] = 0.0
-        for a in range(atoms):
-            if not rows[i, a]:
-                continue
-            least += value[a].min()
-            new = np.full(top + 1, INFINITE)
-            for q in range(top + 1):
-                if joined[q] < INFINITE:
-                    for k in range(top + 1):
-                        to = min(q + k, top)
-                        new[to] = min(new[to], joined[q] + value[a, k])
-            joined = new
-        gains[i] = max(joined[min(needs[i], top) :].min() - least, 0.0)
-    for i in by_price(-gains):
-        apart = True
-        for a in range(atoms):
-            apart = apart and not (rows[i, a] and taken[a])
-        if apart:
-            usd += gains[i]
-            for a in range(atoms):
-                taken[a] = taken[a] or rows[i, a]
-    return usd
 
 
 @compiled
@@ -263,7 +131,7 @@ def _search_under_loss(
     share = max(asks.share_zone[cell], asks.share_region[cell], asks.share_cloud[cell])
     for spare in (0.0, 0.5, 1.0):
         guess = np.minimum(needs + np.ceil(spare * share * needs).astype(np.int64) + 1, top)
-        _best_totals(value, rows, guess, top, trial)
+        best_totals(value, rows, guess, top, trial)
         found = _least_under_loss(
             stock, asks, tables, y, cell, assortment, plan, barred, trial, best, here, outlive
         )
@@ -321,13 +189,13 @@ def _pooled(
     first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
     places = last - first
     atoms = asks.atom[first:last].max() + 1
-    needs = _needs(asks, cell, extra)
+    needs = row_needs(asks, cell, extra)
     share = max(asks.share_zone[cell], asks.share_region[cell], asks.share_cloud[cell])
     # Of a cheapest way, no place holds more than all origins ask for, losses included.
     top = asks.need[cell] + extra + left_of(share, float(asks.need[cell])) + places
     top = min(max(top, needs.max()), stock.most[assortment])
     value, back = np.empty((atoms, top + 1)), np.empty((atoms, places, top + 1), np.int64)
-    _atom_tables(asks, tables, y, cell, atoms, top, barred, value, back)
+    atom_tables(asks, tables, y, cell, atoms, top, barred, value, back)
     totals = np.zeros(atoms, np.int64)
     rows = asks.row_atoms[asks.row_start[cell] : asks.row_start[cell + 1]]
     for p in range(places):
@@ -341,7 +209,7 @@ def _pooled(
             )  # fmt: skip
         if plan:
             return INFINITE
-    usd = _best_totals(value, rows, needs, top, totals)
+    usd = best_totals(value, rows, needs, top, totals)
     if plan and (top + 1.0) ** (atoms - 1) > MOST_TRIALS:
         return INFINITE
     order, part = np.arange(places), np.zeros(places, np.int64)

@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rules import MaxPlacesRule, SpotRiskRule
+from models.rules import SpotRiskRule
 from models.world import World
 from optimizer.decompose.cells import make_cells
 from optimizer.decompose.dual import Ascent, Case, Prices, make_case, no_prices, run
@@ -104,7 +104,7 @@ def decompose(
         fleet = _affordable(case, climb.centre or climb.prices)
         if fleet is not None and fleet.usd < best_usd:
             best, best_usd = fleet, fleet.usd
-        if best_usd - climb.best <= policy.gap_target * best_usd:
+        if best is not None and best_usd - climb.best <= policy.gap_target * best_usd:
             break
         if perf_counter() - built > policy.time_limit_s:
             break
@@ -129,7 +129,7 @@ def _affordable(case: Case, prices: Prices) -> Fleet | None:
             return None
         over = fleet.spending / np.maximum(case.limits.budget_limit, 1e-9)
         if (over <= 1 + 1e-9).all():
-            return fleet if _places_within(fleet) else None
+            return fleet
         raised = np.where(over > 1, np.maximum(prices.budget * 1.5, 0.02) * over, prices.budget)
         prices = replace(prices, budget=raised)
     return None
@@ -146,18 +146,3 @@ def _slow_workflow(
         if (times.latest_end > paths.rule.within_ms).any():
             return paths.workflow.name
     return None
-
-
-def _places_within(fleet: Fleet) -> bool:
-    """Whether no service runs in more places than it may."""
-    cells = fleet.case.cells
-    world = cells.world
-    most = np.full(len(world.services), len(world.regions))
-    for rule in world.rules:
-        if isinstance(rule, MaxPlacesRule):
-            s = world.service_index[rule.service]
-            most[s] = min(most[s], rule.at_most)
-    service = cells.group_service[cells.cell_group[fleet.cell]]
-    region = cells.goods.region[fleet.candidate]
-    pairs = np.unique(service * len(world.regions) + region)
-    return bool((np.bincount(pairs // len(world.regions), minlength=len(most)) <= most).all())
