@@ -9,7 +9,6 @@ from time import perf_counter
 import numpy as np
 
 from models.demand import CallGraph, Forecast, Outlook, direct_demand_rps
-from models.demand import Forecast, Outlook, service_demand_rps
 from models.errors import Fault, FaultyInput
 from models.placement import Placement
 from models.plan import Infeasible, Outcome, Plan, Unfinished

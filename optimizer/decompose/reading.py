@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from models.placement import (
     BINDING_COLUMNS,
-    COUNT_COLUMNS,
-    ROUTE_COLUMNS,
     Bill,
     Certificate,
     Placement,
@@ -25,7 +23,8 @@ from optimizer.decompose.solve import Decomposed
 from optimizer.emissions import carbon_of_counts
 from optimizer.formulate.egress import groups
 from optimizer.formulate.reach import Distances
-from optimizer.read import LEAST_SHARE, NO_SLACK
+from optimizer.read import NO_SLACK
+from optimizer.tables import LEAST_SHARE, counts_table, routes_table
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -82,35 +81,20 @@ def _counts(fleet: Fleet) -> pd.DataFrame:
     lengths = ends[span] - starts[span]
     row = np.repeat(np.arange(len(fleet.cell)), lengths)
     period = starts[span][row] + _within(lengths)
-    good = fleet.candidate[row]
-    service = cells.group_service[group][row]
-    rate = np.array([s.replica.throughput_rps for s in world.services])
-    offered = world.book.offerings.iloc[goods.offering[good]]
-    frame = pd.DataFrame(
-        {
-            "service": np.array([s.name for s in world.services], dtype=object)[service],
-            "cloud": offered["cloud"].astype(str).to_numpy(),
-            "region": offered["region"].astype(str).to_numpy(),
-            "instance_type": offered["instance_type"].astype(str).to_numpy(),
-            "purchase": offered["purchase"].astype(str).to_numpy(),
-            "period": period,
-            "count": fleet.count[row],
-            "price_usd_per_hour": goods.price_usd_per_hour[good],
-            "replicas_per_instance": goods.replicas[good],
-            "capacity_rps": fleet.count[row] * goods.replicas[good] * rate[service],
-            "price_source": offered["source"].astype(str).to_numpy(),
-            "price_date": offered["price_date"].astype(str).to_numpy(),
-        },
-        columns=list(COUNT_COLUMNS),
+    good, service = fleet.candidate[row], cells.group_service[group][row]
+    # Cells that share their replicas between two prices may name an offering twice.
+    keys = np.stack([service, goods.offering[good], period], axis=1)
+    distinct, first, same = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    count = np.bincount(same.ravel(), fleet.count[row]).astype(np.int64)
+    return counts_table(
+        world,
+        distinct[:, 0],
+        distinct[:, 1],
+        distinct[:, 2],
+        count,
+        goods.replicas[good[first]],
+        goods.price_usd_per_hour[good[first]],
     )
-    keys = ["service", "cloud", "region", "instance_type", "purchase", "period"]
-    twice = frame.duplicated(keys, keep=False)
-    if twice.any():  # cells that share an offering at two prices
-        summed = frame[twice].groupby(keys, sort=False)[["count", "capacity_rps"]].sum()
-        merged = frame[twice].drop_duplicates(keys).drop(columns=["count", "capacity_rps"])
-        merged = merged.merge(summed.reset_index(), on=keys)
-        frame = pd.concat([frame[~twice], merged[list(COUNT_COLUMNS)]])
-    return frame.sort_values(keys, ignore_index=True)
 
 
 def _lanes(cells: Cells) -> tuple[Ints, Ints, Ints, Ints]:
@@ -135,21 +119,18 @@ def _routes(fleet: Fleet, distances: Distances) -> pd.DataFrame:
     taken = np.flatnonzero(fleet.share >= LEAST_SHARE)
     service, origin, region, span = (of[taken] for of in _lanes(cells))
     starts, ends = (np.array(edge) for edge in zip(*cells.spans, strict=True))
-    frame = pd.DataFrame(
-        {
-            "service": np.array([s.name for s in world.services], dtype=object)[service],
-            "origin": np.array([o.name for o in world.origins], dtype=object)[origin],
-            "cloud": np.array([r.cloud.value for r in world.regions], dtype=object)[region],
-            "region": np.array([r.name for r in world.regions], dtype=object)[region],
-            "first_period": starts[span],
-            "periods": ends[span] - starts[span],
-            "share": fleet.share[taken],
-            "rtt_ms": distances.from_origin[origin, region],
-        },
-        columns=list(ROUTE_COLUMNS),
-    )
     order = np.lexsort((starts[span], region, origin, service))
-    return frame.iloc[order].reset_index(drop=True)
+    service, origin, region, span = (of[order] for of in (service, origin, region, span))
+    return routes_table(
+        world,
+        service,
+        origin,
+        region,
+        starts[span],
+        ends[span] - starts[span],
+        fleet.share[taken[order]],
+        distances.from_origin,
+    )
 
 
 def _bill(fleet: Fleet, counts: pd.DataFrame) -> Bill:
