@@ -20,6 +20,7 @@ class Kind(StrEnum):
     PODS = "pods"
     PLAN = "plan"
     VERIFICATION = "verification"
+    GRADE = "grade"
 
 
 def schema(
@@ -32,6 +33,7 @@ def schema(
     ],
 ) -> None:
     """Print the JSON Schema of a file format."""
+    from optimizer.output.grade_json import grade_schema
     from optimizer.output.plan_schema import plan_schema
     from optimizer.output.verify_json import verification_schema
     from scenarios.pods import pods_schema
@@ -43,6 +45,7 @@ def schema(
         Kind.PODS: pods_schema,
         Kind.PLAN: plan_schema,
         Kind.VERIFICATION: verification_schema,
+        Kind.GRADE: grade_schema,
     }
     say(json.dumps(documents[kind](), indent=2))
 

@@ -47,6 +47,11 @@ COMMANDS: Final = {
         "Say why a service may not run in a region.",
         "trimtab why-not shop payments gcp/us-central1",
     ),
+    "grade": Command(
+        proving.grade,
+        "Say how much of today's spending is provably wasted.",
+        "trimtab grade shop --out out/grade",
+    ),
     "verify": Command(
         proving.verify,
         "Check anybody's plan, its bill and its proof.",

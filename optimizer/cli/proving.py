@@ -1,4 +1,4 @@
-"""Commands that prove something about what is there: verify, grade."""
+"""Commands that prove something about what is there: verify and grade."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from optimizer.cli.options import (
     Backend,
     BackendOption,
     Format,
+    GapOption,
+    OutOption,
     QuietOption,
+    TableFormat,
     TimeLimitOption,
     WorldName,
 )
@@ -52,3 +55,29 @@ def verify(
     solver = None if no_bound else backend.value
     request = certifying.Request(solver, time_limit, form, quiet)
     raise typer.Exit(certifying.verify_plan(plan, world, scenario, request))
+
+
+def grade(
+    world: WorldName,
+    out: OutOption = None,
+    backend: BackendOption = Backend.ORTOOLS,
+    gap: GapOption = None,
+    time_limit: TimeLimitOption = None,
+    form: Annotated[
+        TableFormat, typer.Option("--format", help="What is printed; csv is grade.csv.")
+    ] = TableFormat.TABLE,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 5 when the gap target is missed.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Grade what runs today: how much of each dollar is provably wasted, where, and why.
+
+    A plan of the same work is the proof; DIR receives it beside the grade.
+    """
+    from optimizer.cli import grading, solving
+
+    request = solving.Request(
+        backend.value, gap, time_limit, out, Format.TABLE, strict=strict, quiet=quiet
+    )
+    raise typer.Exit(grading.grade_world(world, request, form))

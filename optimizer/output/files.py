@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from models.plan import Outcome, Plan
+from optimizer.grade import Grade
 from optimizer.output.comparison import BASE, compare, comparison_document, comparison_table
+from optimizer.output.grade_json import grade_document, grade_table
 from optimizer.output.json_values import json_text
 from optimizer.output.plan_json import outcome_document
 from optimizer.output.sheets import csv_bytes, sheets
+from optimizer.report.grade import render_grade
 from optimizer.report.page import render_comparison, render_plan
 
 
@@ -18,6 +21,16 @@ def plan_files(plan: Plan) -> dict[str, bytes]:
         "plan.json": json_text(outcome_document(plan)).encode(),
         "report.html": render_plan(plan).encode(),
         **sheets(plan),
+    }
+
+
+def grade_files(grade: Grade) -> dict[str, bytes]:
+    """``grade.json``, ``.csv`` and ``.html``, and ``plan.json``, which proves them."""
+    return {
+        "grade.json": json_text(grade_document(grade)).encode(),
+        "grade.csv": csv_bytes(grade_table(grade)),
+        "grade.html": render_grade(grade).encode(),
+        "plan.json": json_text(outcome_document(grade.plan)).encode(),
     }
 
 

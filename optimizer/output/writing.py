@@ -39,6 +39,9 @@ OURS: Final = frozenset(
         "comparison.json",
         "comparison.csv",
         "comparison.html",
+        "grade.json",
+        "grade.csv",
+        "grade.html",
         "nodes.json",
         "nodes.csv",
         "nodes.html",
@@ -46,8 +49,8 @@ OURS: Final = frozenset(
 )
 """Every file that any version of trimtab writes into a folder of results."""
 
-_MARKERS: Final = ("plan.json", "comparison.json", "nodes.json")
-_MARK: Final = re.compile(rb'\A\s*\{\s*"format":\s*"trimtab-(plan|comparison|nodes)"')
+_MARKERS: Final = ("plan.json", "comparison.json", "nodes.json", "grade.json")
+_MARK: Final = re.compile(rb'\A\s*\{\s*"format":\s*"trimtab-(plan|comparison|nodes|grade)"')
 _AT_CURRENT_FOLDER: Final = -100  # AT_FDCWD of fcntl.h
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of linux/fs.h
 _NO_EXCHANGE: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
