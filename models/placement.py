@@ -98,7 +98,7 @@ class Proof(StrEnum):
 
     OPTIMAL = "optimal"  # the gap is within 1e-6
     WITHIN_GAP = "within_gap"  # the gap is within the target that was asked for
-    TIME_LIMIT = "time_limit"  # time ran out; the gap is what it is
+    TIME_LIMIT = "time_limit"  # time, or progress, ran out; the gap is what it is
 
 
 @dataclass(frozen=True, slots=True)

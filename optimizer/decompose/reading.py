@@ -54,7 +54,7 @@ def read_decomposed(found: Decomposed, fleet: Fleet, distances: Distances) -> Pl
             bound_usd=min(found.bound_usd, found.usd),
             gap=gap,
             backend="decomposition",
-            solver=f"Lagrangian decomposition, {found.rounds} rounds over {len(asks.need):,} cells",
+            solver=f"Lagrangian prices ({found.rounds} rounds, {len(asks.need):,} cells)",
             rows=shared + len(found.case.links.lane_of),
             columns=len(asks.may) + len(asks.place) + len(cells.goods.region) * len(cells.spans),
             integer_columns=len(asks.place) + len(cells.goods.region) * len(cells.spans),

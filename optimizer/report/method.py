@@ -22,7 +22,7 @@ MOST_SERIES = 80
 PROOF_WORDS = {
     Proof.OPTIMAL: "optimal",
     Proof.WITHIN_GAP: "within the target gap",
-    Proof.TIME_LIMIT: "time limit reached",
+    Proof.TIME_LIMIT: "gap target missed",
 }
 
 
