@@ -90,7 +90,7 @@ def proof_words(certificate: Certificate, world: World) -> str:
     if certificate.proof is Proof.WITHIN_GAP:
         return f"Proven: {proven}, {below}."
     return (
-        f"The target of {percent(world.policy.gap_target)} was missed. "
+        f"Missed the target of {percent(world.policy.gap_target)}. "
         f"Proven so far: {proven}, {below}."
     )
 
