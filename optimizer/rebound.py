@@ -8,13 +8,15 @@ tests.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from models.world import World
+from optimizer import late
 from optimizer.formulate.assemble import formulate
 from optimizer.formulate.market import survey
 from optimizer.formulate.reach import measure
+from optimizer.plan import MOST_SERVICES_AT_ONCE
 from optimizer.solve.answers import Answer, Backend, OutOfTime, ProvenInfeasible, Solved
 from optimizer.verify.bounds import SAME, Derived
 from optimizer.verify.case import Demand
@@ -30,6 +32,34 @@ class SolveAgain:
     time_limit_s: float
 
     def derive(self, world: World, demand: Demand, plan: PlanEntry, claimed_usd: float) -> Derived:
+        """Large worlds by decomposition where their rules allow it, and as one problem where that
+        proves too little."""
+        if len(world.services) <= MOST_SERVICES_AT_ONCE:
+            return self._as_one(world, demand, plan, claimed_usd)
+        parts = self._in_parts(world, demand)
+        if parts is None:
+            return self._as_one(world, demand, plan, claimed_usd)
+        left = self.time_limit_s - parts.seconds
+        if left <= 0 or parts.bound_usd >= claimed_usd - SAME * abs(claimed_usd):
+            return parts
+        whole = replace(self, time_limit_s=left)._as_one(world, demand, plan, claimed_usd)
+        seconds = parts.seconds + whole.seconds
+        best = max(parts, whole, key=lambda one: one.bound_usd)
+        return replace(best, seconds=seconds, cheaper_usd=whole.cheaper_usd)
+
+    def _in_parts(self, world: World, demand: Demand) -> Derived | None:
+        """None where rules tie services together in a way that cannot be taken apart."""
+        started = perf_counter()
+        answer = late.decomposition()
+        limited = replace(world, policy=replace(world.policy, time_limit_s=self.time_limit_s))
+        found = answer.decompose(
+            limited, survey(world), measure(world), demand.total_rps, demand.direct_rps
+        )
+        if isinstance(found, answer.NotSeparable):
+            return None
+        return Derived(found.bound_usd, "decomposing the world again", perf_counter() - started)
+
+    def _as_one(self, world: World, demand: Demand, plan: PlanEntry, claimed_usd: float) -> Derived:
         started = perf_counter()
         problem = formulate(
             world,

@@ -129,3 +129,16 @@ def test_a_plan_of_another_tool_needs_instances_and_routes_alone() -> None:
     assert float(found.bill.total_usd) == pytest.approx(float(plan.placement.bill.total_usd))
     assert not found.world_is_named
     assert demand_given(asked).total_rps is asked.demand_rps
+
+
+def test_a_decomposed_world_is_decomposed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound that the decomposition proves is confirmed without solving the whole problem."""
+    monkeypatch.setattr("optimizer.rebound.MOST_SERVICES_AT_ONCE", 0)
+    asked = random_asked(1)
+    plan = plan_of(asked)
+    assert plan is not None
+    document = document_of(plan)
+    document["proof"] = {"bound_usd": "12.000000"}  # the best plan costs 12.05
+    found = looked_at(asked, document, bound=SolveAgain(OrToolsBackend(), 30.0))
+    assert found.bound.state is BoundState.CONFIRMED
+    assert found.bound.how == "decomposing the world again"
