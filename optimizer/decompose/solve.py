@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rules import SpotRiskRule
-from models.world import World
+from models.rules import (
+    AllowedPlacesRule,
+    BudgetRule,
+    CertificationRule,
+    LatencyRule,
+    MaxPlacesRule,
+    MinReplicasRule,
+    QuotaRule,
+    ResidencyRule,
+    SpotShareRule,
+    SpreadRule,
+    WorkflowRule,
+)
+from models.services import Service
+from models.world import Policy, World
 from optimizer.decompose.cells import make_cells
 from optimizer.decompose.dual import Ascent, Case, Prices, make_case, no_prices, run
 from optimizer.decompose.repair import Fleet, make_fleet
@@ -25,6 +38,31 @@ ROUNDS = 160
 """Steps of the dual at most."""
 AT_A_TIME = 20
 """Steps between two plans."""
+
+
+KNOWN_RULES = (
+    LatencyRule
+    | WorkflowRule
+    | MinReplicasRule
+    | MaxPlacesRule
+    | ResidencyRule
+    | CertificationRule
+    | AllowedPlacesRule
+    | SpreadRule
+    | SpotShareRule
+    | QuotaRule
+    | BudgetRule
+)
+KNOWN_POLICY = frozenset({
+    "horizon_hours", "demand_quantile", "headroom", "count_hours", "route_hours", "purchases",
+    "burstable", "gap_target", "time_limit_s", "carbon_usd_per_tonne",
+    "unmet_usd_per_million_requests",
+})  # fmt: skip
+KNOWN_OF_SERVICES = frozenset({
+    "name", "replica", "team", "architectures", "min_replicas", "stateful", "state_gib",
+    "spot_tolerant", "max_places", "response_kib", "at", "unmet_usd_per_million_requests",
+})  # fmt: skip
+"""Whatever else a world may say is not decomposed, until somebody adds it here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +97,22 @@ class NotSeparable:
 
 def _obstacle(world: World) -> str | None:
     """What in the world the decomposition does not know; None: nothing that shows at once."""
-    if world.policy.count_hours != world.policy.route_hours:
+    policy = world.policy
+    if policy.count_hours != policy.route_hours:
         return "sizes and routes change at different hours"
-    if any(isinstance(rule, SpotRiskRule) for rule in world.rules):
-        return "a rule bounds the risk of spot outages"
-    if world.policy.demand_scenarios:
-        return "demand comes in scenarios"
     if world.commitments:
         return "there are commitments"
-    asked = (service.unmet_at_most for service in world.services)
-    if any(world.policy.unmet_at_most if share is None else share for share in asked):
-        return "some demand may go unmet"
+    for rule in world.rules:
+        if not isinstance(rule, KNOWN_RULES):
+            return f"rule {rule.name}: {rule.in_words}"
+    for field in fields(Policy):
+        if field.name not in KNOWN_POLICY and getattr(policy, field.name) != field.default:
+            return f"the policy sets {field.name}"
+    for field in fields(Service):
+        if field.name not in KNOWN_OF_SERVICES:
+            named = [s.name for s in world.services if getattr(s, field.name) != field.default]
+            if named:
+                return f"{named[0]} sets {field.name}"
     return None
 
 

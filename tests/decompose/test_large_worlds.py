@@ -10,7 +10,7 @@ import pytest
 from models.errors import FaultyInput
 from models.placement import Proof
 from models.plan import Plan
-from models.world import World
+from models.world import DemandScenario, World
 from optimizer.gather import gather
 from optimizer.plan import Method, make_plan
 from scenarios.generator import generate_world
@@ -48,3 +48,18 @@ def test_what_cannot_be_decomposed_is_refused_when_asked_for(company: World) -> 
     fixed = replace(company, policy=replace(company.policy, route_hours=6))
     with pytest.raises(FaultyInput, match="sizes and routes change at different hours"):
         make_plan(fixed, method=Method.DECOMPOSITION)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"unmet_at_most": 0.1}, "the policy sets unmet_at_most"),
+        ({"demand_scenarios": (DemandScenario(0.5, 1.0),)}, "the policy sets demand_scenarios"),
+    ],
+)
+def test_whatever_it_does_not_know_is_refused(
+    company: World, changed: dict[str, object], why: str
+) -> None:
+    other = replace(company, policy=replace(company.policy, **changed))  # type: ignore[arg-type]
+    with pytest.raises(FaultyInput, match=why):
+        make_plan(other, method=Method.DECOMPOSITION)
