@@ -54,7 +54,10 @@ def test_results_come_in_order_and_shared_values_stay(executor: DaskCluster) -> 
         for call in range(3)
         for which, pid, address, _ in executor.map(pieces_of_work.reached, [(one, 1), (other, 2)])
     ]
-    assert len(set(places)) == 2  # each on a worker of its own, in the same memory every time
+    # Work may move to the idle worker; a value that is once in a process stays where it is.
+    at = {(which, pid) for which, pid, _ in places}
+    assert {which for which, _ in at} == {1, 2}
+    assert len(set(places)) == len(at)
 
 
 def test_errors_cross(executor: DaskCluster) -> None:
