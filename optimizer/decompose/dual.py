@@ -184,24 +184,16 @@ def priced_routes(case: Case, prices: Prices) -> Floats:
     return usd
 
 
-def run(
-    case: Case,
-    prices: Prices,
-    *,
-    plan: bool = False,
-    usd: Floats | None = None,
-    route_usd: Floats | None = None,
-) -> Pass:
-    """All cells at these prices."""
+def run(case: Case, prices: Prices) -> Pass:
+    """What is cheapest for all cells at these prices, and the bound that follows."""
     asks, links = case.cells.asks, case.links
-    usd = priced_candidates(case, prices) if usd is None else usd
-    route_usd = priced_routes(case, prices) if route_usd is None else route_usd
+    usd, route_usd = priced_candidates(case, prices), priced_routes(case, prices)
     used = np.zeros_like(usd)
     held, alive = np.zeros(len(asks.place), np.int64), np.zeros(len(asks.place), np.int64)
     share, value = np.zeros(len(asks.may)), np.zeros(len(asks.group_span))
 
     def one(groups: Ints) -> None:
-        sweep(case.stock, case.asks, usd, route_usd, prices.rooms, groups, plan, used, held, alive,
+        sweep(case.stock, case.asks, usd, route_usd, prices.rooms, groups, False, used, held, alive,
               share, value)  # fmt: skip
 
     with ThreadPoolExecutor(2) as pool:
@@ -254,12 +246,12 @@ class Ascent:
     mean: dict[str, Floats] = field(default_factory=dict)
     centre: Prices | None = None
 
-    def climb(self, rounds: int, target: float) -> None:
-        case = self.case
+    def climb(self, rounds: int) -> None:
+        """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""
         for _ in range(rounds):
-            found = run(case, self.prices)
+            found = run(self.case, self.prices)
             self._judge(found)
-            self._move(found, target)
+            self._move(found)
 
     def _judge(self, found: Pass) -> None:
         if found.bound > self.best + 1e-9 * abs(found.bound):
@@ -270,7 +262,7 @@ class Ascent:
             if self.since >= 4:
                 self.step, self.since = self.step * 0.66, 0
 
-    def _move(self, found: Pass, target: float) -> None:
+    def _move(self, found: Pass) -> None:
         case, prices = self.case, self.prices
         limits = case.limits
         violated = {

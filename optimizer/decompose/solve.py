@@ -24,7 +24,7 @@ from models.rules import (
 from models.services import Service
 from models.world import Policy, World
 from optimizer.decompose.cells import make_cells
-from optimizer.decompose.dual import Ascent, Case, Prices, make_case, no_prices, run
+from optimizer.decompose.dual import Ascent, Case, Prices, make_case, no_prices
 from optimizer.decompose.repair import Fleet, make_fleet
 from optimizer.formulate.assemble import most_replicas_of
 from optimizer.formulate.candidates import find_candidates
@@ -140,9 +140,8 @@ def decompose(
     policy = world.policy
     climb = Ascent(case, no_prices(case))
     best, best_usd, done = None, np.inf, 0
-    target = run(case, climb.prices).bound * 1.1
     while done < ROUNDS:
-        climb.climb(AT_A_TIME, target)
+        climb.climb(AT_A_TIME)
         done += AT_A_TIME
         fleet = _affordable(case, climb.centre or climb.prices)
         if fleet is not None and fleet.usd < best_usd:
