@@ -33,8 +33,16 @@ class Known:
     left_out: frozenset[str] = frozenset()
 
     @cached_property
+    def by_team(self) -> dict[str, tuple[str, ...]]:
+        """Services of each team, in the order of the world."""
+        teams: dict[str, list[str]] = {}
+        for name, team in self.services.items():
+            teams.setdefault(team, []).append(name)
+        return {team: tuple(names) for team, names in teams.items()}
+
+    @cached_property
     def teams(self) -> frozenset[str]:
-        return frozenset(self.services.values()) - {""}
+        return frozenset(self.by_team) - {""}
 
     @cached_property
     def service_names(self) -> frozenset[str]:
@@ -114,7 +122,7 @@ def selected_services(
     """The services that ``chosen`` selects, in the order of the world or as listed."""
     if isinstance(chosen, TeamServices):
         check_team(chosen.team, written.at(*path, "team"), known, faults)
-        return tuple(name for name, team in known.services.items() if team == chosen.team)
+        return known.by_team.get(chosen.team, ())
     if isinstance(chosen, str):
         return tuple(known.services)
     check_names(chosen, written, path, "service", known.service_names, faults)
