@@ -50,6 +50,17 @@ EXCLUSION_COLUMNS: Final[dict[str, str]] = {
     "reason": "why, in words",
 }
 
+CHANGE_COLUMNS: Final[dict[str, str]] = {
+    "service": "service that runs today",
+    "changes": "yes, no (it stays exactly as it is) or must (it cannot stay)",
+    "started": "instances that the plan runs at its busiest hour beside today's, by option",
+    "stopped": "of today's instances, how many the plan does without in some hour",
+    "moved_gib": "GiB of state that are copied to places where it does not run today",
+    "moves_usd_per_month": "what that costs, USD a month of the time that it is spread over",
+    "saving_usd_per_month": "what it saves or would save a month, moves paid; empty: not known",
+    "minimum_usd_per_month": "the least that a change must save a month",
+    "why": "in words",
+}
 SPOT_RISK_COLUMNS: Final[dict[str, str]] = {
     "rule": "name of the spot risk rule",
     "service": "service name",
@@ -77,6 +88,7 @@ class Term(StrEnum):
     COVERED = "covered"  # list price of what commitments pay for: never above 0
     EGRESS_INTER_REGION = "egress_inter_region"
     EGRESS_INTERNET = "egress_internet"
+    MOVES = "moves"
 
 
 class ShadowTerm(StrEnum):
@@ -84,11 +96,13 @@ class ShadowTerm(StrEnum):
 
     CARBON = "carbon"
     UNMET_DEMAND = "unmet_demand"
+    MINIMUM_SAVING = "minimum_saving"
 
 
 SHADOW_UNITS: Final[dict[ShadowTerm, str]] = {
     ShadowTerm.CARBON: "kg CO2e",
     ShadowTerm.UNMET_DEMAND: "requests",
+    ShadowTerm.MINIMUM_SAVING: "service-months",
 }
 """What the quantity of a shadow line is counted in."""
 
@@ -134,7 +148,7 @@ class BillLine:
     cloud: str
     place: str
     service: str
-    purchase: str  # empty for egress, "commitment" for lines of commitments
+    purchase: str  # empty for egress, "commitment" for those lines, "one_off" for moves
     usd: Decimal
     commitment: str = ""
 
@@ -219,6 +233,8 @@ class Placement:
     columns that ``COUNT_COLUMNS``, ``ROUTE_COLUMNS``, ``BINDING_COLUMNS``, ``EXCLUSION_COLUMNS``
     and ``SPOT_RISK_COLUMNS`` describe; the last has a row per service under a spot risk rule.
     With demand scenarios ``bill`` is the expected one, and ``scenarios`` has that of each.
+    ``changes`` (``CHANGE_COLUMNS``) has a row per service that runs today where changes cost
+    something or must be worth it.
     """
 
     starts: datetime
@@ -234,3 +250,6 @@ class Placement:
     )
     scenarios: tuple[ScenarioBill, ...] = ()
     commitments: tuple[CommitmentUse, ...] = ()
+    changes: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(CHANGE_COLUMNS))
+    )

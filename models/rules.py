@@ -248,6 +248,29 @@ class QuotaRule(_Written):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisruptionRule(_Written):
+    """In any day of the plan, services that run today start and stop only so many instances.
+
+    Days are 24 hours from the plan's start; the first begins with what runs today. A replacement
+    is a start and a stop. ``at_most_per_day`` holds for each service, ``in_all_per_day`` for all
+    of them together.
+    """
+
+    services: tuple[str, ...]
+    at_most_per_day: int | None = None
+    in_all_per_day: int | None = None
+
+    @property
+    def in_words(self) -> str:
+        limits = []
+        if self.at_most_per_day is not None:
+            limits.append(f"at most {self.at_most_per_day} instance(s) a day each")
+        if self.in_all_per_day is not None:
+            limits.append(f"at most {self.in_all_per_day} instance(s) a day in all")
+        return f"{_some(self.services)} start and stop {' and '.join(limits)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetRule(_Written):
     """Spend per month (730 h of the plan's mean hour) stays within ``usd_per_month``.
 
@@ -282,6 +305,7 @@ Rule = (
     | SpotShareRule
     | SpotRiskRule
     | QuotaRule
+    | DisruptionRule
     | BudgetRule
 )
 

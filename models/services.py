@@ -35,6 +35,7 @@ class Service:
     ``min_replicas`` in all, wherever they are. ``max_places`` bounds the number of places.
     ``response_kib`` leaves the cloud for every request that comes straight from an origin.
     At most the share ``unmet_at_most`` of its demand may go unmet in an hour, at a price.
+    An instance that starts runs at least ``minimum_run_hours``.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Service:
     response_kib: float = 0.0
     unmet_at_most: float | None = None  # None: as the policy says
     unmet_usd_per_million_requests: float | None = None  # None: as the policy says
+    minimum_run_hours: int | None = None  # None: as the policy says
     at: Location = NOWHERE
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from models.changes import FREE_CHANGES, ChangeCosts
 from models.commitments import Commitment
 from models.demand import History
 from models.egress import EgressPrices
@@ -49,6 +50,10 @@ class Policy:
     purchases: frozenset[Purchase] = frozenset({Purchase.ON_DEMAND, Purchase.SPOT})
     burstable: bool = False
     """Whether instance types that live on CPU credits may be used, at their baseline."""
+    minimum_run_hours: int = 1
+    """An instance that starts in the plan runs at least this long, or to the plan's end."""
+    changes: ChangeCosts = FREE_CHANGES
+    """What it costs to leave today's fleet, and what a change must save."""
     gap_target: float = 1e-3
     """Stop when (cost - bound) / cost is proven to be at most this."""
     time_limit_s: float = 60.0

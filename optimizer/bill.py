@@ -14,6 +14,7 @@ from optimizer.coverage import commitment_lines, uses_of
 from optimizer.emissions import carbon_of_counts
 from optimizer.formulate.assemble import Formulation
 from optimizer.formulate.egress import End, price_levels
+from optimizer.moves import hurdle_lines, move_lines
 from optimizer.problem import Floats
 from optimizer.shortfall import unmet_lines
 
@@ -39,8 +40,13 @@ def make_bill(
         *commitment_lines(uses_of(formulation, values)),
         *egress_lines(layout.world, between, Term.EGRESS_INTER_REGION),
         *egress_lines(layout.world, internet, Term.EGRESS_INTERNET),
+        *move_lines(formulation, values),
     ]
-    shadow = (*carbon_of_counts(layout.world, counts), *unmet_lines(layout, values, weights))
+    shadow = (
+        *carbon_of_counts(layout.world, counts),
+        *unmet_lines(layout, values, weights),
+        *hurdle_lines(formulation, values),
+    )
     return Bill(layout.periods, tuple(lines), shadow)
 
 

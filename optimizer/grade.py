@@ -15,6 +15,7 @@ from typing import Final, assert_never
 
 import numpy as np
 
+from models.changes import ChangeCosts
 from models.placement import Bill, BillLine, Term
 from models.plan import Plan
 from models.world import World
@@ -135,9 +136,15 @@ def graded_world(world: World) -> World:
     """The world in which money alone decides, and all work is done.
 
     A grade is about dollars that are paid for the same work: carbon has no price, the dearest
-    scenarios weigh as much as they are likely, and no demand goes unmet.
+    scenarios weigh as much as they are likely, no demand goes unmet, and moves cost nothing.
     """
-    policy = replace(world.policy, carbon_usd_per_tonne=0.0, cvar=None, unmet_at_most=0.0)
+    policy = replace(
+        world.policy,
+        carbon_usd_per_tonne=0.0,
+        cvar=None,
+        unmet_at_most=0.0,
+        changes=ChangeCosts(),
+    )
     services = tuple(
         replace(service, unmet_at_most=None) if service.unmet_at_most else service
         for service in world.services
@@ -200,7 +207,7 @@ _COMPUTE, _TRANSFER, _COMMITTED = "compute", "transfer", "committed"
 
 def _kind(line: BillLine) -> str:
     match line.term:
-        case Term.COMPUTE:
+        case Term.COMPUTE | Term.MOVES:  # instances, and what it takes to start them
             return _COMPUTE
         case Term.COMMITMENTS | Term.COVERED:
             return _COMMITTED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import perf_counter
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from models.demand import CallGraph, Forecast, Outlook, direct_demand_rps
 from models.errors import Fault, FaultyInput
-from models.placement import Placement
+from models.placement import Bill, Placement
 from models.plan import Infeasible, Outcome, Plan, Unfinished
 from models.rules import BudgetRule, Rule
 from models.world import HOURS_PER_MONTH, World
 from optimizer import late
+from optimizer.bill import make_bill
 from optimizer.clash import smallest_clash
 from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.adjust import apply_factors
@@ -23,8 +24,9 @@ from optimizer.formulate.assemble import Formulation, formulate
 from optimizer.formulate.market import Market, survey
 from optimizer.formulate.objections import NOTHING_FITS
 from optimizer.formulate.reach import Distances, measure
+from optimizer.moves import changes_table, staying, without_hurdles_where_nothing_changes
 from optimizer.problem import Floats, Problem
-from optimizer.read import read_placement
+from optimizer.read import read_counts, read_placement
 from optimizer.solve.answers import Backend, OutOfTime, ProvenInfeasible, Solved
 from optimizer.today import look_at_today
 from optimizer.watch import SILENT, Watch
@@ -79,7 +81,11 @@ def make_plan(
         )
     match answer:
         case Solved():
-            return case.plan(read_placement(formulation, answer, backend, build_s))
+            plan = case.plan(read_placement(formulation, answer, backend, build_s))
+            freely = _freely(formulation, answer, solver, watch)
+            bills = (plan.placement.bill, plan.today.bill, freely)
+            table = changes_table(formulation, answer.values, *bills)
+            return replace(plan, placement=replace(plan.placement, changes=table))
         case ProvenInfeasible():
             return _explain(case, formulation, solver, watch)
         case OutOfTime():
@@ -197,6 +203,25 @@ class _Case:
             placement,
             look_at_today(world, expected.demand_rps, expected.direct_rps, expected.outlook),
         )
+
+
+FREELY_TIME_LIMIT_S = 10.0
+FREELY_GAP = 1e-5
+
+
+def _freely(formulation: Formulation, answer: Solved, solver: Backend, watch: Watch) -> Bill | None:
+    """The bill if services that stay as they are were free to change; None: none stays, or no
+    time.
+    """
+    moves = formulation.moves
+    if moves is None or not staying(moves, answer.values).any():
+        return None
+    problem = without_hurdles_where_nothing_changes(formulation, answer.values)
+    with watch.stage("see what stays, and what changing would save"):
+        free = solver.solve(problem, gap=FREELY_GAP, time_limit_s=FREELY_TIME_LIMIT_S)
+    if not isinstance(free, Solved):
+        return None
+    return make_bill(formulation, free.values, read_counts(formulation, free.values))
 
 
 CLASH_TIME_LIMIT_S = 60.0

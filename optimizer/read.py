@@ -30,7 +30,7 @@ def read_placement(
     """The placement that ``answer`` means, with its exact bill and its certificate."""
     problem, layout = formulation.problem, formulation.layout
     answer = trimmed(formulation, answer)
-    counts = _counts(formulation, answer.values)
+    counts = read_counts(formulation, answer.values)
     return Placement(
         starts=layout.world.starts,
         hours=layout.periods,
@@ -59,7 +59,8 @@ def read_placement(
     )
 
 
-def _counts(formulation: Formulation, values: Floats) -> pd.DataFrame:
+def read_counts(formulation: Formulation, values: Floats) -> pd.DataFrame:
+    """What runs, with the columns of COUNT_COLUMNS."""
     layout = formulation.layout
     option = np.repeat(np.arange(len(layout.options)), layout.periods)
     period = np.tile(np.arange(layout.periods), len(layout.options))

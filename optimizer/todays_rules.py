@@ -18,6 +18,7 @@ from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
     CertificationRule,
+    DisruptionRule,
     Extent,
     LatencyRule,
     MaxPlacesRule,
@@ -74,16 +75,16 @@ class Inspection:
             case MaxPlacesRule():
                 places = int(self.fleet.runs[self._index[rule.service]].sum())
                 return f"runs in {places} places" if places > rule.at_most else None
-            case SpreadRule():
-                return self._not_spread(rule)
+            case SpreadRule() | SpotRiskRule():
+                return self._too_little_left(rule)
             case SpotShareRule():
                 return self._too_much_spot(rule)
-            case SpotRiskRule():
-                return self._too_few_pools(rule)
             case QuotaRule():
                 return self._beyond_quota(rule)
             case BudgetRule():
                 return self._over_budget(rule)
+            case DisruptionRule():
+                return None  # about changes, and a fleet that stays as it is makes none
 
     @property
     def _index(self) -> Mapping[str, int]:
@@ -153,6 +154,11 @@ class Inspection:
         nowhere = np.any([places < 0 for places in at.values()], axis=0)
         last: Floats = np.where(nowhere, np.nan, np.max(list(ends.values()), axis=0))
         return last
+
+    def _too_little_left(self, rule: SpreadRule | SpotRiskRule) -> str | None:
+        if isinstance(rule, SpreadRule):
+            return self._not_spread(rule)
+        return self._too_few_pools(rule)
 
     def _not_spread(self, rule: SpreadRule) -> str | None:
         world = self.fleet.world

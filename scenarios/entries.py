@@ -20,6 +20,7 @@ from scenarios.fields import (
     Places,
     Positive,
     Prose,
+    Share,
     Size,
     SomeNames,
     TheTable,
@@ -86,6 +87,27 @@ class CvarEntry(Entry):
     """Their share of the decision; the rest is the expected bill."""
 
 
+RunHours = Annotated[int, Field(ge=1, le=744)]
+
+
+class ChangesEntry(Entry):
+    """What it costs to leave today's fleet, and how much a change must save."""
+
+    usd_per_started_instance: Amount = 0.0
+    """One-off cost of every instance that a plan starts beside those that run today, USD."""
+    usd_per_gib_of_state_moved: Amount = 0.0
+    """One-off cost of every GiB of state that is copied to a place where a stateful service does
+    not run today, USD."""
+    amortise_over_hours: Annotated[float, Field(ge=1, le=87_600)] = 720.0
+    """Hours over which one-off costs are spread; a plan pays its own hours' share."""
+    minimum_saving_usd_per_month: Amount = 0.0
+    """A service that runs today stays as it is unless that saves more than this, USD per month of
+    730 hours."""
+    minimum_saving_share: Share = 0.0
+    """A service that runs today stays as it is unless that saves more than this share of what its
+    instances cost today, 0 to 1."""
+
+
 class PolicyEntry(Entry):
     """How decisions are made."""
 
@@ -106,6 +128,10 @@ class PolicyEntry(Entry):
     """Purchase options that plans may use: on_demand, spot."""
     burstable: bool = False
     """Whether instance types that live on CPU credits may be used, at their baseline."""
+    minimum_run_hours: RunHours = 1
+    """An instance that starts in the plan runs at least this many hours, or to the plan's end."""
+    changes: ChangesEntry = ChangesEntry()
+    """One-off costs of moves, and minimum savings. Default: moves cost nothing."""
     gap_target: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     """Stop when the cost is proven to lie within this share of the best possible one."""
     time_limit_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
@@ -204,6 +230,9 @@ class ServiceEntry(Entry):
     unmet_usd_per_million_requests: Amount | None = None
     """What a million of its requests that go unmet count in the decision, USD. Default: the
     policy's."""
+    minimum_run_hours: RunHours | None = None
+    """An instance of it that starts in the plan runs at least this many hours, or to the plan's
+    end. Default: the policy's."""
     latency_objective_ms: Positive | None = None
     """Users of every origin get an answer within this time, milliseconds: round trip plus service
     time. Default: no objective."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from models.changes import ChangeCosts
 from models.errors import Location
 from models.offerings import Purchase
 from models.places import Coordinates, Region
@@ -68,6 +69,7 @@ def _service(written: Written[ServiceEntry]) -> Service:
         spot_tolerant=entry.spot_tolerant,
         max_places=entry.max_places,
         response_kib=entry.response_kib,
+        minimum_run_hours=entry.minimum_run_hours,
         unmet_at_most=entry.unmet_at_most,
         unmet_usd_per_million_requests=entry.unmet_usd_per_million_requests,
         at=written.at(),
@@ -132,6 +134,7 @@ def policy_of(entry: PolicyEntry) -> Policy:
         route_hours=entry.route_hours,
         purchases=frozenset(Purchase(name) for name in entry.purchases),
         burstable=entry.burstable,
+        changes=ChangeCosts(**entry.changes.model_dump()),
         gap_target=entry.gap_target,
         time_limit_s=entry.time_limit_s,
         carbon_usd_per_tonne=entry.carbon_usd_per_tonne,
@@ -140,6 +143,7 @@ def policy_of(entry: PolicyEntry) -> Policy:
             for scenario in sorted(entry.demand_scenarios, key=lambda scenario: scenario.quantile)
         ),
         cvar=None if entry.cvar is None else CvarPolicy(entry.cvar.level, entry.cvar.weight),
+        minimum_run_hours=entry.minimum_run_hours,
         unmet_at_most=entry.unmet_at_most,
         unmet_usd_per_million_requests=entry.unmet_usd_per_million_requests,
     )

@@ -135,6 +135,18 @@ class QuotaEntry(_RuleEntry):
     """Largest number of instances in each region."""
 
 
+class DisruptionEntry(_ForServices):
+    """Services that run today change little by little. At least one of the limits must be given."""
+
+    kind: Literal["disruption"]
+    """disruption"""
+    at_most_per_day: Annotated[int, Field(ge=0, le=10**7)] | None = None
+    """Most instances that each service starts and stops in a day of the plan; a replacement is a
+    start and a stop."""
+    in_all_per_day: Annotated[int, Field(ge=0, le=10**7)] | None = None
+    """Most instances that all of the services together start and stop in a day of the plan."""
+
+
 class BudgetEntry(_RuleEntry):
     """A limit on spend."""
 
@@ -162,6 +174,7 @@ RuleEntry = Annotated[
     | Annotated[SpotShareEntry, Tag("<spot_share>")]
     | Annotated[SpotRiskEntry, Tag("<spot_risk>")]
     | Annotated[QuotaEntry, Tag("<quota>")]
+    | Annotated[DisruptionEntry, Tag("<disruption>")]
     | Annotated[BudgetEntry, Tag("<budget>")],
     Discriminator(kind_tag),
 ]

@@ -11,6 +11,7 @@ from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
     CertificationRule,
+    DisruptionRule,
     InterruptionRate,
     LatencyRule,
     MaxPlacesRule,
@@ -30,6 +31,7 @@ from scenarios.rule_entries import (
     AllowedPlacesEntry,
     BudgetEntry,
     CertificationEntry,
+    DisruptionEntry,
     QuotaEntry,
     ResidencyEntry,
     SpotRiskEntry,
@@ -154,6 +156,15 @@ def _service_rule(
             return SpreadRule(**head, survives=entry.survives, share=entry.share)
         case SpotShareEntry() as entry:
             return SpotShareRule(**head, at_most=entry.at_most)
+        case DisruptionEntry() as entry:
+            if entry.at_most_per_day is None and entry.in_all_per_day is None:
+                hint = "give 'at_most_per_day' or 'in_all_per_day'"
+                faults.add(written.at(), "a disruption rule without a limit", hint)
+            return DisruptionRule(
+                **head,
+                at_most_per_day=entry.at_most_per_day,
+                in_all_per_day=entry.in_all_per_day,
+            )
         case SpotRiskEntry() as entry:
             return SpotRiskRule(
                 **head,

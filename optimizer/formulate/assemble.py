@@ -9,7 +9,16 @@ import numpy as np
 from models.demand import Outlook
 from models.rules import MinReplicasRule
 from models.world import World
-from optimizer.formulate import capacity, egress, limits, spot_risk, spread, workflows
+from optimizer.formulate import (
+    capacity,
+    changes,
+    disruption,
+    egress,
+    limits,
+    spot_risk,
+    spread,
+    workflows,
+)
 from optimizer.formulate.commitments import Commitments, commitment_covers, find_cover
 from optimizer.formulate.dominance import drop_dominated
 from optimizer.formulate.layout import Layout, asked_for, lay_out
@@ -33,6 +42,7 @@ class Formulation:
     exclusions: Exclusions
     dominated: int
     at_risk: tuple[spot_risk.PoolsAtRisk, ...] = ()
+    moves: changes.Moves | None = None
 
 
 def formulate(
@@ -76,10 +86,17 @@ def formulate(
     egress.to_users(draft, layout)
     calls = egress.between_services(draft, layout)
     commitments = commitment_covers(draft, layout, cover)
+    moves = changes.count_moves(draft, layout, most_replicas)
+    starts = disruption.count_starts(draft, layout)
+    disruption.runs_long_enough(draft, layout, starts)
+    disruption.disruption_within(draft, layout, starts)
     limits.spend_within_budget(draft, layout)
     tail_of_the_bill(draft, layout)
+    problem = draft.finish()
+    if moves is not None and moves.hurdle_usd.any():
+        problem, moves = changes.without_idle_hurdles(problem, layout, moves)
     return Formulation(
-        draft.finish(), layout, calls, commitments, reach.exclusions, dominated, at_risk
+        problem, layout, calls, commitments, reach.exclusions, dominated, at_risk, moves
     )
 
 

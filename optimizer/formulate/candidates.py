@@ -3,7 +3,8 @@
 A world of 100,000 services in nine places has 300 million options, and no room for a row each.
 But services ask for the same shapes over and over, and rules treat most of them alike. Services
 of the same shape, under the same kinds of spot rules, that need no more replicas than the largest
-instance holds by the same number, form a *kind* and share their candidates.
+instance holds by the same number, form a *kind* and share their candidates. A service whose plan
+depends on what runs today is a kind of its own.
 
 Options drop in two passes: first per shape, for the most replicas that any of its services needs;
 then, of the dozen per place that stay, per kind. What is of no use for many replicas is of no use
@@ -20,6 +21,7 @@ import numpy as np
 from models.world import World
 from optimizer.formulate.dominance import SPOT_LIMITED, Treatment
 from optimizer.formulate.market import Market, Options
+from optimizer.formulate.standing import runs_where_it_matters
 from optimizer.problem import Ints
 
 SHAPES_AT_ONCE = 500
@@ -62,6 +64,9 @@ def find_candidates(
     most = np.zeros(len(variants), np.int64)
     np.maximum.at(most, of_service, most_replicas)
     offered = np.zeros(len(variants), np.int64)
+    book = len(world.book.offerings)
+    runners, running_row = runs_where_it_matters(world)
+    runs_of_shape = of_service[runners] * book + running_row
     parts = []
     for first in range(0, len(variants), SHAPES_AT_ONCE):
         chunk = slice(first, first + SHAPES_AT_ONCE)
@@ -70,6 +75,7 @@ def find_candidates(
         stays = treatment.unbeaten(
             options, most[chunk], manner[chunk], _of_offering(commitment_class, options)
         )
+        stays |= np.isin((options.service + first) * book + options.offering, runs_of_shape)
         kept = options.where(stays)
         parts.append(replace(kept, service=kept.service + first))
     options = Options.joined(parts)
@@ -77,11 +83,17 @@ def find_candidates(
     largest = np.zeros(len(variants), np.int64)
     np.maximum.at(largest, options.service, options.replicas)
     largest[manner & SPOT_LIMITED > 0] = 0  # under a spot share replicas beyond the need count, too
-    kinds, kind_of_service = _distinct(of_service, np.minimum(most_replicas, largest[of_service]))
+    alone = np.zeros(len(of_service), np.int64)  # what runs today sets a service apart
+    alone[runners] = runners + 1
+    kinds, kind_of_service = _distinct(
+        of_service, np.minimum(most_replicas, largest[of_service]), alone
+    )
     options = options.dealt(kinds[:, 0])
     stays = treatment.unbeaten(
         options, kinds[:, 1], manner[kinds[:, 0]], _of_offering(commitment_class, options)
     )
+    runs_of_kind = kind_of_service[runners] * book + running_row
+    stays |= np.isin(options.service * book + options.offering, runs_of_kind)
     options = options.where(stays)
     place = options.service * market.places + options.region
     kind = np.arange(len(kinds))[:, None] * market.places
@@ -91,10 +103,10 @@ def find_candidates(
     return Candidates(kind_of_service, options, starts, int(dominated))
 
 
-def _distinct(first: Ints, second: Ints) -> tuple[Ints, Ints]:
-    """Distinct pairs [pair, 2], and the pair of each."""
-    pairs, number = np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)
-    return pairs, number.ravel().astype(np.int64)
+def _distinct(*columns: Ints) -> tuple[Ints, Ints]:
+    """Distinct rows of the columns, and the row of each."""
+    rows, number = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    return rows, number.ravel().astype(np.int64)
 
 
 def _of_offering(commitment_class: Ints | None, options: Options) -> Ints | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from models.rules import MaxPlacesRule, MinReplicasRule, SpotShareRule
+from optimizer.formulate.changes import most_instances
 from optimizer.formulate.layout import Layout, runs
 from optimizer.formulate.market import pool_codes
 from optimizer.formulate.spread import OriginSet, origin_sets, whole_replicas
+from optimizer.formulate.standing import matters, minimum_run_hours, stand
 from optimizer.formulate.unmet import Unmet
 from optimizer.problem import Draft, Ints
 
@@ -195,6 +197,9 @@ def runs_only_where_open(draft: Draft, layout: Layout, most_replicas: Ints) -> N
     """
     services, regions = np.nonzero(layout.open_column >= 0)
     pool = pool_codes(layout.options, layout.world)
+    bound = matters(layout.world) | (minimum_run_hours(layout.world) > 1)
+    if bound.any():
+        at_most = most_instances(layout, most_replicas, stand(layout.options, layout.world).now)
     for s, r in zip(services.tolist(), regions.tolist(), strict=True):
         opened = layout.open_column[s, r]
         options = layout.options_of(s, np.array([r]))
@@ -203,6 +208,8 @@ def runs_only_where_open(draft: Draft, layout: Layout, most_replicas: Ints) -> N
         if (layout.zone_column[options] >= 0).any():
             most = 2.0 * most + float(held.sum())
         most *= 1 + len(np.unique(pool[options][pool[options] >= 0]))
+        if bound[s]:  # what runs may have to go on, or to go slowly
+            most = max(most, float(held @ at_most[options]))
         blocks = np.arange(int(layout.count_blocks[s]))
         counts = layout.option_column[options][None, :] + blocks[:, None]
         rows = np.repeat(blocks, len(options))

@@ -31,12 +31,14 @@ def unbeaten(
     classes: Ints,
     most: Ints,
     spot_limited: Bools,
+    alone: Bools,
     narrower: Bools,
     by_instances: Bools,
 ) -> Bools:
     """[option]: whether it stays. Options ``starts[p]:starts[p + 1]`` share a service and place.
 
-    ``most`` [p] caps what replicas are worth; ``spot_limited`` [p]: a spot share holds there.
+    ``most`` [p] caps what replicas are worth; ``spot_limited`` [p]: a spot share holds there;
+    ``alone`` [p]: instances count there, so that only one may take the place of one.
     ``signature`` [option] says by which quotas an option is counted (0: by none), ``narrower``
     [a, b] whether those of signature a are all among those of b, and ``by_instances``
     [signature] whether one of them counts instances. ``of_class`` [option] is its commitment
@@ -63,8 +65,8 @@ def unbeaten(
                 break
             for c in range(classes[p] - 1, -1, -1):
                 _sweep(
-                    low, high, covering, c, worth, price, paid, budgeted, of_class, kind, stays,
-                    covers[c], covers_paid[c],
+                    low, high, covering, c, alone[p], worth, price, paid, budgeted, of_class, kind,
+                    stays, covers[c], covers_paid[c],
                 )  # fmt: skip
             for i in range(low, high):
                 if (
@@ -77,7 +79,7 @@ def unbeaten(
         for b in range(low, high):
             stays[b] |= kind[b] == COUNTED and not _beaten_within_quotas(
                 b, low, high, size, price, paid, vcpus, spot, signature, of_class, kind, narrower,
-                by_instances,
+                by_instances, alone[p],
             )  # fmt: skip
     return stays
 
@@ -88,6 +90,7 @@ def _sweep(
     high: int,
     covering: int,
     c: int,
+    alone: bool,
     worth: Ints,
     price: Floats,
     paid: Floats,
@@ -120,7 +123,7 @@ def _sweep(
     for q in range(1, len(best)):
         best[q] = np.inf
         best_paid[q] = np.inf
-        for k in range(count):
+        for k in range(0 if alone else count):
             j = kept[k]
             usd = price[j] + best[q - worth[j]]
             if usd < best[q]:
@@ -239,6 +242,7 @@ def _beaten_within_quotas(
     kind: Ints,
     narrower: Bools,
     by_instances: Bools,
+    alone: bool,
 ) -> bool:
     """Of options that quotas count: b goes when some number of another holds exactly as many
     replicas for no more money and no more of every quota that counts it.
@@ -255,7 +259,7 @@ def _beaten_within_quotas(
             and times * paid[a] <= paid[b] * (1 + SAME_PRICE)
             and times * vcpus[a] <= vcpus[b]
             and narrower[signature[a], signature[b]]
-            and (times == 1 or not by_instances[signature[a]])
+            and (times == 1 or not (by_instances[signature[a]] or alone))
         ):
             returned = (
                 times == 1

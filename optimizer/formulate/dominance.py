@@ -17,10 +17,11 @@ First come options that nothing but capacity and price tells apart: no quota cou
 spot share. They may stand in for any other. Then spot replicas under a share, which only the same
 number of spot replicas, or the former, may replace; then what quotas count, which must not use
 more of a quota than before. Under a spot risk the options of a pool give way only to each other
-and to what is never interrupted, and nothing gives way to them. In each of these steps an option
-that commitments of one class cover gives way only to options of that class, which the commitment
-makes cheaper by as much. One that none covers gives way to all: what a commitment takes off the
-price of those can only help.
+and to what is never interrupted, and nothing gives way to them. Where starts of instances count,
+an option gives way to single others only, and what runs today stays an option. In each of these
+steps an option that commitments of one class cover gives way only to options of that class, which
+the commitment makes cheaper by as much. One that none covers gives way to all: what a commitment
+takes off the price of those can only help.
 """
 
 from __future__ import annotations
@@ -33,12 +34,15 @@ from models.rules import BudgetRule, QuotaRule, SpotRiskRule, SpotShareRule
 from models.world import World
 from optimizer.formulate.covering import unbeaten
 from optimizer.formulate.market import Options, counted_by, family_codes
+from optimizer.formulate.standing import is_counted_by_instance, runs_now
 from optimizer.problem import Bools, Ints
 
 SPOT_LIMITED = 1
 """A spot share binds the service."""
 POOLS_AT_RISK = 2
 """Losses of its spot pools are bounded."""
+BY_INSTANCE = 4
+"""Each instance that starts counts, whatever it holds."""
 
 
 def drop_dominated(
@@ -55,6 +59,7 @@ def drop_dominated(
     """
     rules = Treatment.of(world)
     stays = rules.unbeaten(options, most_replicas, rules.manner, commitment_class)
+    stays |= runs_now(options, world)
     return options.where(stays), int(len(options) - stays.sum())
 
 
@@ -62,11 +67,11 @@ def drop_dominated(
 class Treatment:
     """What a world's rules look at in options, apart from capacity and price.
 
-    ``manner`` [service] adds up which of ``SPOT_LIMITED`` and ``POOLS_AT_RISK`` hold.
-    ``budgeted``: there is a budget. ``signature`` [offering] says by which quotas the options of a
-    row of the price book are counted: 0 by none; the rest in ``quotas`` [signature, quota], and
-    ``by_instances`` [quota] where instances are counted. ``family`` [offering] tells spot pools of
-    a place apart.
+    ``manner`` [service] adds up which of ``SPOT_LIMITED``, ``POOLS_AT_RISK`` and ``BY_INSTANCE``
+    hold. ``budgeted``: there is a budget. ``signature`` [offering] says by which quotas the options
+    of a row of the price book are counted: 0 by none; the rest in ``quotas`` [signature, quota],
+    and ``by_instances`` [quota] where instances are counted. ``family`` [offering] tells spot
+    pools of a place apart.
     """
 
     manner: Ints
@@ -151,6 +156,7 @@ class Treatment:
             classes,
             np.repeat(np.maximum(most_replicas, 1), self.places),
             np.repeat(manner & SPOT_LIMITED > 0, self.places),
+            np.repeat(manner & BY_INSTANCE > 0, self.places),
             narrower,
             np.any(self.quotas & self.by_instances, axis=1),
         )
@@ -170,13 +176,14 @@ def _numbered(place: Ints, places: int, commitment_class: Ints | None) -> tuple[
 
 def _manner(world: World) -> Ints:
     limited, at_risk = _names(world, SpotShareRule), _names(world, SpotRiskRule)
-    return np.array(
+    spot_rules = np.array(
         [
             SPOT_LIMITED * (service.name in limited) + POOLS_AT_RISK * (service.name in at_risk)
             for service in world.services
         ],
         np.int64,
     )
+    return spot_rules + BY_INSTANCE * is_counted_by_instance(world)
 
 
 def _names(world: World, kind: type[SpotShareRule | SpotRiskRule]) -> set[str]:

@@ -152,6 +152,12 @@ class Layout:
             indices = indices[np.isin(self.options.region[low:high], regions)]
         return indices
 
+    def offering_names(self, options: Ints) -> list[str]:
+        """Instance type and purchase option of some options."""
+        offered = self.world.book.offerings.iloc[self.options.offering[options]]
+        types, bought = offered["instance_type"].astype(str), offered["purchase"].astype(str)
+        return (types + ":" + bought).tolist()
+
     def replica_terms(self, service: int, regions: Ints) -> Triplets:
         """Triplets of Σ_r k[s,r,b]: a row per count block."""
         return self._per_block(self.replica_column[service, regions], service)

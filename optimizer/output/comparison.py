@@ -103,6 +103,7 @@ def comparison_document(alternatives: Sequence[Alternative]) -> Document:
 def comparison_table(alternatives: Sequence[Alternative]) -> pd.DataFrame:
     """One row per scenario, one column per figure; of shadow costs, those that somebody counts."""
     counted = {term for one in alternatives for term in one.shadow_per_month}
+    paid = {term for one in alternatives for term in one.by_term_usd_per_month}
     rows = [
         {
             "scenario": one.scenario,
@@ -121,6 +122,7 @@ def comparison_table(alternatives: Sequence[Alternative]) -> pd.DataFrame:
             **{
                 f"{term.value}_usd_per_month": one.by_term_usd_per_month.get(term.value)
                 for term in Term
+                if term is not Term.MOVES or term.value in paid
             },
             **{
                 f"{term.value}_{what}": one.shadow_per_month.get(term, (None, None))[i]

@@ -7,6 +7,7 @@ bytes.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Final
 
@@ -35,6 +36,7 @@ from optimizer.output.summary import (
     headline,
     peak_instances,
     places_of_services,
+    starts_per_day,
 )
 
 PLAN_FORMAT: Final = "trimtab-plan"
@@ -91,6 +93,8 @@ def _head(outcome: Outcome) -> Document:
             "headroom": policy.headroom,
             "count_hours": policy.count_hours,
             "route_hours": policy.route_hours,
+            "minimum_run_hours": policy.minimum_run_hours,
+            "changes": asdict(policy.changes),
             "purchases": sorted(purchase.value for purchase in policy.purchases),
             "burstable": policy.burstable,
             "gap_target": policy.gap_target,
@@ -145,6 +149,7 @@ def _plan(plan: Plan) -> Document:
         "binding": _binding(plan),
         "exclusions": _exclusions(plan),
         "spot_risk": _spot_risk(plan),
+        "changes": _changes(plan),
     }
 
 
@@ -170,12 +175,14 @@ def _services(plan: Plan) -> list[Document]:
     places = places_of_services(placement)
     peaks = peak_instances(placement, "service")
     spent = placement.bill.by("service")
+    starts = starts_per_day(placement)
     return [
         {
             "service": service.name,
             "team": service.team,
             "places": list(places.get(service.name, ())),
             "peak_instances": peaks.get(service.name, 0),
+            "starts_per_day": starts.get(service.name, 0.0),
             "usd_per_month": decimal_text(
                 usd_per_month(spent.get(service.name, Decimal(0)), placement.hours)
             ),
@@ -335,6 +342,23 @@ def _exclusions(plan: Plan) -> list[Document]:
     counted: pd.Series[int] = pairs["rule"].astype(str).value_counts()
     by_rule = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
     return [{"rule": str(rule), "pairs": int(count)} for rule, count in by_rule]
+
+
+def _changes(plan: Plan) -> list[Document]:
+    return [
+        {
+            "service": str(row["service"]),
+            "changes": str(row["changes"]),
+            "started": int(row["started"]),
+            "stopped": int(row["stopped"]),
+            "moved_gib": float(row["moved_gib"]),
+            "moves_usd_per_month": decimal_text(row["moves_usd_per_month"]),
+            "saving_usd_per_month": _text_or_null(row["saving_usd_per_month"]),
+            "minimum_usd_per_month": decimal_text(row["minimum_usd_per_month"]),
+            "why": str(row["why"]),
+        }
+        for row in records(plan.placement.changes)
+    ]
 
 
 def _spot_risk(plan: Plan) -> list[Document]:

@@ -87,6 +87,14 @@ def _head(outcome: str) -> Document:
             headroom=_SHARE,
             count_hours=_COUNT,
             route_hours=_COUNT,
+            minimum_run_hours=_COUNT,
+            changes=_record(
+                usd_per_started_instance=_MEASURE,
+                usd_per_gib_of_state_moved=_MEASURE,
+                amortise_over_hours=_MEASURE,
+                minimum_saving_usd_per_month=_MEASURE,
+                minimum_saving_share=_SHARE,
+            ),
             purchases=_list(_TEXT),
             burstable=_FLAG,
             gap_target=_SHARE,
@@ -149,6 +157,7 @@ def _plan() -> Document:
                 team=_TEXT,
                 places=_list(_PLACE),
                 peak_instances=_COUNT,
+                starts_per_day=_said(_MEASURE, "instances that start after the plan's first hour"),
                 usd_per_month=_USD,
             )
         ),
@@ -188,6 +197,27 @@ def _plan() -> Document:
             "(service, place) pairs that each rule excludes",
         ),
         spot_risk=_said(_list(_spot_risk()), "services under spot risk rules"),
+        changes=_said(
+            _list(_change()),
+            "services that run today, where changes cost something or must be worth it",
+        ),
+    )
+
+
+def _change() -> Document:
+    return _record(
+        service=_TEXT,
+        changes=_said(
+            {"enum": ["yes", "no", "must"]},
+            "no: it stays exactly as it is; must: it cannot stay",
+        ),
+        started=_said(_COUNT, "instances at the busiest hour beside those that run today"),
+        stopped=_said(_COUNT, "of today's instances, those missing at the quietest hour"),
+        moved_gib=_said(_MEASURE, "state that is copied"),
+        moves_usd_per_month=_said(_USD, "one-off costs, a month's share"),
+        saving_usd_per_month=_said(_USD_OR_NULL, "that it makes, or would make; null: not known"),
+        minimum_usd_per_month=_said(_USD, "that it must make to change"),
+        why=_TEXT,
     )
 
 
@@ -249,7 +279,7 @@ def _bill() -> Document:
                 cloud=_TEXT,
                 place=_TEXT,
                 service=_TEXT,
-                purchase=_said(_TEXT, "empty for egress"),
+                purchase=_said(_TEXT, "empty for egress, one_off for moves"),
                 commitment=_said(_TEXT, "empty for all but the lines of commitments"),
                 usd=_said(_USD, "over the hours of the bill"),
             )

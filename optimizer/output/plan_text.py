@@ -27,6 +27,7 @@ from optimizer.output.summary import (
     peak_instances,
     places_of_services,
     shadow_per_month,
+    starts_per_day,
     whole_peak,
 )
 from optimizer.output.terminal import (
@@ -116,6 +117,7 @@ def _plan(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield words(proof_words(certificate, plan.world), "" if proven else "yellow")
     yield from _shadow(plan)
     yield from _today(plan, head)
+    yield from _starts(plan)
     yield ""
     if plan.placement.scenarios:
         yield _scenarios(plan)
@@ -124,6 +126,7 @@ def _plan(plan: Plan, width: int) -> Iterator[RenderableType]:
     yield from commitments_text(plan, width)
     yield from _binding(plan, width)
     yield from _spot_risk(plan)
+    yield from _changes(plan)
 
 
 def _today(plan: Plan, head: Headline) -> Iterator[RenderableType]:
@@ -172,6 +175,15 @@ def _scenarios(plan: Plan) -> Table:
         share = float(1 - Decimal(repr(risk.level)))
         made.add_row(f"the dearest {percent(share)}", "", "", "", usd(dearest))
     return made
+
+
+def _starts(plan: Plan) -> Iterator[RenderableType]:
+    """How often sizes change, where somebody asks that they keep for a while."""
+    world = plan.world
+    own = [s.minimum_run_hours for s in world.services if s.minimum_run_hours is not None]
+    if max([world.policy.minimum_run_hours, *own]) > 1:
+        started = sum(starts_per_day(plan.placement).values())
+        yield words(f"Instances that start a day: {started:,.0f}.")
 
 
 def _clouds(plan: Plan) -> Table:
@@ -271,6 +283,26 @@ def _spot_risk(plan: Plan) -> Iterator[RenderableType]:
     yield made
     if len(risks) > MOST_SERVICES:
         yield words(f"and {len(risks) - MOST_SERVICES:,} more", "dim")
+
+
+def _changes(plan: Plan) -> Iterator[RenderableType]:
+    """What becomes of today's services: those that stay, then those that change."""
+    changes = plan.placement.changes
+    if changes.empty:
+        return
+    numbers = ["Start", "Stop"]
+    made = table("Changes of what runs today", ["Service", *numbers, "Why"], numbers)
+    for row in changes.head(MOST_SERVICES).itertuples(index=False):
+        said = "stays" if row.changes == "no" else "changes"
+        made.add_row(
+            words(str(row.service)),
+            f"{row.started:,}",
+            f"{row.stopped:,}",
+            words(f"{said}: {row.why}"),
+        )
+    yield made
+    if len(changes) > MOST_SERVICES:
+        yield words(f"and {len(changes) - MOST_SERVICES:,} more", "dim")
 
 
 def _infeasible(outcome: Infeasible) -> Iterator[RenderableType]:

@@ -16,6 +16,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from models.placement import (
     BINDING_COLUMNS,
+    CHANGE_COLUMNS,
     COUNT_COLUMNS,
     EXCLUSION_COLUMNS,
     ROUTE_COLUMNS,
@@ -61,6 +62,8 @@ def sheets(plan: Plan) -> dict[str, bytes]:
         tables["spot_risk.csv"] = placement.spot_risk[list(SPOT_RISK_COLUMNS)]
     if placement.scenarios:
         tables["scenarios.csv"] = scenario_table(placement)
+    if len(placement.changes):
+        tables["changes.csv"] = placement.changes[list(CHANGE_COLUMNS)]
     return {name: csv_bytes(table) for name, table in tables.items()}
 
 

@@ -13,6 +13,8 @@ from models.plan import Plan
 from models.risk import cvar
 from optimizer.output.money import saved_share, usd_per_month
 
+HOURS_PER_DAY = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Headline:
@@ -86,6 +88,27 @@ def whole_peak(placement: Placement) -> int:
     """Most instances at once, of all services together."""
     per_hour = placement.counts.groupby("period")["count"].sum()
     return int(per_hour.max()) if len(per_hour) else 0
+
+
+def starts_per_day(placement: Placement) -> dict[str, float]:
+    """Instances that start after the plan's first hour, per 24 hours, by service."""
+    keys = ["service", "cloud", "region", "instance_type", "purchase"]
+    counts = placement.counts
+    number = counts.groupby(keys, observed=True, sort=False).ngroup().to_numpy(np.int64)
+    per_hour = np.zeros((int(number.max(initial=-1)) + 1, placement.hours), np.int64)
+    np.add.at(
+        per_hour,
+        (number, counts["period"].to_numpy(np.int64)),
+        counts["count"].to_numpy(np.int64),
+    )
+    started = np.maximum(np.diff(per_hour, axis=1), 0).sum(axis=1)
+    firsts = np.unique(number, return_index=True)[1]
+    per_day: dict[str, float] = {}
+    for service, count in zip(
+        counts["service"].iloc[firsts].astype(str), started.tolist(), strict=True
+    ):
+        per_day[service] = per_day.get(service, 0.0) + count * HOURS_PER_DAY / placement.hours
+    return per_day
 
 
 def places_of_services(placement: Placement) -> dict[str, tuple[str, ...]]:

@@ -36,6 +36,7 @@ OURS: Final = frozenset(
         "exclusions.csv",
         "forecast.csv",
         "spot_risk.csv",
+        "changes.csv",
         "comparison.json",
         "comparison.csv",
         "comparison.html",

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from models.plan import Outcome, Plan
+from optimizer.report.changes import changes
 from optimizer.report.commitments import commitments
 from optimizer.report.comparison import comparison
 from optimizer.report.constraints import constraints
@@ -43,6 +44,7 @@ def render_plan(plan: Plan) -> str:
         commitments=commitments(plan),
         constraints=constraints(plan),
         spot=spot_risk(plan),
+        changes=changes(plan),
         method=method(plan),
     )
 

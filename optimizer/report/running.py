@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from models.placement import Term
 from models.plan import Plan
 from optimizer.report.charts import runs
 from optimizer.report.wording import (
@@ -61,6 +62,7 @@ class ServiceBlock:
     team: str
     month: str
     transfer_month: str
+    moves_month: str
     today: str
     lines: tuple[Line, ...]
 
@@ -74,6 +76,7 @@ class Running:
     compute_month: str
     transfer_month: str
     commitments_month: str
+    moves_month: str
     total_month: str
     left_out: int
     left_out_month: str
@@ -84,9 +87,11 @@ def running(plan: Plan) -> Running:
     bill = plan.placement.bill
     cost = bill.by("service")
     transfer: dict[str, Decimal] = {}
+    moves: dict[str, Decimal] = {}
     for item in bill.lines:
-        if not item.purchase:
-            transfer[item.service] = transfer.get(item.service, Decimal(0)) + item.usd
+        if not item.purchase or item.term is Term.MOVES:
+            kind = moves if item.term is Term.MOVES else transfer
+            kind[item.service] = kind.get(item.service, Decimal(0)) + item.usd
     today: dict[str, list[str]] = {}
     for group in plan.world.fleet.groups:
         words = PURCHASE_WORDS[group.purchase.value].lower()
@@ -97,10 +102,14 @@ def running(plan: Plan) -> Running:
     services = sorted(plan.world.services, key=lambda s: (-cost.get(s.name, zero), s.name))
     shown, others = services[:MOST_SERVICES], services[MOST_SERVICES:]
     lines = _lines(plan, {service.name for service in shown})
-    all_transfer = sum(transfer.values(), zero)
+    all_transfer, all_moves = sum(transfer.values(), zero), sum(moves.values(), zero)
     commitments = sum((item.usd for item in bill.lines if item.commitment), zero)
-    compute = bill.total_usd - all_transfer - commitments
+    compute = bill.total_usd - all_transfer - all_moves - commitments
     committed = any(item.commitment for item in bill.lines)
+
+    def month(amount: Decimal | None) -> str:
+        return usd(per_month(amount, bill.hours)) if amount else ""
+
     return Running(
         hours=bill.hours,
         blocks=tuple(
@@ -108,11 +117,8 @@ def running(plan: Plan) -> Running:
                 service=service.name,
                 team=service.team,
                 month=usd(per_month(cost.get(service.name, zero), bill.hours)),
-                transfer_month=(
-                    usd(per_month(transfer[service.name], bill.hours))
-                    if transfer.get(service.name)
-                    else ""
-                ),
+                transfer_month=month(transfer.get(service.name)),
+                moves_month=month(moves.get(service.name)),
                 today="; ".join(today.get(service.name, ())),
                 lines=lines.get(service.name, ()),
             )
@@ -121,6 +127,7 @@ def running(plan: Plan) -> Running:
         compute_month=usd(per_month(compute, bill.hours)),
         transfer_month=usd(per_month(all_transfer, bill.hours)),
         commitments_month=usd(per_month(commitments, bill.hours)) if committed else "",
+        moves_month=month(all_moves),
         total_month=usd(per_month(bill.total_usd, bill.hours)),
         left_out=len(others),
         left_out_month=usd(

@@ -146,6 +146,8 @@ def _price(term: ShadowTerm, world: World) -> str:
             prices = sorted({usual if price is None else price for price in own})
             span = "–".join(dict.fromkeys(f"{p:g}" for p in (prices[0], prices[-1])))
             return f"{span}{NBSP}USD per million"
+        case ShadowTerm.MINIMUM_SAVING:
+            return "the policy's minimum savings"
 
 
 def _emissions(plan: Plan) -> tuple[EmissionRow, ...]:

@@ -24,6 +24,7 @@ PURCHASE_WORDS = {
     Purchase.RESERVED_3Y.value: "Reserved, 3 years",
     COMMITMENT_PURCHASE: "Commitments, less what they cover",
     "": "Data transfer",
+    "one_off": "Moves",
 }
 TERM_WORDS = {
     Term.COMPUTE.value: "Compute",
@@ -31,9 +32,14 @@ TERM_WORDS = {
     Term.COVERED.value: "Covered by commitments",
     Term.EGRESS_INTER_REGION.value: "Transfer between regions",
     Term.EGRESS_INTERNET.value: "Transfer to the internet",
+    Term.MOVES.value: "Moves",
 }
 
-SHADOW_WORDS = {ShadowTerm.CARBON: "Carbon", ShadowTerm.UNMET_DEMAND: "Unmet demand"}
+SHADOW_WORDS = {
+    ShadowTerm.CARBON: "Carbon",
+    ShadowTerm.UNMET_DEMAND: "Unmet demand",
+    ShadowTerm.MINIMUM_SAVING: "Minimum savings of services that change",
+}
 
 
 def per_month(amount_usd: Decimal, hours: int) -> Decimal:

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, vstack
 
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from models.errors import SolverFailed
-from models.placement import CENT_OF_A_CENT, Bill, BillLine, Term
+from models.placement import CENT_OF_A_CENT, Bill, BillLine, ShadowLine, Term
 from models.places import Cloud, Region
 from models.services import Dependency
 from models.world import HOURS_PER_MONTH
@@ -64,11 +64,18 @@ class Charges:
 class Spending:
     """What a plan costs over its horizon: as expected, or in one of the demand scenarios.
 
+    ``beside`` are the lines of what changes of today's fleet: moves, and minimum savings.
     ``weights`` [scenario] of the scenarios; None: their probabilities.
     """
 
-    def __init__(self, case: Case, contracts: Contracts, weights: Floats | None = None) -> None:
-        self.case, self.contracts = case, contracts
+    def __init__(
+        self,
+        case: Case,
+        contracts: Contracts,
+        beside: tuple[tuple[BillLine, ...], tuple[ShadowLine, ...]] = ((), ()),
+        weights: Floats | None = None,
+    ) -> None:
+        self.case, self.contracts, self.beside = case, contracts, beside
         self.weights = case.demand.outlook.probability if weights is None else weights
         self.compute = tuple(_compute_lines(case))
         self._prices = np.array(
@@ -93,7 +100,8 @@ class Spending:
         lines = [*self.compute]
         for term in Term:
             lines += self._lines(term, usd)
-        return Bill(self.case.hours, tuple(lines), tuple(shadow_lines(self.case, self.weights)))
+        shadow = (*shadow_lines(self.case, self.weights), *self.beside[1])
+        return Bill(self.case.hours, tuple(lines), shadow)
 
     def least_usd_per_month(self, team: str | None, cloud: Cloud | None, enough: float) -> float:
         """What one team's services, or one cloud's regions, cost at least, a month of 730 h.
@@ -107,7 +115,7 @@ class Spending:
         monthly = HOURS_PER_MONTH / self.case.hours
         fixed = sum(
             float(line.usd)
-            for line in self.compute
+            for line in (*self.compute, *self.beside[0])
             if services[self.case.services[line.service]] and regions[self.case.places[line.place]]
         )
         if team is None:  # commitments are of no team
@@ -169,6 +177,9 @@ class Spending:
                 return
             case Term.COMMITMENTS | Term.COVERED:
                 yield from self.contracts.lines(term)
+                return
+            case Term.MOVES:
+                yield from self.beside[0]
                 return
             case Term.EGRESS_INTER_REGION | Term.EGRESS_INTERNET:
                 own = np.array([charged is term for charged in charges.term], np.bool_)

@@ -54,6 +54,7 @@ def world_differences(world: World, plan: PlanEntry) -> Iterator[Difference]:
         "headroom": policy.headroom,
         "count_hours": policy.count_hours,
         "route_hours": policy.route_hours,
+        "minimum_run_hours": policy.minimum_run_hours,
         "burstable": policy.burstable,
         "carbon_usd_per_tonne": policy.carbon_usd_per_tonne,
         "purchases": sorted(purchase.value for purchase in policy.purchases),

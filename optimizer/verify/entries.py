@@ -58,6 +58,8 @@ class PolicyEntry(Entry):
     headroom: Share | None = None
     count_hours: Count | None = None
     route_hours: Count | None = None
+    minimum_run_hours: Count | None = None
+    changes: Any = None
     purchases: tuple[Name, ...] | None = Field(default=None, strict=False)
     burstable: bool | None = None
     gap_target: Share | None = None
@@ -184,6 +186,7 @@ class ServiceEntry(Entry):
     team: str = ""
     places: list[Name] | None = None
     peak_instances: Count | None = None
+    starts_per_day: Any = None
     usd_per_month: Usd | None = None
 
 
@@ -228,6 +231,7 @@ class PlanEntry(Entry):
     binding: Any = None
     exclusions: Any = None
     spot_risk: Any = None
+    changes: Any = None
 
     @property
     def starts_at(self) -> datetime:

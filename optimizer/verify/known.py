@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, Final
 
+from models.changes import ChangeCosts
 from models.commitments import Discount, ResourceCommitment, SpendCommitment
 from models.demand import History
 from models.egress import EgressPrice
@@ -21,6 +22,7 @@ from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
     CertificationRule,
+    DisruptionRule,
     InterruptionFactor,
     InterruptionRate,
     LatencyRule,
@@ -54,16 +56,21 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
             "horizon_hours", "demand_quantile", "headroom", "count_hours", "route_hours",
             "purchases", "burstable", "gap_target", "time_limit_s", "carbon_usd_per_tonne",
             "demand_scenarios", "unmet_at_most", "unmet_usd_per_million_requests", "cvar",
+            "changes", "minimum_run_hours",
         ),
         Discount: ("share", "where", "families"),
         SpendCommitment: (*_CONTRACT, "discounts"),
         ResourceCommitment: (*_CONTRACT, "usd_per_vcpu_hour", "memory_gib_per_vcpu"),
+        ChangeCosts: (
+            "usd_per_started_instance", "usd_per_gib_of_state_moved", "amortise_over_hours",
+            "minimum_saving_usd_per_month", "minimum_saving_share",
+        ),
         DemandScenario: ("quantile", "probability"),
         CvarPolicy: ("level", "weight"),
         Service: (
             "name", "replica", "team", "architectures", "min_replicas", "stateful", "state_gib",
             "spot_tolerant", "max_places", "response_kib", "unmet_at_most",
-            "unmet_usd_per_million_requests", "at",
+            "unmet_usd_per_million_requests", "minimum_run_hours", "at",
         ),
         Replica: (
             "vcpus", "memory_gib", "throughput_rps", "service_time_ms", "gpus", "gpu_models",
@@ -104,6 +111,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
         QuotaRule: (
             *_WRITTEN, "where", "families", "spot", "vcpus_at_most", "instances_at_most",
         ),
+        DisruptionRule: (*_WRITTEN, "services", "at_most_per_day", "in_all_per_day"),
         BudgetRule: (*_WRITTEN, "usd_per_month", "team", "cloud"),
     }.items()
 }  # fmt: skip
@@ -125,7 +133,7 @@ def unknown_features(world: World) -> tuple[NotChecked, ...]:
 
 
 def _nouns(world: World) -> Iterator[Any]:
-    yield from (world, world.policy, world.history, world.round_trips)
+    yield from (world, world.policy, world.policy.changes, world.history, world.round_trips)
     yield from world.policy.demand_scenarios
     if world.policy.cvar is not None:
         yield world.policy.cvar

@@ -90,7 +90,7 @@ def reckon(case: Case, expected: Spending) -> Reckoning:
 
     each = np.eye(len(policy.demand_scenarios))
     scenarios = tuple(
-        (scenario, reckoned(Spending(case, expected.contracts, weights)))
+        (scenario, reckoned(Spending(case, expected.contracts, expected.beside, weights)))
         for scenario, weights in zip(policy.demand_scenarios, each, strict=True)
     )
     return Reckoning(reckoned(expected), scenarios, policy.cvar)

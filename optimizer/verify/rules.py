@@ -16,6 +16,7 @@ from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
     CertificationRule,
+    DisruptionRule,
     Extent,
     LatencyRule,
     MaxPlacesRule,
@@ -51,10 +52,31 @@ def check_rule(rule: Rule, case: Case, allowed: Bools, spending: Spending) -> It
     ``allowed`` [service, origin, region] is where traffic may lawfully go.
     """
     match rule:
+        case MinReplicasRule() | MaxPlacesRule() | SpreadRule() | SpotShareRule():
+            yield from check_alone(rule, case, allowed)
         case LatencyRule() | ResidencyRule() | CertificationRule() | AllowedPlacesRule():
             yield from _places(rule, case)
         case WorkflowRule():
             yield from _workflow(rule, case)
+        case SpotRiskRule():
+            for name in rule.services:
+                s = case.services[name]
+                yield from check_spot_risk(rule, case, s, allowed[s])
+        case QuotaRule():
+            yield from _quota(rule, case)
+        case BudgetRule():
+            yield from _budget(rule, case, spending)
+        case DisruptionRule():
+            pass  # about changes of what runs today: see ``optimizer.verify.changes``
+        case _:
+            assert_never(rule)
+
+
+def check_alone(
+    rule: MinReplicasRule | MaxPlacesRule | SpreadRule | SpotShareRule, case: Case, allowed: Bools
+) -> Iterator[Violation]:
+    """Rules that a service keeps by itself, by what runs of it."""
+    match rule:
         case MinReplicasRule():
             yield from _min_replicas(rule, case)
         case MaxPlacesRule():
@@ -64,14 +86,6 @@ def check_rule(rule: Rule, case: Case, allowed: Bools, spending: Spending) -> It
                 yield from _spread(rule, case, case.services[name], allowed)
         case SpotShareRule():
             yield from _spot_share(rule, case)
-        case SpotRiskRule():
-            for name in rule.services:
-                s = case.services[name]
-                yield from check_spot_risk(rule, case, s, allowed[s])
-        case QuotaRule():
-            yield from _quota(rule, case)
-        case BudgetRule():
-            yield from _budget(rule, case, spending)
         case _:
             assert_never(rule)
 

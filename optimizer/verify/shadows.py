@@ -38,6 +38,9 @@ def _amounts(term: ShadowTerm, case: Case, weights: Floats) -> tuple[Floats, Flo
             return _carbon(case)
         case ShadowTerm.UNMET_DEMAND:
             return _unmet(case, weights)
+        case ShadowTerm.MINIMUM_SAVING:  # of no place: see ``optimizer.verify.changes``
+            none = np.zeros((len(case.services), len(case.places)))
+            return none, none
         case _:
             assert_never(term)
 

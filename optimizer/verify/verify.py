@@ -14,6 +14,7 @@ from optimizer.verify.amounts import bill_differences, unknown_terms
 from optimizer.verify.billing import Spending
 from optimizer.verify.bounds import Bound, check_bound, proof_differences
 from optimizer.verify.case import Case, Demand, demand_of
+from optimizer.verify.changes import Changes
 from optimizer.verify.claims import (
     demand_differences,
     fact_differences,
@@ -112,8 +113,9 @@ def must_be_for_these_hours(path: Path, plan: PlanEntry, world: World) -> None:
 
 def _violations(case: Case) -> tuple[tuple[Violation, ...], Spending]:
     allowed = lawful(case, sold(case))
-    spending = Spending(case, contracts_of(case))
-    found = [*check_givens(case, allowed), *check_contracts(case)]
+    changes = Changes(case, allowed)
+    spending = Spending(case, contracts_of(case), (changes.moves(), changes.hurdles))
+    found = [*check_givens(case, allowed), *check_contracts(case), *changes.violations()]
     for rule in case.world.rules:
         found += check_rule(rule, case, allowed, spending)
     return tuple(found), spending

@@ -8,7 +8,9 @@ import pytest
 from checker import broken
 from small_worlds import Asked, random_asked
 
+from models.changes import ChangeCosts
 from models.demand import Outlook
+from models.rules import DisruptionRule
 from models.world import Policy
 from optimizer.decompose.answer import Decomposed, NotSeparable, decompose, read_decomposed
 from optimizer.formulate.assemble import formulate
@@ -32,11 +34,14 @@ def simple(seed: int) -> Asked:
         unmet_at_most=0.0,
         time_limit_s=2,
         gap_target=1e-3,
+        changes=ChangeCosts(),
+        minimum_run_hours=1,
     )
+    rules = tuple(r for r in asked.world.rules if not isinstance(r, DisruptionRule))
     services = tuple(replace(service, unmet_at_most=None) for service in asked.world.services)
     return replace(
         asked,
-        world=replace(asked.world, policy=policy, services=services, commitments=()),
+        world=replace(asked.world, policy=policy, services=services, rules=rules, commitments=()),
         outlook=Outlook.certain(asked.demand_rps, asked.direct_rps),
     )
 

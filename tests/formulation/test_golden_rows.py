@@ -17,12 +17,16 @@ from pathlib import Path
 import pytest
 from small_worlds import Asked, asked, book, random_asked, world
 
+from models.changes import ChangeCosts
 from models.commitments import Discount, ResourceCommitment, SpendCommitment
+from models.fleet import Fleet, Group
 from models.latency import RoundTrips
+from models.offerings import Purchase
 from models.places import Cloud, PlaceFilter
 from models.risk import CvarPolicy
 from models.rules import (
     BudgetRule,
+    DisruptionRule,
     Extent,
     MaxPlacesRule,
     MinReplicasRule,
@@ -147,6 +151,66 @@ def spot_risk() -> Asked:
     service = Service("web", Replica(1, 2, 100), spot_tolerant=True)
     of = world([service], offers, places=[EAST, EU], rules=[rule, law], policy=ONE_HOUR)
     return asked(of, {("web", "america"): [300.0], ("web", "europe"): [50.0]})
+
+
+def changes() -> Asked:
+    """web runs two m.2 of two replicas in aws/east, and needs 4 and 2 replicas: no more than 4 / k
+    instances are of use, or what runs. A move costs 0.072 USD per instance and 720 hours, so 0.0002
+    for two of them; a change must save 7.3 USD a month, 0.02 in two hours.
+    """
+    offers = book([(EAST, "m.2", "on_demand", 0.1, 2, 8), (EU, "m.4", "on_demand", 0.15, 4, 16)])
+    costs = ChangeCosts(usd_per_started_instance=0.072, minimum_saving_usd_per_month=7.3)
+    of = world(
+        [WEB],
+        offers,
+        places=[EAST, EU],
+        policy=replace(TWO_HOURS, changes=costs),
+        fleet=Fleet((Group("web", EAST, "m.2", Purchase.ON_DEMAND, 2),)),
+    )
+    return asked(of, {("web", "america"): [300.0, 100.0], ("web", "europe"): [50.0, 50.0]})
+
+
+def disruption() -> Asked:
+    """Two days in blocks of eight hours. web runs three instances, one of which nobody may use
+    any more: of 4 starts and stops on the first day, one is its stop. 5 a day with db, which runs
+    two.
+    """
+    rule = DisruptionRule(
+        name="slowly", services=("web", "db"), at_most_per_day=4, in_all_per_day=5
+    )
+    offers = book([(EAST, "m.4", "on_demand", 0.2, 4, 16)])
+    of = world(
+        [WEB, DB],
+        offers,
+        places=[EAST],
+        origins=["america"],
+        rules=[rule],
+        policy=Policy(horizon_hours=48, count_hours=8, route_hours=48, headroom=1.0),
+        fleet=Fleet(
+            (
+                Group("web", EAST, "m.4", Purchase.RESERVED_1Y, 2),
+                Group("web", EAST, "m.old", Purchase.ON_DEMAND, 1),
+                Group("db", EAST, "m.4", Purchase.ON_DEMAND, 2),
+            )
+        ),
+    )
+    return asked(of, {("web", "america"): [100.0] * 48, ("db", "america"): [50.0] * 48})
+
+
+def sustained() -> Asked:
+    """Four hours. Instances of web run for three hours at least; of two that run now, both may
+    stop any time.
+    """
+    offers = book([(EAST, "m.4", "on_demand", 0.2, 4, 16)])
+    of = world(
+        [WEB],
+        offers,
+        places=[EAST],
+        origins=["america"],
+        policy=Policy(horizon_hours=4, headroom=1.0, minimum_run_hours=3),
+        fleet=Fleet((Group("web", EAST, "m.4", Purchase.ON_DEMAND, 2),)),
+    )
+    return asked(of, {("web", "america"): [100.0, 500.0, 100.0, 100.0]})
 
 
 def quota() -> Asked:
@@ -310,6 +374,11 @@ WORLDS: dict[str, Callable[[], Asked]] = {
     "spot_within_share": spot,
     "spot_losses_are_counted": spot_risk,
     "spot_risk_within": spot_risk,
+    "moves_are_counted": changes,
+    "changes_only_if_worth_it": changes,
+    "changes_are_counted": disruption,
+    "disruption_within": disruption,
+    "runs_long_enough": sustained,
     "quota_holds_vcpus": quota,
     "quota_holds_instances": quota,
     "goes_only_where_used": slow_workflow,

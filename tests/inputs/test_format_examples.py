@@ -49,7 +49,7 @@ def example(tmp_path: Path, facts: Catalogue) -> World:
 def test_world(example: World, tmp_path: Path) -> None:
     jsonschema.validate(read_yaml(tmp_path / "world.yaml"), world_schema())
     assert [service.name for service in example.services] == ["web", "stock"]
-    assert len(example.rules) == 13
+    assert len(example.rules) == 14
     assert {region.cloud.value for region in example.regions} == {"aws", "gcp"}
 
 
@@ -58,7 +58,7 @@ def test_scenario(example: World, facts: Catalogue, tmp_path: Path) -> None:
     path.write_text(_example("scenario"), encoding="utf-8")
     jsonschema.validate(read_yaml(path), scenario_schema())
     changed = apply(read_scenario(path), example, facts)
-    assert len(changed.rules) == 13
+    assert len(changed.rules) == 14
     assert [c.name for c in changed.commitments] == ["savings plan", "plan"]
     assert changed.demand_factors
 

@@ -27,10 +27,12 @@ SEEDS = [
     127,
     21,
     52,
-    55,
-    177,
-    188,
-]  # the last six: quotas, spot shares and spot risks that bind
+    69,
+    92,
+    56,
+    19,
+    53,
+]  # the last eight: quotas, spot shares, spot risks and changes that bind
 
 
 def drop_nothing(

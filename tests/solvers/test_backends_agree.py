@@ -55,4 +55,4 @@ def test_the_seeds_are_worth_their_time() -> None:
             feasible += 1
             kinds |= {type(rule).__name__ for rule in asked.world.rules}
     assert 20 <= feasible <= len(SEEDS) - 10
-    assert len(kinds) == 12
+    assert len(kinds) == 13

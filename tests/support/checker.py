@@ -14,6 +14,7 @@ from functools import cache
 from itertools import chain, combinations, product
 
 import numpy as np
+from change_checker import ChangeChecker
 from covering import Instances, wrongly_covered
 from referee import (
     carbon_kg,
@@ -156,7 +157,7 @@ class Checker:
         for rule in self.world.rules:
             self._rule(rule)
         self._bill()
-        return self.faults
+        return self.faults + ChangeChecker(self.asked, self.placement).faults()
 
     def _demand(self, service: Service) -> None:
         for t in self.hours:
@@ -434,7 +435,8 @@ class Checker:
             self.faults.append(f"compute costs {compute}, not as billed")
         self.faults += wrongly_covered(self.world, self.placement, self._instances)
         committed = sum((line.usd for line in bill.lines if line.commitment), Decimal(0))
-        billed = bill.total_usd - compute - committed
+        moves = bill.by("term").get(Term.MOVES, Decimal(0))
+        billed = bill.total_usd - compute - committed - moves
         by_way = [self.egress_usd(w) for w in self.ways]
         egress = self.expected(by_way)
         # Each line is rounded to a hundredth of a cent.
@@ -446,7 +448,7 @@ class Checker:
         self._unmet(bill, self.expected(self.unmet_requests), self.expected(self.unmet_usd))
         for w, one in enumerate(self.placement.scenarios):
             self._unmet(one.bill, self.unmet_requests[w], self.unmet_usd[w])
-            compute_too = float(one.bill.total_usd - compute - committed)
+            compute_too = float(one.bill.total_usd - compute - committed - moves)
             if abs(compute_too - by_way[w]) > rounding and not self._may_pay_more(
                 compute_too, by_way[w]
             ):

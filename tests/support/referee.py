@@ -14,6 +14,7 @@ from itertools import combinations
 import pandas as pd
 import pulp
 from covering import level_taken, owned_at
+from referee_changes import StandingFleet
 from small_worlds import Asked
 
 from models.offerings import Purchase
@@ -22,6 +23,7 @@ from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
     CertificationRule,
+    DisruptionRule,
     Extent,
     LatencyRule,
     MaxPlacesRule,
@@ -148,6 +150,9 @@ class Naive:
         self._open()
         self._egress()
         self._commitments()
+        self.standing = StandingFleet(self)
+        self.standing.moves()
+        self.standing.sustained()
         self._rules()
         expected = pulp.lpSum(cost for cost, _, _ in self.spend) + pulp.lpSum(self.unpaid)
         self.model.setObjective(self._with_risk(expected))
@@ -369,6 +374,9 @@ class Naive:
             self.spend.append((self.chances[w] * out_usd, edge.caller, p))
             self.spend.append((self.chances[w] * back_usd, edge.callee, q))
 
+    def may_serve(self, s: str, g: str, place: str) -> bool:
+        return may_serve(self.world, s, g, self.regions[place]) and self.path_fits(s, g, place)
+
     def _rules(self) -> None:
         for rule in self.world.rules:
             match rule:
@@ -382,6 +390,8 @@ class Naive:
                         self._of_a_service(rule, s)
                 case QuotaRule():
                     self._quota(rule)
+                case DisruptionRule():
+                    self.standing.disruption(rule)
                 case WorkflowRule():
                     self._workflow(rule)
                 case _:

@@ -10,19 +10,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.changes import ChangeCosts
 from models.commitments import Commitment, Discount, ResourceCommitment, SpendCommitment
 from models.demand import HISTORY_COLUMNS, History, Outlook, service_demand_rps
 from models.egress import EgressPrice
 from models.errors import Location
-from models.fleet import Fleet
+from models.fleet import Fleet, Group
 from models.latency import RoundTrips
-from models.offerings import BOOK_COLUMNS, UNPRICED_COLUMNS, Architecture, PriceBook
+from models.offerings import BOOK_COLUMNS, UNPRICED_COLUMNS, Architecture, PriceBook, Purchase
 from models.places import Cloud, Coordinates, PlaceFilter, Region
 from models.risk import CvarPolicy
 from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
     CertificationRule,
+    DisruptionRule,
     Extent,
     InterruptionRate,
     LatencyRule,
@@ -212,10 +214,12 @@ def random_asked(seed: int) -> Asked:
         if rng.random() < 0.8
     )
     workflows, rules = _random_rules(rng, services, places)
-    rules = (*rules, *_random_spot_risk(seed, services))
+    offers = book(_random_offers(rng, places))
+    costs, limits, fleet = _random_changes(seed, services, offers)
+    rules = (*rules, *_random_spot_risk(seed, services), *limits)
     of = world(
         services,
-        book(_random_offers(rng, places)),
+        offers,
         places=places,
         rules=rules,
         dependencies=dependencies,
@@ -228,8 +232,11 @@ def random_asked(seed: int) -> Asked:
             gap_target=0.0,
             time_limit_s=30,
             carbon_usd_per_tonne=_random_carbon_price(seed),
+            changes=costs,
+            minimum_run_hours=_random_minimum_run_hours(seed),
         ),
         commitments=_random_commitments(np.random.default_rng([seed, 1]), places),
+        fleet=fleet,
     )
     direct = {
         (services[0].name, origin): rng.uniform(0, 400, hours).round(1).tolist()
@@ -270,7 +277,7 @@ def _random_carbon_price(seed: int) -> float:
 
 
 def _random_service(rng: np.random.Generator, i: int) -> Service:
-    return Service(
+    service = Service(
         f"s{i}",
         Replica(
             float(rng.choice([0.5, 1, 2])),
@@ -288,6 +295,7 @@ def _random_service(rng: np.random.Generator, i: int) -> Service:
         spot_tolerant=bool(rng.random() < 0.6),
         response_kib=float(rng.integers(0, 50)) if i == 0 else 0.0,
     )
+    return replace(service, state_gib=40.0) if service.stateful else service
 
 
 def _random_offers(
@@ -395,7 +403,7 @@ def _random_spot_risk(seed: int, services: tuple[Service, ...]) -> tuple[Rule, .
 
     Chances are far above real ones, so that one to three pools may go at once.
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, 3])
     if rng.random() > 0.3:
         return ()
     return (
@@ -409,3 +417,48 @@ def _random_spot_risk(seed: int, services: tuple[Service, ...]) -> tuple[Rule, .
             rates=(InterruptionRate(60.0, families=("c",)),),
         ),
     )
+
+
+def _random_changes(
+    seed: int, services: tuple[Service, ...], offers: PriceBook
+) -> tuple[ChangeCosts, tuple[Rule, ...], Fleet]:
+    """Now and then a fleet that is costly, slow or hardly worth changing; a stream of its own."""
+    rng = np.random.default_rng([seed, 2])
+    if rng.random() > 0.3:
+        return ChangeCosts(), (), Fleet()
+    groups = []
+    for service in services:
+        fits = offers.offerings["architecture"].isin([a.value for a in service.architectures])
+        fits &= service.spot_tolerant | (offers.offerings["purchase"] != Purchase.SPOT)
+        rows = np.flatnonzero(fits if rng.random() < 0.8 else np.ones_like(fits))
+        for row in rng.choice(rows, size=int(rng.integers(0, 3)), replace=False):
+            offer = offers.offerings.iloc[row]
+            groups.append(
+                Group(
+                    service.name,
+                    f"{offer['cloud']}/{offer['region']}",
+                    str(offer["instance_type"]),
+                    Purchase(str(offer["purchase"])),
+                    int(rng.integers(1, 6)),
+                )
+            )
+    costs = ChangeCosts(
+        usd_per_started_instance=float(rng.choice([0.0, 2.0])),
+        usd_per_gib_of_state_moved=float(rng.choice([0.0, 0.5])),
+        amortise_over_hours=float(rng.choice([24.0, 720.0])),
+        minimum_saving_usd_per_month=float(rng.choice([0.0, 100.0])),
+        minimum_saving_share=float(rng.choice([0.0, 0.2])),
+    )
+    limited = DisruptionRule(
+        name="slowly",
+        services=tuple(service.name for service in services),
+        at_most_per_day=[None, int(rng.integers(3, 15))][int(rng.integers(2))],
+        in_all_per_day=int(rng.integers(5, 30)),
+    )
+    return costs, (limited,) if rng.random() < 0.5 else (), Fleet(tuple(groups))
+
+
+def _random_minimum_run_hours(seed: int) -> int:
+    """Now and then longer than an hour; drawn apart, so that all else stays."""
+    rng = np.random.default_rng([seed, 4])
+    return int(rng.integers(2, 4)) if rng.random() < 0.3 else 1

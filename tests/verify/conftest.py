@@ -18,6 +18,7 @@ from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
     CertificationRule,
+    DisruptionRule,
     Extent,
     LatencyRule,
     MaxPlacesRule,
@@ -68,6 +69,7 @@ RULES = (
                  interruptions_per_month=2.0),
     QuotaRule(name="quota", where=PlaceFilter(clouds=frozenset({Cloud.AWS})), families=("m",),
               vcpus_at_most=40, instances_at_most=10),
+    DisruptionRule(name="slowly", services=("web",), at_most_per_day=40, in_all_per_day=50),
     BudgetRule(name="total", usd_per_month=4000),
     BudgetRule(name="data", usd_per_month=1500, team="data"),
 )  # fmt: skip

@@ -26,7 +26,9 @@ DECISIVE = [
     (26, "spread"),  # zone
     (8, "few"),
     (69, "risk"),
-    (75, "risk"),
+    (92, "risk"),
+    (19, "slowly"),
+    (53, "slowly"),
     (127, "quota"),
     (13, "fast"),
     (18, "eu"),

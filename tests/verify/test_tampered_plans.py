@@ -110,6 +110,7 @@ RULES: dict[str, tuple[Tamper, float | None, str]] = {
     "lose-a-region": (nothing_of_web_in_azure := both(
         sized("web", "azure/eu", [0, 0, 0, 0]), sized("web", "azure/eu", [0, 0, 0, 0], "spot")
     ), 1100 * 0.5, "rps"),
+    "slowly": (added("web", "aws/eu", 60), None, "instances"),
     "lose-a-cloud": (nothing_of_web_in_azure, 1100 * 0.3, "rps"),
     "lose-a-zone": (sized("db", "aws/eu", [1, 1, 1, 1]), 1100 * 0.5 - 2 * 150, "rps"),
     "some-spot": (stated("spot", "instances", 2, "purchase"), 8 - 8 * 0.5, "replicas"),

@@ -18,7 +18,7 @@ from models.placement import Placement
 from models.rules import BudgetRule
 
 SEEDS = range(24)
-ABOUT_MONEY = ("costs", "counts as", "the bill")
+ABOUT_MONEY = ("cost", "count as", "counts as", "the bill", "cannot cover")
 
 
 def without_budgets(seed: int) -> Asked:
