@@ -136,11 +136,11 @@ def test_a_plan_of_another_tool_needs_instances_and_routes_alone() -> None:
 def test_a_decomposed_world_is_decomposed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound that the decomposition proves is confirmed without solving the whole problem."""
     monkeypatch.setattr("optimizer.rebound.MOST_SERVICES_AT_ONCE", 0)
-    asked = random_asked(1)
+    asked = random_asked(13)
     plan = plan_of(asked)
     assert plan is not None
     document = document_of(plan)
-    document["proof"] = {"bound_usd": "12.000000"}  # the best plan costs 12.05
+    document["proof"] = {"bound_usd": "0.640000"}  # the best plan costs 0.645
     found = looked_at(asked, document, bound=SolveAgain(OrToolsBackend(), 30.0))
     assert found.bound.state is BoundState.CONFIRMED
     assert found.bound.how == "decomposing the world again"
