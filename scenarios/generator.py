@@ -22,7 +22,9 @@ from scenarios.generate.company import (
 )
 from scenarios.generate.estate import HEADROOM, NEAREST, PLACES, todays_fleet
 from scenarios.generate.folder import entry, new_folder, write_table, write_text
-from scenarios.generate.law import rule_items, workflow_items
+from scenarios.generate.kinds import Strict
+from scenarios.generate.law import ample_budgets, ample_quotas, rule_items, workflow_items
+from scenarios.generate.strictly import strictly
 from scenarios.generate.traffic import HOURS_PER_WEEK, hourly_rps
 
 STARTS: Final = datetime(2026, 11, 16, tzinfo=UTC)
@@ -33,19 +35,34 @@ MAX_HOURS: Final = 744  # the longest horizon that a world file may ask for
 MAX_SERVICES: Final = 100_000
 BLOCKS: Final = {"count_hours": 2, "route_hours": 2}
 """Sizes and routes change every two hours, not more often."""
+WITH_JOURNEYS: Final = 2 / 3
+WITH_JOURNEYS_STRICT: Final = 0.78
+"""Share of teams that have a workflow; in strict worlds such that a third of services have one."""
 LISTS: Final = ("architectures", "replica_gpu_models")  # separated by spaces in tables
 
 Parts = dict[str, Any]
 Series = list[tuple[str, str]]
 
 
-def generate_world(services: int, hours: int, seed: int, out: Path) -> None:
+def generate_world(
+    services: int,
+    hours: int,
+    seed: int,
+    out: Path,
+    strict: Strict | None = None,
+    *,
+    hourly: bool = False,
+) -> None:
     """Write a world of ``services`` services, to be planned for ``hours`` hours, to ``out``.
 
     ``out/world.yaml`` is the world file. Up to 200 services it holds everything but demand
     (``demand.csv``, four weeks); larger worlds keep services, dependencies, fleet and demand (two
     weeks) in Parquet files beside it. The same arguments give the same world on every machine.
     Generated worlds are feasible; ``scenarios.generate.law`` says why.
+
+    With ``strict``, quotas, a budget and workflows bind, and there are commitments and demand
+    scenarios; kinds that it leaves out are missing, and everything else stays as it is with them.
+    Sizes and routes change every two hours, or with ``hourly`` every hour.
 
     Raises ``FaultyInput`` when an argument is out of range or ``out`` is not empty, and
     ``OutputFailed`` when writing fails; in both cases nothing is left behind.
@@ -59,14 +76,24 @@ def generate_world(services: int, hours: int, seed: int, out: Path) -> None:
         mean_rps = demand_rps.sum(axis=1).mean(axis=1)
         company = company.serving(throughputs_rps(peak_rps, chance))
         suffix = ".csv" if services <= SMALL else ".parquet"
+        share = WITH_JOURNEYS if strict is None else WITH_JOURNEYS_STRICT
+        journeys = journeys_of(company, chance, share)
+        luck = None if strict is None else Chance(seed, "workflows")
+        head = _head(services, hours, seed, f"demand{suffix}", strict, hourly)
         parts: Parts = {
-            **_head(services, hours, seed, f"demand{suffix}"),
+            **head,
             "services": company.services,
             "dependencies": company.calls,
-            "workflows": workflow_items(journeys_of(company, chance), company, series),
-            "rules": rule_items(company, peak_rps, mean_rps, chance),
+            "workflows": workflow_items(journeys, company, series, luck),
+            "rules": rule_items(company, chance),
             "fleet": todays_fleet(company, demand_rps, chance),
         }
+        budgets = ample_budgets(company, peak_rps, mean_rps)
+        if strict is None:
+            parts["rules"] += ample_quotas(company, peak_rps) + budgets
+        else:
+            parts["rules"] += budgets
+            parts = strictly(parts, strict, company, demand_rps, seed)
         write_table(history, folder / f"demand{suffix}")
         _write_parts(parts, folder, inline=services <= SMALL)
 
@@ -104,15 +131,18 @@ def _demand(company: Company, chance: Chance) -> tuple[Series, pd.DataFrame, Flo
     return series, history, whole_demand_rps(company, series, rps[:, -HOURS_PER_WEEK:])
 
 
-def _head(services: int, hours: int, seed: int, history: str) -> Parts:
-    how = f"synthetic: generate_world(services={services}, hours={hours}, seed={seed})"
+def _head(
+    services: int, hours: int, seed: int, history: str, strict: Strict | None, hourly: bool
+) -> Parts:
+    rules = "" if strict is None else f", rules={strict.in_words}"
+    how = f"synthetic: generate_world(services={services}, hours={hours}, seed={seed}{rules})"
     return {
         "trimtab": 1,
         "world": f"generated-{services}-{hours}-{seed}",
         "description": f"An invented company with {services} services. Everything in it is {how}.",
         "places": {"places": list(PLACES)},
         "prices": {"book": "embedded"},
-        "policy": {"horizon_hours": hours, "headroom": HEADROOM, **BLOCKS},
+        "policy": {"horizon_hours": hours, "headroom": HEADROOM, **({} if hourly else BLOCKS)},
         "demand": {"history": history, "note": how},
         "origins": [{"name": origin, "near": NEAREST[origin][0]} for origin in ORIGINS],
     }

@@ -68,9 +68,31 @@ def generate(
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", help="The same seed gives the same world.")
     ] = 1,
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            "--rules",
+            metavar="KINDS",
+            help="Rules that bind, with commitments and demand scenarios: all, none, or kinds "
+            "separated by commas. Default: easy rules, without these two.",
+            show_default=False,
+        ),
+    ] = None,
+    without: Annotated[
+        str, typer.Option("--without", metavar="KINDS", help="Leave these kinds out of --rules.")
+    ] = "",
+    hourly: Annotated[
+        bool, typer.Option("--hourly", help="Let sizes and routes change every hour, not two.")
+    ] = False,
 ) -> None:
     """Make up a world of any size, to try things on."""
+    from providers.geography.regions import load_regions
+    from providers.pricebook.embedded import load_embedded_book
+    from scenarios.generate.kinds import Strict, kinds_named
     from scenarios.generator import generate_world
 
-    generate_world(services, hours, seed, out)
+    strict = None
+    if (kinds := kinds_named(rules, without)) is not None:
+        strict = Strict(load_embedded_book(load_regions()).offerings, kinds)
+    generate_world(services, hours, seed, out, strict, hourly=hourly)
     say(f"Written to {out}. Plan it with: trimtab plan {out}")

@@ -198,14 +198,14 @@ def throughputs_rps(peak_rps: Floats, chance: Chance) -> Floats:
     return rounded
 
 
-def journeys_of(company: Company, chance: Chance) -> Iterator[Journey]:
-    """For two teams in three: what a user of their first web service sets off, breadth first."""
+def journeys_of(company: Company, chance: Chance, share: float = 2 / 3) -> Iterator[Journey]:
+    """For a share of the teams: what a user of their first web service sets off, breadth first."""
     callees: dict[str, list[str]] = {}
     for caller, callee in zip(company.calls["caller"], company.calls["callee"], strict=True):
         callees.setdefault(caller, []).append(callee)
     names = company.names
     first_of_team = np.unique(company.team, return_index=True)[1]
-    kept = chance.uniform(0, 1, len(first_of_team)) < 2 / 3
+    kept = chance.uniform(0, 1, len(first_of_team)) < share
     for team, (first, keep) in enumerate(zip(first_of_team.tolist(), kept, strict=True)):
         if keep and callees.get(names[first]):
             yield _journey(team, names[first], callees)

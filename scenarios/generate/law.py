@@ -13,6 +13,15 @@ Why every generated world is feasible, with margin:
   every service may have six places: two near each origin;
 * what must survive a zone may take as many instances as that needs;
 * budgets come from an upper estimate: dear instances for half more than the peak, always.
+
+Strict worlds (``kinds.Strict``) are feasible, too, without that margin:
+
+* tight workflow objectives (their service times, plus 30 ms and 2 ms per nested call) can be kept
+  in any one place near an origin, 26 ms away at most, and only journeys within one team are bound
+  so: there is a cloud that all of its services may use;
+* quotas and the budget limit what can be had elsewhere (``limits`` says where);
+* owned commitments of a cloud cost a fraction of what its budget allows, and of demand scenarios
+  all can be served, because capacity is unlimited.
 """
 
 from __future__ import annotations
@@ -31,13 +40,23 @@ USD_PER_VCPU_HOUR: Final = 0.065
 USD_PER_GPU_HOUR: Final = 0.9
 USD_PER_GB: Final = 0.15
 GB_PER_KIB: Final = 1024 / 1e9
+TIGHT_SHARE: Final = 0.6
+"""Of the workflows within a team, so many have objectives that rule out combinations of places."""
 COMPANY_WIDE: Final = {"spread": "survive-a-zone", "spot_share": "web-spot-at-most-half"}
 
 
 def workflow_items(
-    journeys: Iterable[Journey], company: Company, series: Sequence[tuple[str, str]]
+    journeys: Iterable[Journey],
+    company: Company,
+    series: Sequence[tuple[str, str]],
+    luck: Chance | None = None,
 ) -> list[dict[str, Any]]:
-    """Workflows as a world file has them, for the origins in ``series`` (service, origin)."""
+    """Workflows as a world file has them, for the origins in ``series`` (service, origin).
+
+    With ``luck``, many of those that stay within a team have objectives so tight that some places
+    are too far apart for them.
+    """
+    team_of = dict(zip(company.names, company.team.tolist(), strict=True))
     time_ms = dict(
         zip(company.names, company.services["replica_service_time_ms"].tolist(), strict=True)
     )
@@ -50,7 +69,9 @@ def workflow_items(
         for step in journey.steps:
             begins = max((ends_ms[name] for name in step.after), default=0.0)
             ends_ms[step.service] = begins + time_ms[step.service]
-        objective = 4 / 3 * max(ends_ms.values()) + 40 * journey.depth + 150
+        at_home = all(team_of[step.service] == journey.team for step in journey.steps)
+        drawn = luck is not None and float(luck.uniform(0, 1, 1)[0]) < TIGHT_SHARE
+        objective_ms = _objective_ms(max(ends_ms.values()), journey.depth, drawn and at_home)
         steps = [
             {"service": step.service, "after": list(step.after)} if step.after
             else {"service": step.service}
@@ -59,7 +80,7 @@ def workflow_items(
         items.append(
             {
                 "name": f"journey-{journey.team + 1:04d}",
-                "latency_objective_ms": int(np.ceil(objective / 10)) * 10,
+                "latency_objective_ms": objective_ms,
                 "origins": users[journey.steps[0].service],
                 "steps": steps,
             }
@@ -67,10 +88,15 @@ def workflow_items(
     return items
 
 
-def rule_items(
-    company: Company, peak_rps: Floats, mean_rps: Floats, chance: Chance
-) -> list[dict[str, Any]]:
-    """Rules as a world file has them. Demand has shape [service]: peak and mean."""
+def _objective_ms(own_ms: float, depth: int, tight: bool) -> int:
+    """For calls that nest ``depth`` deep and take ``own_ms`` without the network."""
+    if tight:
+        return int(np.ceil(own_ms + 30 + 2 * depth))
+    return int(np.ceil((4 / 3 * own_ms + 40 * depth + 150) / 10)) * 10
+
+
+def rule_items(company: Company, chance: Chance) -> list[dict[str, Any]]:
+    """Rules of the company and of its teams, as a world file has them."""
     services = company.services
     waited_for = services["spot_tolerant"].to_numpy() & (company.layer == 0)
     rules: list[dict[str, Any]] = []
@@ -86,7 +112,7 @@ def rule_items(
     luck = chance.uniform(0, 1, teams, 5)
     for team in range(teams):
         rules += _team_rules(team, team in gpu_teams, luck[team].tolist())
-    return rules + _quotas(company, peak_rps) + _budgets(company, peak_rps, mean_rps)
+    return rules
 
 
 def _team_rules(team: int, needs_gpus: bool, luck: list[float]) -> list[dict[str, Any]]:
@@ -115,8 +141,11 @@ def _team_rules(team: int, needs_gpus: bool, luck: list[float]) -> list[dict[str
     return rules
 
 
-def _quotas(company: Company, peak_rps: Floats) -> list[dict[str, Any]]:
-    """vCPUs per region: a share of what the whole company takes at its peak, at least 64."""
+def ample_quotas(company: Company, peak_rps: Floats) -> list[dict[str, Any]]:
+    """vCPUs per region: a share of what the whole company takes at its peak, at least 64.
+
+    ``peak_rps`` has shape [service].
+    """
     throughput = company.services["replica_throughput_rps"].to_numpy()
     vcpus = float((peak_rps / throughput * company.services["replica_vcpus"].to_numpy()).sum())
     return [
@@ -130,9 +159,10 @@ def _quotas(company: Company, peak_rps: Floats) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _budgets(company: Company, peak_rps: Floats, mean_rps: Floats) -> list[dict[str, Any]]:
+def ample_budgets(company: Company, peak_rps: Floats, mean_rps: Floats) -> list[dict[str, Any]]:
     """In all, for the three dearest teams, and half of everything for Google Cloud.
 
+    ``peak_rps`` and ``mean_rps`` have shape [service].
     The estimate pays for half more replicas than the last week's peak takes, around the clock,
     and for an instance that is just large enough for one replica in each of six places.
     """

@@ -95,6 +95,23 @@ def test_a_generated_world_is_valid(trimtab: Trimtab, tmp_path: Path) -> None:
     assert "no faults in 3 services" in checked.out
 
 
+def test_a_strict_world_is_valid(trimtab: Trimtab, tmp_path: Path) -> None:
+    options = ("--services", 12, "--hourly", "--rules", "all", "--without", "scenarios")
+    assert trimtab("generate", *options, "--out", tmp_path / "w").code == 0
+    text = (tmp_path / "w" / "world.yaml").read_text(encoding="utf-8")
+    assert "commitments:" in text
+    assert "demand_scenarios" not in text
+    assert "count_hours" not in text
+    assert trimtab("validate", tmp_path / "w").code == 0
+
+
+def test_unknown_kinds_of_rules_are_refused(trimtab: Trimtab, tmp_path: Path) -> None:
+    refused = trimtab("generate", "--rules", "everything", "--out", tmp_path / "w")
+    assert refused.code == 2
+    assert "choose from all, none, latency" in refused.err
+    assert not (tmp_path / "w").exists()
+
+
 def test_validate_lists_every_fault_with_its_line(trimtab: Trimtab, tiny: Path) -> None:
     world = tiny / "world.yaml"
     broken = world.read_text().replace("vcpus: 1", "vcpus: -1").replace("within: [EU]", "within: 7")
