@@ -25,7 +25,11 @@ from optimizer.solve.answers import (
     proof_of,
 )
 
-_SOLVERS = {"highs": mathopt.SolverType.HIGHS, "scip": mathopt.SolverType.GSCIP}
+_SOLVERS = {
+    "highs": mathopt.SolverType.HIGHS,
+    "scip": mathopt.SolverType.GSCIP,
+    "cp_sat": mathopt.SolverType.CP_SAT,  # scales columns and rows to integers: not exact
+}
 _NO_ANSWER = {
     mathopt.TerminationReason.NO_SOLUTION_FOUND,
     mathopt.TerminationReason.IMPRECISE,
