@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"--data: missing {', '.join(map(str, missing))}")
     if options.list:
         for benchmark in chosen:
-            print(f"{benchmark.name:<12} {benchmark.about}")
+            print(f"{benchmark.name:<15} {benchmark.about}")
         return 0
     if not options.json:
         print(f"Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} CPUs")

@@ -10,7 +10,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from benchmarks.registry import Metric
+from optimizer.solve.answers import relative_gap
 
 if TYPE_CHECKING:
     from models.world import World
@@ -64,12 +67,13 @@ def _processor_s() -> float:
     return sum(used.ru_utime + used.ru_stime for used in both)
 
 
-def proven(found: tuple[float, float, float] | None, target: float) -> Iterator[Metric]:
-    """Objective, bound and gap of what was found; None: nothing was, which is said."""
-    if found is None:
+def proven(objective: float | None, bound: float | None, target: float) -> Iterator[Metric]:
+    """What was found and what is proven; an objective of None: no plan, after so many seconds."""
+    if objective is None:
         yield Metric("no_plan_in", LIMIT_S, "s")
-    objective, bound, gap = found or (None, None, None)
+    known = bound is not None and np.isfinite(bound)
+    gap = relative_gap(objective, bound) if objective is not None and bound is not None else None
     yield Metric("objective", objective, "USD")
-    yield Metric("bound", bound, "USD")
-    yield Metric("gap", gap, "1")
+    yield Metric("bound", bound if known else None, "USD")
+    yield Metric("gap", gap if known else None, "1")
     yield Metric("gap_target", target, "1")

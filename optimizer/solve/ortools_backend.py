@@ -28,7 +28,7 @@ from optimizer.solve.answers import (
 _SOLVERS = {
     "highs": mathopt.SolverType.HIGHS,
     "scip": mathopt.SolverType.GSCIP,
-    "cp_sat": mathopt.SolverType.CP_SAT,  # scales columns and rows to integers: not exact
+    "cp_sat": mathopt.SolverType.CP_SAT,  # rounds to integers: neither plans nor bounds are exact
 }
 _NO_ANSWER = {
     mathopt.TerminationReason.NO_SOLUTION_FOUND,

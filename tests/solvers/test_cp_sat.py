@@ -1,4 +1,7 @@
-"""CP-SAT, which benchmarks compare with, comes close: it rounds the problem to integers."""
+"""CP-SAT, which benchmarks compare with, comes close: it rounds the problem to integers.
+
+So its bounds are not bounds: for one of these worlds it lies 2 % above the least cost.
+"""
 
 from __future__ import annotations
 
@@ -18,4 +21,3 @@ def test_it_comes_close(seed: int) -> None:
     assert isinstance(close, Solved)
     assert problem.violation(close.values) < 1e-3
     assert close.objective == pytest.approx(least.objective, rel=0.03)
-    assert close.bound <= least.objective * 1.001
