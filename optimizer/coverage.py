@@ -30,7 +30,7 @@ def uses_of(formulation: Formulation, values: Floats) -> tuple[CommitmentUse, ..
     covered = np.where(there, values[columns.covered_column], 0.0)[:, :, columns.moment_of]
     bought = np.round(_bought(formulation, values) / LEAST_LEVEL) * LEAST_LEVEL
     at_list = _at_list(formulation, values)
-    return _uses(formulation.layout.world.commitments, cover, bought, covered, at_list)
+    return use_of_levels(formulation.layout.world.commitments, cover, bought, covered, at_list)
 
 
 def cover_at_best(formulation: Formulation, values: Floats) -> Floats:
@@ -79,7 +79,7 @@ def uses_at_best(world: World, cover: Cover, at_list: Floats) -> tuple[Commitmen
         covered[:, :, alike.ravel() == i] = _best(cover, cover.owned[:, t], at_list[:, t])[
             ..., None
         ]
-    return _uses(world.commitments, cover, np.zeros(len(cover)), covered, at_list)
+    return use_of_levels(world.commitments, cover, np.zeros(len(cover)), covered, at_list)
 
 
 def _best(cover: Cover, level: Floats, at_list: Floats) -> Floats:
@@ -99,14 +99,15 @@ def _best(cover: Cover, level: Floats, at_list: Floats) -> Floats:
     return covered
 
 
-def _uses(
+def use_of_levels(
     commitments: Sequence[Commitment],
     cover: Cover,
     bought: Floats,
     covered: Floats,
     at_list: Floats,
 ) -> tuple[CommitmentUse, ...]:
-    """``covered`` [commitment, class, period] without what rounding may have added to it."""
+    """How commitments are used that cover ``covered`` [commitment, class, period] of usage
+    ``at_list`` [class, period], without what rounding may have added to it."""
     rates = np.where(cover.covers, cover.level_per_usd, 0.0)
     covered = np.where(cover.covers[:, :, None], np.maximum(covered, 0.0), 0.0)
     covered = covered * _at_most(covered.sum(axis=0), at_list)

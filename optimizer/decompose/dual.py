@@ -17,10 +17,17 @@ from numpy.typing import NDArray
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from optimizer.decompose.calls import Links, cheapest_pairs, find_links, halves, tied_groups
 from optimizer.decompose.cells import Cells
+from optimizer.decompose.covered import (
+    Cheapest,
+    Covered,
+    cheapest_levels,
+    find_covered,
+)
 from optimizer.decompose.limits import Limits, find_limits
 from optimizer.decompose.packed import pack_asks, pack_stock
 from optimizer.decompose.sweep import sweep
 from optimizer.decompose.tables import Asks
+from optimizer.formulate.commitments import Cover
 from optimizer.formulate.egress import price_levels
 
 Floats = NDArray[np.float64]
@@ -35,6 +42,7 @@ class Case:
     stock: Any  # packed
     asks: Any  # packed
     limits: Limits
+    covered: Covered
     links: Links
     route_usd: Floats  # [lane]: data to users
     periods: int
@@ -50,7 +58,9 @@ class Case:
     pull: float  # USD that outweigh all other reasons for a route
 
 
-def make_case(cells: Cells, demand_rps: Floats, direct_rps: Floats, workers: int = 2) -> Case:
+def make_case(
+    cells: Cells, cover: Cover, demand_rps: Floats, direct_rps: Floats, workers: int = 2
+) -> Case:
     asks = cells.asks
     cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
     places = np.diff(asks.slot_start)[cell_of_lane]
@@ -76,6 +86,7 @@ def make_case(cells: Cells, demand_rps: Floats, direct_rps: Floats, workers: int
         pack_stock(*cells.stock),
         pack_asks(*asks),
         find_limits(cells, demand_rps.shape[2]),
+        find_covered(cells.world, cells, cover, demand_rps.shape[2]),
         links,
         _to_users(cells, direct_rps, slot, service, entry),
         demand_rps.shape[2],
@@ -133,6 +144,7 @@ class Prices:
 
     quota: Floats  # [quota row, hour] per vCPU or instance
     budget: Floats  # [budget] per USD
+    covered: Floats  # [commitment class, hour] per USD at list price
     ends: Floats  # [price of a link's end at a place]
     rooms: Floats  # [slot] per replica, cells of several origins
 
@@ -141,6 +153,7 @@ def no_prices(case: Case) -> Prices:
     return Prices(
         np.zeros((len(case.limits.quota_limit), case.periods)),
         np.zeros(len(case.limits.budget_limit)),
+        np.zeros((case.covered.classes, case.periods)),
         np.zeros(len(case.links.lane_of)),
         np.zeros(len(case.cells.asks.place)),
     )
@@ -148,7 +161,7 @@ def no_prices(case: Case) -> Prices:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """What all cells do at some prices; see ``sweep``. ``bound``: of the whole problem, USD."""
+    """What all do at some prices; cells as in ``sweep``. ``bound``: of the whole problem, USD."""
 
     used: Floats
     held: Ints
@@ -156,21 +169,27 @@ class Pass:
     share: Floats
     value: Floats
     bound: float
+    at_list: Floats  # [commitment class, hour] usage, USD/h
+    levels: Cheapest
     pairs: Floats  # [price of a link's end]: 1 where the link's cheapest pair stands
 
 
 def priced_candidates(case: Case, prices: Prices) -> Floats:
     """USD of each candidate over each span [candidate, span]."""
     goods, limits = case.cells.goods, case.limits
-    times = 1.0 + prices.budget @ limits.counts_candidate
-    base = goods.cost_usd_per_hour * times
+    base = goods.cost_usd_per_hour + goods.price_usd_per_hour * (
+        prices.budget @ limits.counts_candidate
+    )
     hourly = limits.quota_use @ prices.quota if len(limits.quota_limit) else None
+    less = case.covered.list_usd.T @ prices.covered if case.covered.classes else None
     usd = np.empty((len(base), len(case.cells.spans)))
     for i, (start, end) in enumerate(case.cells.spans):
         usd[:, i] = base * (end - start)
         if hourly is not None:
             usd[:, i] += hourly[:, start:end].sum(axis=1)
-    return usd
+        if less is not None:
+            usd[:, i] -= less[:, start:end].sum(axis=1)
+    return np.maximum(usd, 0.0)
 
 
 def priced_routes(case: Case, prices: Prices) -> Floats:
@@ -184,8 +203,11 @@ def priced_routes(case: Case, prices: Prices) -> Floats:
     return usd
 
 
-def run(case: Case, prices: Prices) -> Pass:
-    """What is cheapest for all cells at these prices, and the bound that follows."""
+def run(case: Case, prices: Prices, enough: Floats | None = None) -> Pass:
+    """What is cheapest for all at these prices, and the bound that follows.
+
+    ``enough`` [commitment]: see ``cheapest_levels``.
+    """
     asks, links = case.cells.asks, case.links
     usd, route_usd = priced_candidates(case, prices), priced_routes(case, prices)
     used = np.zeros_like(usd)
@@ -209,7 +231,12 @@ def run(case: Case, prices: Prices) -> Pass:
     bound = float(value.sum()) + between
     bound -= float((prices.quota * limits.quota_limit[:, None]).sum())
     bound -= float(prices.budget @ limits.budget_limit)
-    return Pass(used, held, alive, share, value, bound, pairs)
+    if enough is None:
+        enough = case.covered.cover.at_most
+    levels = cheapest_levels(case.covered, prices.covered, prices.budget, enough)
+    bound += levels.usd
+    at_list = case.covered.at_list(used, case.cells.spans)
+    return Pass(used, held, alive, share, value, bound, at_list, levels, pairs)
 
 
 def quota_use(case: Case, used: Floats) -> Floats:
@@ -222,9 +249,9 @@ def quota_use(case: Case, used: Floats) -> Floats:
 
 
 def spending(case: Case, used: Floats, share: Floats) -> Floats:
-    """USD per budget, without calls between services."""
+    """USD per budget at list prices, without calls between services."""
     limits, asks = case.limits, case.cells.asks
-    compute = (used @ case.cells.hours) * case.cells.goods.cost_usd_per_hour
+    compute = (used @ case.cells.hours) * case.cells.goods.price_usd_per_hour
     spent = limits.counts_candidate @ compute
     routes = case.route_usd * share
     for b in range(len(limits.budget_limit)):
@@ -249,9 +276,18 @@ class Ascent:
     def climb(self, rounds: int) -> None:
         """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""
         for _ in range(rounds):
-            found = run(self.case, self.prices)
+            found = run(self.case, self.prices, self._enough())
             self._judge(found)
             self._move(found)
+
+    def _enough(self) -> Floats | None:
+        """About twice the levels that usage so far could fill."""
+        if "at_list" not in self.mean:
+            return None
+        cover = self.case.covered.cover
+        takes = np.where(cover.covers, cover.level_per_usd, 0.0)
+        enough: Floats = 2.0 * (takes @ self.mean["at_list"]).max(axis=1, initial=0.0)
+        return enough
 
     def _judge(self, found: Pass) -> None:
         if found.bound > self.best + 1e-9 * abs(found.bound):
@@ -267,7 +303,11 @@ class Ascent:
         limits = case.limits
         violated = {
             "quota": (quota_use(case, found.used) - limits.quota_limit[:, None]),
-            "budget": spending(case, found.used, found.share) - limits.budget_limit,
+            "budget": spending(case, found.used, found.share)
+            + found.levels.paid
+            - limits.budget_limit,
+            "covered": found.levels.covered - found.at_list,
+            "at_list": found.at_list,
             "ends": found.share[case.links.lane_of] - found.pairs,
             "rooms": self._rooms(found),
         }
@@ -279,10 +319,13 @@ class Ascent:
         unit = case.cells.goods.cost_usd_per_hour / np.maximum(case.cells.goods.vcpus, 1e-9)
         quota = mean["quota"] / np.maximum(limits.quota_limit, 1.0)[:, None]
         budget = mean["budget"] / np.maximum(limits.budget_limit, 1e-9)
+        scale = np.maximum(mean["at_list"], found.levels.covered) + 1e-9
+        most = 1.0 + (prices.budget @ case.covered.counts).max(initial=0.0)
         step = self.step
         self.prices = Prices(
             np.maximum(prices.quota + step * np.median(unit) * np.clip(quota, -1, 1), 0.0),
             np.maximum(prices.budget + step * np.clip(budget, -1, 1), 0.0),
+            np.clip(prices.covered + 0.3 * step * mean["covered"] / scale, 0.0, most),
             prices.ends + step * case.links.largest * mean["ends"],
             np.maximum(prices.rooms + step * mean["rooms"], 0.0),
         )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.commitments import CommitmentUse
 from models.placement import (
     BINDING_COLUMNS,
     Bill,
@@ -15,10 +16,11 @@ from models.placement import (
     Term,
 )
 from optimizer.bill import compute_lines, egress_lines
+from optimizer.coverage import LEAST_LEVEL, commitment_lines, use_of_levels
 from optimizer.decompose.calls import pay_links
 from optimizer.decompose.cells import Cells
 from optimizer.decompose.dual import quota_use
-from optimizer.decompose.repair import Fleet
+from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.solve import Decomposed
 from optimizer.emissions import carbon_of_counts
 from optimizer.formulate.egress import groups
@@ -36,6 +38,7 @@ def read_decomposed(found: Decomposed, fleet: Fleet, distances: Distances) -> Pl
     """The placement that ``fleet`` means, with its exact bill and certificate."""
     world, cells = found.case.cells.world, found.case.cells
     counts = _counts(fleet)
+    uses = _uses(fleet)
     gap, target = found.gap, world.policy.gap_target
     proof = (
         Proof.OPTIMAL if gap <= OPTIMAL else Proof.WITHIN_GAP if gap <= target else Proof.TIME_LIMIT
@@ -47,7 +50,7 @@ def read_decomposed(found: Decomposed, fleet: Fleet, distances: Distances) -> Pl
         hours=found.case.periods,
         counts=counts,
         routes=_routes(fleet, distances),
-        bill=_bill(fleet, counts),
+        bill=_bill(fleet, counts, uses),
         certificate=Certificate(
             proof=proof,
             objective_usd=found.usd,
@@ -64,6 +67,7 @@ def read_decomposed(found: Decomposed, fleet: Fleet, distances: Distances) -> Pl
         ),
         binding=_binding(found, fleet),
         exclusions=found.reach.exclusions.table(),
+        commitments=uses,
     )
 
 
@@ -133,7 +137,15 @@ def _routes(fleet: Fleet, distances: Distances) -> pd.DataFrame:
     )
 
 
-def _bill(fleet: Fleet, counts: pd.DataFrame) -> Bill:
+def _uses(fleet: Fleet) -> tuple[CommitmentUse, ...]:
+    covered, levels = fleet.case.covered, fleet.levels
+    at_list = covered.at_list(fleet.used, fleet.case.cells.spans)
+    bought = np.round(levels.bought / LEAST_LEVEL) * LEAST_LEVEL
+    commitments = fleet.case.cells.world.commitments
+    return use_of_levels(commitments, covered.cover, bought, levels.covered, at_list)
+
+
+def _bill(fleet: Fleet, counts: pd.DataFrame, uses: tuple[CommitmentUse, ...]) -> Bill:
     case, cells = fleet.case, fleet.case.cells
     world, links = cells.world, case.links
     internet = np.zeros((len(world.services), len(world.regions)))
@@ -153,6 +165,7 @@ def _bill(fleet: Fleet, counts: pd.DataFrame) -> Bill:
         *compute_lines(counts),
         *egress_lines(world, between, Term.EGRESS_INTER_REGION),
         *egress_lines(world, internet, Term.EGRESS_INTERNET),
+        *commitment_lines(uses),
     )
     return Bill(case.periods, lines, carbon_of_counts(world, counts))
 

@@ -25,9 +25,11 @@ from models.services import Service
 from models.world import Policy, World
 from optimizer.decompose.cells import make_cells
 from optimizer.decompose.dual import Ascent, Case, Prices, make_case, no_prices
-from optimizer.decompose.repair import Fleet, make_fleet
+from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.repair import make_fleet
 from optimizer.formulate.assemble import most_replicas_of
 from optimizer.formulate.candidates import find_candidates
+from optimizer.formulate.commitments import find_cover
 from optimizer.formulate.market import Market
 from optimizer.formulate.paths import bound_paths
 from optimizer.formulate.reach import Distances, Reach, find_reach
@@ -100,8 +102,6 @@ def _obstacle(world: World) -> str | None:
     policy = world.policy
     if policy.count_hours != policy.route_hours:
         return "sizes and routes change at different hours"
-    if world.commitments:
-        return "there are commitments"
     for rule in world.rules:
         if not isinstance(rule, KNOWN_RULES):
             return f"rule {rule.name}: {rule.in_words}"
@@ -133,9 +133,10 @@ def decompose(
         return NotSeparable(f"workflow {slow} may be too slow over some of its places")
     if (asked & ~reach.allowed.any(axis=2)).any():
         return NotSeparable("some users' requests may go nowhere")
-    candidates = find_candidates(market, world, most_replicas_of(world, demand_rps))
+    cover = find_cover(world)
+    candidates = find_candidates(market, world, most_replicas_of(world, demand_rps), cover)
     cells = make_cells(world, demand_rps, reach.allowed, candidates)
-    case = make_case(cells, demand_rps, direct_rps)
+    case = make_case(cells, cover, demand_rps, direct_rps)
     built = perf_counter()
     policy = world.policy
     climb = Ascent(case, no_prices(case))
@@ -143,7 +144,7 @@ def decompose(
     while done < ROUNDS:
         climb.climb(AT_A_TIME)
         done += AT_A_TIME
-        fleet = _affordable(case, climb.centre or climb.prices)
+        fleet = _affordable(case, climb.centre or climb.prices, climb.mean["at_list"])
         if fleet is not None and fleet.usd < best_usd:
             best, best_usd = fleet, fleet.usd
         if best is not None and best_usd - climb.best <= policy.gap_target * best_usd:
@@ -163,10 +164,10 @@ def decompose(
     )
 
 
-def _affordable(case: Case, prices: Prices) -> Fleet | None:
+def _affordable(case: Case, prices: Prices, at_list: Floats) -> Fleet | None:
     """A plan within budgets; their prices are raised until it is."""
     for _ in range(6):
-        fleet = make_fleet(case, prices)
+        fleet = make_fleet(case, prices, at_list)
         if fleet is None:
             return None
         over = fleet.spending / np.maximum(case.limits.budget_limit, 1e-9)

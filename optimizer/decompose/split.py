@@ -24,7 +24,6 @@ def split_cells(
     liked_usd: Floats,
     barred_usd: Floats,
     list_usd: Floats,
-    hours: Floats,
     route_usd: Floats,
     cells: Ints,
     assortment: Ints,
@@ -42,8 +41,8 @@ def split_cells(
 
     ``own`` [cell, quota row] is what the cell uses now, ``use`` [candidate, quota row] what an
     instance uses and ``left`` [quota row, hour] what nobody uses; the best m that fits is taken if
-    that is cheaper than ``now``. Writes ``left``, ``held`` and ``share``; returns which cells
-    changed, and their rows of cell, candidate and instances.
+    that is cheaper than ``now``, at ``list_usd`` [candidate, span]. Writes ``left``, ``held`` and
+    ``share``; returns which cells changed, and their rows of cell, candidate and instances.
     """
     quotas = len(left)
     groups = np.empty(len(cells), np.int64)
@@ -95,7 +94,7 @@ def split_cells(
             if not fits:
                 continue
             for c in range(begin, end):
-                usd += count[c] * list_usd[c] * hours[span[i]]
+                usd += count[c] * list_usd[c, span[i]]
             both = one + two
             routes(both, by_price(prices), busy, served)
             for p in range(places):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.world import World
+from optimizer.formulate.commitments import Cover
 from optimizer.formulate.dominance import SPOT_LIMITED, Treatment
 from optimizer.formulate.market import Market, Options
 from optimizer.formulate.standing import runs_where_it_matters
@@ -50,13 +51,11 @@ def find_candidates(
     market: Market,
     world: World,
     most_replicas: Ints,
-    commitment_class: Ints | None = None,
+    cover: Cover | None = None,
 ) -> Candidates:
     """What ``drop_dominated`` leaves of every service's options.
 
-    ``most_replicas`` [service] as there; ``commitment_class`` [row of the price book]: equal
-    numbers for offerings that commitments cover on the same terms, -1 for those that none covers
-    (None: all).
+    ``most_replicas`` [service] as there; ``cover``: what the world's commitments cover.
     """
     treatment = Treatment.of(world)
     variants, of_service = _distinct(market.shape_of_service, treatment.manner)
@@ -72,9 +71,7 @@ def find_candidates(
         chunk = slice(first, first + SHAPES_AT_ONCE)
         options = market.options_of(shape[chunk])
         offered[chunk] = np.bincount(options.service, minlength=len(shape[chunk]))
-        stays = treatment.unbeaten(
-            options, most[chunk], manner[chunk], _of_offering(commitment_class, options)
-        )
+        stays = treatment.unbeaten(options, most[chunk], manner[chunk], _classes(cover, options))
         stays |= np.isin((options.service + first) * book + options.offering, runs_of_shape)
         kept = options.where(stays)
         parts.append(replace(kept, service=kept.service + first))
@@ -89,9 +86,7 @@ def find_candidates(
         of_service, np.minimum(most_replicas, largest[of_service]), alone
     )
     options = options.dealt(kinds[:, 0])
-    stays = treatment.unbeaten(
-        options, kinds[:, 1], manner[kinds[:, 0]], _of_offering(commitment_class, options)
-    )
+    stays = treatment.unbeaten(options, kinds[:, 1], manner[kinds[:, 0]], _classes(cover, options))
     runs_of_kind = kind_of_service[runners] * book + running_row
     stays |= np.isin(options.service * book + options.offering, runs_of_kind)
     options = options.where(stays)
@@ -109,5 +104,5 @@ def _distinct(*columns: Ints) -> tuple[Ints, Ints]:
     return rows, number.ravel().astype(np.int64)
 
 
-def _of_offering(commitment_class: Ints | None, options: Options) -> Ints | None:
-    return None if commitment_class is None else commitment_class[options.offering]
+def _classes(cover: Cover | None, options: Options) -> Ints | None:
+    return None if cover is None else cover.classes_of(options)

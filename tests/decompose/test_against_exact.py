@@ -41,7 +41,7 @@ def simple(seed: int) -> Asked:
     services = tuple(replace(service, unmet_at_most=None) for service in asked.world.services)
     return replace(
         asked,
-        world=replace(asked.world, policy=policy, services=services, rules=rules, commitments=()),
+        world=replace(asked.world, policy=policy, services=services, rules=rules),
         outlook=Outlook.certain(asked.demand_rps, asked.direct_rps),
     )
 

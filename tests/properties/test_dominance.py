@@ -15,6 +15,7 @@ from models.world import World
 from optimizer.formulate import assemble
 from optimizer.formulate.assemble import Formulation
 from optimizer.formulate.candidates import find_candidates
+from optimizer.formulate.commitments import Cover
 from optimizer.formulate.dominance import drop_dominated
 from optimizer.formulate.market import Options, survey
 from optimizer.problem import Ints
@@ -99,6 +100,12 @@ def test_the_optimum_stays_whatever_commitments_take_off(
     assert least == (expected if expected is None else pytest.approx(expected, rel=1e-6))
 
 
+def covering(classes: Ints) -> Cover:
+    """One commitment that covers all offerings of a class."""
+    of_class = np.ones((1, int(classes.max(initial=-1)) + 1))
+    return Cover(classes, of_class, np.ones(1), np.ones((1, 1)), np.zeros(1))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("committed", [False, True])
 def test_candidates_are_what_is_left_of_all_options(seed: int, committed: bool) -> None:
@@ -107,9 +114,10 @@ def test_candidates_are_what_is_left_of_all_options(seed: int, committed: bool) 
     market = survey(of)
     most = assemble.most_replicas_of(of, question.demand_rps)
     classes = classes_of(of, seed) if committed else None
-    by_option = None if classes is None else classes[market.options.offering]
+    cover = None if classes is None else covering(classes)
+    by_option = None if cover is None else cover.classes_of(market.options)
     kept, dropped = drop_dominated(market.options, of, most, by_option)
-    candidates = find_candidates(market, of, most, classes)
+    candidates = find_candidates(market, of, most, cover)
     assert candidates.dominated == dropped
     shared = candidates.by_service()
     for field in fields(Options):

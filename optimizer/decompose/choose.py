@@ -1,0 +1,286 @@
+"""One of several ways for every cell, such that quotas hold and commitments are filled.
+
+A *way* is a fleet in which every cell has been asked what it would do at certain prices of quotas
+and of covered usage. Cells of large fleets differ, so that some answer each price this way and
+some that way; together they meet limits almost to the dollar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.compiled import compiled
+from optimizer.decompose.dual import Case, Prices, quota_use
+from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.split import split_cells
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """What every unit may do. A *unit* is a cell, or all cells that share a minimum.
+
+    The last way uses quotas only where there is no other. ``own`` lists, per way and unit, usage
+    that commitments may cover: entries ``start[w, u]:start[w, u] + length``.
+    """
+
+    case: Case
+    fleets: tuple[Fleet, ...]
+    unit_of_cell: Ints
+    first_cell: Ints  # [unit]
+    start: Ints  # [unit] first hour
+    end: Ints
+    usd: Floats  # [way, unit] at list prices, routes at their prices
+    use: Floats  # [way, unit, quota row]
+    own_start: Ints  # [way · unit + 1]
+    own_class: Ints
+    own_usd: Floats  # USD/h at list price
+
+
+def find_ways(case: Case, fleets: list[Fleet], routes: Floats) -> Ways:
+    """What the units of ``fleets`` cost and use."""
+    cells, asks, limits = case.cells, case.cells.asks, case.limits
+    unit_of_cell, first_cell = _units(case)
+    units = len(first_cell)
+    cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
+    unit_of_lane = unit_of_cell[cell_of_lane]
+    span = asks.group_span[cells.cell_group[first_cell]]
+    starts, ends = (np.array(edge) for edge in zip(*cells.spans, strict=True))
+    usd = np.empty((len(fleets), units))
+    use = np.zeros((len(fleets), units, len(limits.quota_limit)))
+    covered, keys = case.covered, []
+    for i, fleet in enumerate(fleets):
+        unit = unit_of_cell[fleet.cell]
+        paid = cells.goods.cost_usd_per_hour[fleet.candidate] * fleet.count
+        usd[i] = np.bincount(unit, paid * cells.hours[span[unit]], units)
+        usd[i] += np.bincount(unit_of_lane, routes * fleet.share, units)
+        for q in range(use.shape[2]):
+            column = limits.quota_use[:, [q]].toarray().ravel()
+            use[i, :, q] = np.bincount(unit, column[fleet.candidate] * fleet.count, units)
+        mine = np.flatnonzero(covered.class_of[fleet.candidate] >= 0)
+        good = fleet.candidate[mine]
+        keys.append(
+            (
+                (i * units + unit[mine]) * max(covered.classes, 1) + covered.class_of[good],
+                cells.goods.price_usd_per_hour[good] * fleet.count[mine],
+            )
+        )
+    key, at = np.unique(np.concatenate([key for key, _ in keys]), return_inverse=True)
+    own_usd = np.bincount(at.ravel(), np.concatenate([usd for _, usd in keys]), len(key))
+    owner, own_class = np.divmod(key, max(covered.classes, 1))
+    own_start = np.searchsorted(owner, np.arange(len(fleets) * units + 1))
+    return Ways(
+        case, tuple(fleets), unit_of_cell, first_cell, starts[span], ends[span], usd, use,
+        own_start.astype(np.int64), own_class.astype(np.int64), own_usd.astype(np.float64),
+    )  # fmt: skip
+
+
+def _units(case: Case) -> tuple[Ints, Ints]:
+    """Cells that may choose alone; those that share a minimum go together. First cell of each."""
+    asks = case.cells.asks
+    tied = asks.group_extra[case.cells.cell_group] > 0
+    new = np.ones(len(tied), np.bool_)
+    new[1:] = ~(tied[1:] & (case.cells.cell_group[1:] == case.cells.cell_group[:-1]))
+    return np.cumsum(new) - 1, np.flatnonzero(new)
+
+
+def choose(
+    ways: Ways,
+    prices: Prices,
+    routes: Floats,
+    room: Floats,
+    liked_usd: Floats,
+    barred_usd: Floats,
+) -> Fleet | None:
+    """One way for every unit: who gains most per scarce thing it uses chooses first.
+
+    ``room`` [class, hour]: usage at list price up to which commitments cover it, at the prices'
+    worth. ``liked_usd`` and ``barred_usd`` [candidate, span]: prices for cells that put some
+    replicas into a quota and some elsewhere. None: quotas cannot be kept.
+    """
+    case, limits = ways.case, ways.case.limits
+    asks = case.cells.asks
+    units = len(ways.first_cell)
+    scarce = _charge(ways, prices.quota)
+    saved = _saved(ways, prices.covered)
+    charged = ways.usd + scarce - saved
+    best = charged.argmin(axis=0)
+    every = np.arange(units)
+    stake = np.maximum((scarce + saved)[best, every], 1e-9)
+    regret = (charged[-1] - charged[best, every]) / stake
+    order = np.argsort(-regret, kind="stable")
+    left = np.repeat(limits.quota_limit[:, None], case.periods, axis=1)
+    chosen, value = pick(
+        ways.usd, scarce, ways.use, ways.own_start, ways.own_class, ways.own_usd, prices.covered,
+        ways.start, ways.end, left, room.copy(), order,
+    )  # fmt: skip
+    picked = chosen[ways.unit_of_cell]
+    cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
+    cell_of_slot = np.repeat(np.arange(len(asks.need)), np.diff(asks.slot_start))
+    rows = [np.flatnonzero(picked[fleet.cell] == i) for i, fleet in enumerate(ways.fleets)]
+    held, share = ways.fleets[0].held.copy(), ways.fleets[0].share.copy()
+    for i, fleet in enumerate(ways.fleets):
+        slots, lanes = picked[cell_of_slot] == i, picked[cell_of_lane] == i
+        held[slots], share[lanes] = fleet.held[slots], fleet.share[lanes]
+    chosen_rows = list(zip(ways.fleets, rows, strict=True))
+    fleet = Fleet(
+        case,
+        np.concatenate([way.cell[own] for way, own in chosen_rows]),
+        np.concatenate([way.candidate[own] for way, own in chosen_rows]),
+        np.concatenate([way.count[own] for way, own in chosen_rows]),
+        held,
+        share,
+    )
+    if not len(limits.quota_limit):
+        return fleet
+    gain = value - (ways.usd - saved).min(axis=0)
+    wanting = np.flatnonzero((gain > 1e-9) & (np.bincount(ways.unit_of_cell) == 1))
+    wanting = wanting[np.argsort(-gain[wanting], kind="stable")]
+    fleet = _split(ways, fleet, prices, routes, wanting, value, left, liked_usd, barred_usd)
+    over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
+    return None if over.any() else fleet
+
+
+def _charge(ways: Ways, quota: Floats) -> Floats:
+    """What quotas charge [way, unit]."""
+    so_far = np.concatenate([np.zeros((len(quota), 1)), quota.cumsum(axis=1)], axis=1)
+    price = (so_far[:, ways.end] - so_far[:, ways.start]).T
+    charge: Floats = np.einsum("vuq,uq->vu", ways.use, price)
+    return charge
+
+
+def _saved(ways: Ways, worth: Floats) -> Floats:
+    """What commitments would save if they covered all [way, unit]."""
+    so_far = np.concatenate([np.zeros((len(worth), 1)), worth.cumsum(axis=1)], axis=1)
+    owner = np.repeat(np.arange(ways.usd.size), np.diff(ways.own_start))
+    unit = owner % ways.usd.shape[1]
+    each = so_far[ways.own_class, ways.end[unit]] - so_far[ways.own_class, ways.start[unit]]
+    saved = np.bincount(owner, each * ways.own_usd, ways.usd.size).reshape(ways.usd.shape)
+    return np.asarray(saved, np.float64)
+
+
+def _split(
+    ways: Ways,
+    fleet: Fleet,
+    prices: Prices,
+    routes: Floats,
+    wanting: Ints,
+    value: Floats,
+    left: Floats,
+    liked_usd: Floats,
+    barred_usd: Floats,
+) -> Fleet:
+    """Let cells that did not fit into a quota put as many of their replicas there as do fit."""
+    case, cells, asks = ways.case, ways.case.cells, ways.case.cells.asks
+    simple = np.diff(asks.entry_start) == 1
+    simple &= np.maximum(np.maximum(asks.share_zone, asks.share_region), asks.share_cloud) <= 0
+    chosen = ways.first_cell[wanting]
+    keep = simple[chosen] & (asks.need[chosen] > 1)
+    wanting, chosen = wanting[keep], chosen[keep]
+    span = asks.group_span[cells.cell_group[chosen]]
+    use = case.limits.quota_use.toarray()
+    own = np.zeros((len(chosen), len(case.limits.quota_limit)))
+    position = np.full(len(asks.need), -1)
+    position[chosen] = np.arange(len(chosen))
+    mine = position[fleet.cell] >= 0
+    np.add.at(own, position[fleet.cell[mine]], use[fleet.candidate[mine]] * fleet.count[mine, None])
+    changed, cell, candidate, count = split_cells(
+        case.stock, case.asks, liked_usd, barred_usd, _paid(case, prices), routes, chosen,
+        asks.group_assortment[cells.cell_group[chosen]], span, ways.start[wanting],
+        ways.end[wanting], value[wanting], own, use, left, fleet.held, fleet.share,
+    )  # fmt: skip
+    gone = np.zeros(len(asks.need), np.bool_)
+    gone[chosen[changed]] = True
+    stay = ~gone[fleet.cell]
+    return Fleet(
+        case,
+        np.concatenate([fleet.cell[stay], cell]),
+        np.concatenate([fleet.candidate[stay], candidate]),
+        np.concatenate([fleet.count[stay], count]),
+        fleet.held,
+        fleet.share,
+    )
+
+
+def _paid(case: Case, prices: Prices) -> Floats:
+    """USD of each candidate over each span once commitments have covered it."""
+    paid = np.outer(case.cells.goods.cost_usd_per_hour, case.cells.hours)
+    if case.covered.classes:
+        less = case.covered.list_usd.T @ prices.covered
+        for i, (start, end) in enumerate(case.cells.spans):
+            paid[:, i] -= less[:, start:end].sum(axis=1)
+    return np.maximum(paid, 0.0)
+
+
+@compiled
+def pick(
+    usd: Floats,
+    scarce: Floats,
+    use: Floats,
+    own_start: Ints,
+    own_class: Ints,
+    own_usd: Floats,
+    worth: Floats,
+    first: Ints,
+    last: Ints,
+    left: Floats,
+    room: Floats,
+    order: Ints,
+) -> tuple[Ints, Floats]:
+    """The way of every unit, and what it costs: first the cheapest at the prices of quotas
+    (``scarce``) that fits, then what is cheaper.
+
+    All start from the last way. ``left`` [quota row, hour] and ``room`` [class, hour] are used up;
+    usage beyond the room is not covered.
+    """
+    ways, units, quotas = len(usd), len(order), len(left)
+    chosen, paid = np.full(units, ways - 1), np.empty(units)
+    for g in range(units):  # who has no other way uses what quotas count all the same
+        for q in range(quotas):
+            for t in range(first[g], last[g]):
+                left[q, t] -= use[ways - 1, g, q]
+        for j in range(own_start[(ways - 1) * units + g], own_start[(ways - 1) * units + g + 1]):
+            for t in range(first[g], last[g]):
+                room[own_class[j], t] -= own_usd[j]
+    for again in range(3):
+        for g in order:
+            now = chosen[g]
+            for j in range(own_start[now * units + g], own_start[now * units + g + 1]):
+                for t in range(first[g], last[g]):
+                    room[own_class[j], t] += own_usd[j]
+            best, at = np.inf, now
+            for v in range(ways):
+                value = usd[v, g] + (scarce[v, g] if again == 0 else 0.0)
+                for j in range(own_start[v * units + g], own_start[v * units + g + 1]):
+                    e = own_class[j]
+                    for t in range(first[g], last[g]):
+                        value -= worth[e, t] * min(own_usd[j], max(room[e, t], 0.0))
+                if value >= best:
+                    continue
+                fits = True
+                for q in range(quotas):
+                    more = use[v, g, q] - use[now, g, q]
+                    if more > 0:
+                        for t in range(first[g], last[g]):
+                            if more > left[q, t] + 1e-9:
+                                fits = False
+                                break
+                if fits:
+                    best, at = value, v
+            if at != now:
+                for q in range(quotas):
+                    more = use[at, g, q] - use[now, g, q]
+                    if more != 0.0:
+                        for t in range(first[g], last[g]):
+                            left[q, t] -= more
+            for j in range(own_start[at * units + g], own_start[at * units + g + 1]):
+                for t in range(first[g], last[g]):
+                    room[own_class[j], t] -= own_usd[j]
+            chosen[g], paid[g] = at, best
+    return chosen, paid

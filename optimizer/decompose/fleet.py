@@ -1,0 +1,72 @@
+"""What every cell of a fleet runs, and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.decompose.calls import link_cost, pay_links
+from optimizer.decompose.covered import Levels, best_levels
+from optimizer.decompose.dual import Case, spending
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(eq=False)
+class Fleet:
+    """What every cell runs, and who is served from where."""
+
+    case: Case
+    cell: Ints  # [row]
+    candidate: Ints  # [row]
+    count: Ints  # [row]
+    held: Ints  # [slot]
+    share: Floats  # [lane]
+
+    @cached_property
+    def used(self) -> Floats:
+        """[candidate, span]"""
+        cells = self.case.cells
+        used = np.zeros((len(cells.stock.size), len(cells.spans)))
+        span = cells.asks.group_span[cells.cell_group[self.cell]]
+        np.add.at(used, (self.candidate, span), self.count)
+        return used
+
+    @cached_property
+    def levels(self) -> Levels:
+        """What commitments cover, and the levels to buy."""
+        covered = self.case.covered
+        return best_levels(covered, covered.at_list(self.used, self.case.cells.spans))
+
+    @cached_property
+    def spending(self) -> Floats:
+        """USD per budget over the horizon, calls between services and commitments included."""
+        case, world = self.case, self.case.cells.world
+        links, limits = case.links, case.limits
+        spent = spending(case, self.used, self.share) + self.levels.paid
+        if len(links) and len(spent):
+            bill = np.zeros((len(world.services), len(world.regions)))
+            index = world.service_index
+            ends = np.array([(index[d.caller], index[d.callee]) for d in world.dependencies])
+            pay_links(
+                links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane,
+                self.share, ends[links.dependency], np.zeros(len(world.regions), np.int64), bill,
+                bill,
+            )  # fmt: skip
+            for b in range(len(spent)):
+                spent[b] += bill[np.ix_(limits.counts_service[b], limits.counts_region[b])].sum()
+        return spent
+
+    @cached_property
+    def usd(self) -> float:
+        case, cells = self.case, self.case.cells
+        compute = (self.used @ cells.hours) @ cells.goods.cost_usd_per_hour
+        links = case.links
+        between = link_cost(
+            links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane, self.share
+        )
+        return float(compute + case.route_usd @ self.share + between) + self.levels.usd
