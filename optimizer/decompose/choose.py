@@ -97,12 +97,15 @@ def choose(
     room: Floats,
     liked_usd: Floats,
     barred_usd: Floats,
-) -> Fleet | None:
+    before: Ints | None = None,
+) -> tuple[Fleet, Ints] | None:
     """One way for every unit: who gains most per scarce thing it uses chooses first.
 
-    ``room`` [class, hour]: usage at list price up to which commitments cover it, at the prices'
-    worth. ``liked_usd`` and ``barred_usd`` [candidate, span]: prices for cells that put some
-    replicas into a quota and some elsewhere. None: quotas cannot be kept.
+    ``room`` [class, hour]: usage at list price up to which commitments cover it, for what
+    ``prices`` say it is worth; ``before`` [unit]: ways to improve on, within quotas.
+    ``liked_usd`` and ``barred_usd`` [candidate, span]: prices for cells that put some replicas into
+    a quota and some elsewhere. Returns the fleet and the way of each unit; None: quotas cannot be
+    kept.
     """
     case, limits = ways.case, ways.case.limits
     asks = case.cells.asks
@@ -116,9 +119,15 @@ def choose(
     regret = (charged[-1] - charged[best, every]) / stake
     order = np.argsort(-regret, kind="stable")
     left = np.repeat(limits.quota_limit[:, None], case.periods, axis=1)
+    rounds = 3 if before is None else 1
+    if before is None:
+        before = np.full(units, len(ways.fleets) - 1)
+    else:
+        scarce = np.zeros_like(scarce)
+    room = room.copy()
     chosen, value = pick(
         ways.usd, scarce, ways.use, ways.own_start, ways.own_class, ways.own_usd, prices.covered,
-        ways.start, ways.end, left, room.copy(), order,
+        ways.start, ways.end, left, room, order, before, rounds,
     )  # fmt: skip
     picked = chosen[ways.unit_of_cell]
     cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
@@ -138,13 +147,16 @@ def choose(
         share,
     )
     if not len(limits.quota_limit):
-        return fleet
+        return fleet, chosen
     gain = value - (ways.usd - saved).min(axis=0)
     wanting = np.flatnonzero((gain > 1e-9) & (np.bincount(ways.unit_of_cell) == 1))
     wanting = wanting[np.argsort(-gain[wanting], kind="stable")]
-    fleet = _split(ways, fleet, prices, routes, wanting, value, left, liked_usd, barred_usd)
+    fleet = _split(
+        ways, fleet, prices.covered, routes, wanting, chosen, value, left, room, liked_usd,
+        barred_usd,
+    )  # fmt: skip
     over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
-    return None if over.any() else fleet
+    return None if over.any() else (fleet, chosen)
 
 
 def _charge(ways: Ways, quota: Floats) -> Floats:
@@ -168,32 +180,38 @@ def _saved(ways: Ways, worth: Floats) -> Floats:
 def _split(
     ways: Ways,
     fleet: Fleet,
-    prices: Prices,
+    worth: Floats,
     routes: Floats,
     wanting: Ints,
+    way: Ints,
     value: Floats,
     left: Floats,
+    room: Floats,
     liked_usd: Floats,
     barred_usd: Floats,
 ) -> Fleet:
     """Let cells that did not fit into a quota put as many of their replicas there as do fit."""
     case, cells, asks = ways.case, ways.case.cells, ways.case.cells.asks
+    goods, limits = cells.goods, case.limits
     simple = np.diff(asks.entry_start) == 1
     simple &= np.maximum(np.maximum(asks.share_zone, asks.share_region), asks.share_cloud) <= 0
     chosen = ways.first_cell[wanting]
     keep = simple[chosen] & (asks.need[chosen] > 1)
     wanting, chosen = wanting[keep], chosen[keep]
     span = asks.group_span[cells.cell_group[chosen]]
-    use = case.limits.quota_use.toarray()
-    own = np.zeros((len(chosen), len(case.limits.quota_limit)))
+    use = limits.quota_use.toarray()
+    own = np.zeros((len(chosen), len(limits.quota_limit)))
     position = np.full(len(asks.need), -1)
     position[chosen] = np.arange(len(chosen))
     mine = position[fleet.cell] >= 0
     np.add.at(own, position[fleet.cell[mine]], use[fleet.candidate[mine]] * fleet.count[mine, None])
+    at = way[wanting] * len(ways.first_cell) + wanting
     changed, cell, candidate, count = split_cells(
-        case.stock, case.asks, liked_usd, barred_usd, _paid(case, prices), routes, chosen,
+        case.stock, case.asks, liked_usd, barred_usd, goods.cost_usd_per_hour,
+        goods.price_usd_per_hour, case.covered.class_of, cells.hours, routes, chosen,
         asks.group_assortment[cells.cell_group[chosen]], span, ways.start[wanting],
-        ways.end[wanting], value[wanting], own, use, left, fleet.held, fleet.share,
+        ways.end[wanting], value[wanting], own, use, left, ways.own_start[at],
+        ways.own_start[at + 1], ways.own_class, ways.own_usd, worth, room, fleet.held, fleet.share,
     )  # fmt: skip
     gone = np.zeros(len(asks.need), np.bool_)
     gone[chosen[changed]] = True
@@ -206,16 +224,6 @@ def _split(
         fleet.held,
         fleet.share,
     )
-
-
-def _paid(case: Case, prices: Prices) -> Floats:
-    """USD of each candidate over each span once commitments have covered it."""
-    paid = np.outer(case.cells.goods.cost_usd_per_hour, case.cells.hours)
-    if case.covered.classes:
-        less = case.covered.list_usd.T @ prices.covered
-        for i, (start, end) in enumerate(case.cells.spans):
-            paid[:, i] -= less[:, start:end].sum(axis=1)
-    return np.maximum(paid, 0.0)
 
 
 @compiled
@@ -232,23 +240,26 @@ def pick(
     left: Floats,
     room: Floats,
     order: Ints,
+    before: Ints,
+    rounds: int,
 ) -> tuple[Ints, Floats]:
     """The way of every unit, and what it costs: first the cheapest at the prices of quotas
     (``scarce``) that fits, then what is cheaper.
 
-    All start from the last way. ``left`` [quota row, hour] and ``room`` [class, hour] are used up;
+    All start from ``before``. ``left`` [quota row, hour] and ``room`` [class, hour] are used up;
     usage beyond the room is not covered.
     """
     ways, units, quotas = len(usd), len(order), len(left)
-    chosen, paid = np.full(units, ways - 1), np.empty(units)
+    chosen, paid = before.copy(), np.empty(units)
     for g in range(units):  # who has no other way uses what quotas count all the same
+        now = chosen[g]
         for q in range(quotas):
             for t in range(first[g], last[g]):
-                left[q, t] -= use[ways - 1, g, q]
-        for j in range(own_start[(ways - 1) * units + g], own_start[(ways - 1) * units + g + 1]):
+                left[q, t] -= use[now, g, q]
+        for j in range(own_start[now * units + g], own_start[now * units + g + 1]):
             for t in range(first[g], last[g]):
                 room[own_class[j], t] -= own_usd[j]
-    for again in range(3):
+    for again in range(rounds):
         for g in order:
             now = chosen[g]
             for j in range(own_start[now * units + g], own_start[now * units + g + 1]):

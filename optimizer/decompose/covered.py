@@ -37,6 +37,38 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
+class Programme:
+    """The linear programme of levels: columns c, u, and usage that is lacking or left over."""
+
+    commitment: Ints  # [pair] of a commitment and a class that it covers
+    usage_class: Ints
+    rows: Any  # level rows [commitment, hour], then usage rows [class, hour]
+    columns: int
+
+
+def _programme(cover: Cover, classes: int, hours: int) -> Programme:
+    k, e = np.nonzero(cover.covers)
+    pair = np.repeat(np.arange(len(k)), hours)
+    hour = np.tile(np.arange(hours), len(k))
+    usage = classes * hours
+    column = len(cover) + np.arange(len(pair))
+    lacking = len(cover) + len(pair) + np.arange(usage)
+    level = np.arange(len(cover) * hours)
+    within = len(level) + np.arange(usage)
+    entries = [
+        (k[pair] * hours + hour, column, cover.level_per_usd[k, e][pair]),
+        (level, level // hours, np.full(len(level), -1.0)),
+        (len(level) + e[pair] * hours + hour, column, np.ones(len(pair))),
+        (within, lacking, np.full(usage, -1.0)),
+        (within, lacking + usage, np.ones(usage)),
+    ]
+    row, at, factor = (np.concatenate(part) for part in zip(*entries, strict=True))
+    columns = len(cover) + len(pair) + 2 * usage
+    rows: Any = sparse.csr_array((factor, (row, at)), shape=(len(level) + usage, columns))
+    return Programme(k, e, rows, columns)
+
+
+@dataclass(frozen=True, eq=False)
 class Covered:
     """Commitments, and which candidates they make cheaper."""
 
@@ -45,6 +77,7 @@ class Covered:
     list_usd: sparse.csr_array  # [class, candidate] USD an hour at list price
     counts: Floats  # [budget, commitment] 1 where the budget counts the commitment
     hours: int
+    programme: Programme
 
     @property
     def classes(self) -> int:
@@ -57,19 +90,6 @@ class Covered:
         for i, (start, end) in enumerate(spans):
             hourly[:, start:end] += per_span[:, i : i + 1]
         return hourly
-
-
-@dataclass(frozen=True, eq=False)
-class Cheapest:
-    """What commitments do when usage has a price: what that costs, and what they would cover.
-
-    ``covered`` [class, hour] is what they ask of usage, ``usd`` the bound's part, ``paid``
-    [budget] what budgets count.
-    """
-
-    covered: Floats
-    usd: float
-    paid: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,15 +121,24 @@ def find_covered(world: World, cells: Cells, cover: Cover, hours: int) -> Covere
         for b in world.rules
         if isinstance(b, BudgetRule)
     ]
-    shape = (len(counts), len(cover))
-    return Covered(cover, class_of, list_usd, np.array(counts, np.float64).reshape(shape), hours)
+    counted = np.array(counts, np.float64).reshape(len(counts), len(cover))
+    programme = _programme(cover, cover.level_per_usd.shape[1], hours)
+    return Covered(cover, class_of, list_usd, counted, hours, programme)
 
 
-def cheapest_levels(of: Covered, price: Floats, budget: Floats, enough: Floats) -> Cheapest:
-    """What commitments do where usage costs ``price`` [class, hour] and budgets ``budget``.
+def full_discount(of: Covered) -> Floats:
+    """What a dollar of usage saves if its level is in use all the time [class, hour]."""
+    cover = of.cover
+    offered = cover.covers & (cover.at_most > 0)[:, None]
+    paid = np.where(offered, cover.level_per_usd * cover.usd_per_level_hour[:, None], 1.0)
+    saved = 1.0 - paid.min(axis=0, initial=1.0)
+    discount: Floats = np.repeat(saved[:, None], of.hours, axis=1)
+    return discount
 
-    ``usd`` is exact. ``covered`` stops at ``enough`` [commitment] of a level: more would only
-    make the steps of the dual wild.
+
+def levels_usd(of: Covered, price: Floats, budget: Floats) -> float:
+    """The least that commitments cost where usage costs ``price`` [class, hour] and budgets
+    ``budget``.
     """
     cover = of.cover
     counted = 1.0 + budget @ of.counts
@@ -117,56 +146,49 @@ def cheapest_levels(of: Covered, price: Floats, budget: Floats, enough: Floats) 
     keeps = np.maximum(counted[:, None, None] - price[None], 0.0) * ratio[:, :, None]
     worth = keeps.max(axis=1, initial=0.0)
     cost = cover.usd_per_level_hour * counted
-    in_force = cover.owned > 0
-    usd = float((cover.owned * (cost[:, None] * in_force - worth)).sum())
+    usd = float((cover.owned * (cost[:, None] - worth)).sum())
     reduced = cost * of.hours - worth.sum(axis=1)
-    usd += float(cover.at_most @ np.minimum(reduced, 0.0))
-    bought = np.where(reduced < 0, np.minimum(cover.at_most, enough), 0.0)
-    level = np.where(worth > 0, cover.owned + bought[:, None], 0.0)
-    best = keeps.argmax(axis=1) if of.classes else np.zeros(worth.shape, np.int64)
-    k, t = np.nonzero(level > 0)
-    covered = np.zeros((of.classes, of.hours))
-    dollars = level[k, t] * ratio[k, best[k, t]]
-    np.add.at(covered, (best[k, t], t), dollars)
-    spent = cover.usd_per_level_hour * (cover.owned.sum(axis=1) + bought * of.hours)
-    saved = np.bincount(k, dollars, len(cover))
-    return Cheapest(covered, usd, of.counts @ (spent - saved))
+    return usd + float(cover.at_most @ np.minimum(reduced, 0.0))
 
 
-def best_levels(of: Covered, at_list: Floats, budget: Floats | None = None) -> Levels:
-    """The cheapest levels for given usage ``at_list`` [class, hour]: a linear programme."""
-    cover, hours = of.cover, of.hours
-    k, e = np.nonzero(cover.covers)
-    pairs = len(k)
-    if not pairs:
+def best_levels(
+    of: Covered,
+    at_list: Floats,
+    budget: Floats | None = None,
+    between: tuple[Floats, Floats] | None = None,
+) -> Levels:
+    """The cheapest levels for given usage ``at_list`` [class, hour]: a linear programme.
+
+    ``between``: least and most that a dollar of usage may be worth. Then commitments may cover
+    usage that is not there, at the most, and leave some for the least.
+    """
+    cover, hours, of_levels = of.cover, of.hours, of.programme
+    k, e = of_levels.commitment, of_levels.usage_class
+    if not len(k):
         nothing = np.zeros((len(cover), of.classes, hours))
         return _levels(of, np.zeros(len(cover)), nothing, np.zeros((of.classes, hours)))
     weight = 1.0 + (budget @ of.counts if budget is not None else np.zeros(len(cover)))
-    pair = np.repeat(np.arange(pairs), hours)
-    hour = np.tile(np.arange(hours), pairs)
-    column = len(cover) + np.arange(pairs * hours)
-    level_row = k[pair] * hours + hour
-    levels = np.arange(len(cover) * hours)
-    takes: Any = sparse.csr_array(
-        (
-            np.concatenate([cover.level_per_usd[k, e][pair], np.full(len(levels), -1.0)]),
-            (np.concatenate([level_row, levels]), np.concatenate([column, levels // hours])),
-        ),
-        shape=(len(levels), len(cover) + pairs * hours),
+    usage = of.classes * hours
+    least, most = between or (np.zeros(usage), np.zeros(usage))
+    cost = np.concatenate(
+        [
+            cover.usd_per_level_hour * weight * hours,
+            -np.repeat(weight[k], hours),
+            most.ravel(),
+            -least.ravel(),
+        ]
     )
-    within: Any = sparse.csr_array(
-        (np.ones(len(column)), (e[pair] * hours + hour, column)),
-        shape=(of.classes * hours, len(cover) + pairs * hours),
-    )
-    rows: Any = sparse.vstack([takes, within])
-    cost = np.concatenate([cover.usd_per_level_hour * weight * hours, -weight[k][pair]])
-    limits: Any = np.stack(
-        [np.zeros(len(cost)), np.concatenate([cover.at_most, np.full(len(column), np.inf)])], axis=1
-    )
+    upper = np.full(of_levels.columns, np.inf)
+    upper[: len(cover)] = cover.at_most
+    if between is None:
+        upper[len(cost) - 2 * usage : len(cost) - usage] = 0.0
+    limits: Any = np.stack([np.zeros(len(cost)), upper], axis=1)
     found: Any = linprog(
         cost,
-        A_ub=rows,
-        b_ub=np.concatenate([cover.owned.ravel(), np.maximum(at_list, 0.0).ravel()]),
+        A_ub=of_levels.rows[: len(cover) * hours],
+        b_ub=cover.owned.ravel(),
+        A_eq=of_levels.rows[len(cover) * hours :],
+        b_eq=np.maximum(at_list, 0.0).ravel(),
         bounds=limits,
         method="highs",
     )
@@ -174,8 +196,9 @@ def best_levels(of: Covered, at_list: Floats, budget: Floats | None = None) -> L
         raise SolverFailed(f"levels of commitments cannot be told: {found.message}")
     bought = np.clip(found.x[: len(cover)], 0.0, cover.at_most)
     covered = np.zeros((len(cover), of.classes, hours))
-    covered[k, e] = np.maximum(found.x[len(cover) :], 0.0).reshape(pairs, hours)
-    worth = -found.ineqlin.marginals[len(levels) :].reshape(of.classes, hours)
+    pairs = found.x[len(cover) : len(cover) + len(k) * hours]
+    covered[k, e] = np.maximum(pairs, 0.0).reshape(len(k), hours)
+    worth = np.maximum(-found.eqlin.marginals.reshape(of.classes, hours), 0.0)
     return _levels(of, bought, covered, worth)
 
 
@@ -184,3 +207,17 @@ def _levels(of: Covered, bought: Floats, covered: Floats, worth: Floats) -> Leve
     spent = of.cover.usd_per_level_hour * (owned + bought * of.hours)
     net = spent - covered.sum(axis=(1, 2))
     return Levels(bought, covered, float(net.sum()), of.counts @ net, worth)
+
+
+def room_of(of: Covered, levels: Levels) -> Floats:
+    """Usage [class, hour] that bought and owned levels cover, and what each class could still fill.
+
+    Classes compete for what is left: each is shown all of it.
+    """
+    cover = of.cover
+    rates = np.where(cover.covers, cover.level_per_usd, 0.0)
+    level = cover.owned + levels.bought[:, None]
+    left = np.maximum(level - np.einsum("ke,ket->kt", rates, levels.covered), 0.0)
+    ratio = np.where(cover.covers, 1.0 / np.where(cover.covers, cover.level_per_usd, 1.0), 0.0)
+    room: Floats = levels.covered.sum(axis=0) + ratio.T @ left
+    return room

@@ -1,13 +1,9 @@
-"""The dual: prices on what services share, raised until the bound stops rising.
-
-Subgradient steps on averaged directions (Barahona and Anbil 2000, the volume algorithm). Every
-price is measured in units of its own size, so that one step length fits all.
-"""
+"""The dual: prices on what services share, raised until the bound stops rising."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
@@ -17,13 +13,10 @@ from numpy.typing import NDArray
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
 from optimizer.decompose.calls import Links, cheapest_pairs, find_links, halves, tied_groups
 from optimizer.decompose.cells import Cells
-from optimizer.decompose.covered import (
-    Cheapest,
-    Covered,
-    cheapest_levels,
-    find_covered,
-)
+from optimizer.decompose.covered import Covered, find_covered, full_discount, levels_usd
+from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.limits import Limits, find_limits
+from optimizer.decompose.master import Column, Master, Mix, Shared
 from optimizer.decompose.packed import pack_asks, pack_stock
 from optimizer.decompose.sweep import sweep
 from optimizer.decompose.tables import Asks
@@ -50,12 +43,44 @@ class Case:
     lane_slot: Ints
     lane_entry: Ints
     lane_service: Ints
+    lane_origin: Ints
+    blocks: Blocks
     several: Ints  # slots of cells with several origins
     replica_usd: Floats  # [slot]: about what one replica costs
     halves: tuple[Ints, ...]  # groups that call or are called, in two sets
     unit_of_group: Ints  # groups whose calls tie them together share a unit
     units: int
     pull: float  # USD that outweigh all other reasons for a route
+
+    @property
+    def shares(self) -> bool:
+        """Whether services share anything but calls."""
+        limits = self.limits
+        return bool(len(limits.quota_limit) or len(limits.budget_limit) or self.covered.classes)
+
+
+BLOCKS = 1
+"""Parts of the fleet that answer the restricted master apart, span by span."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Cells of one span whose assortments are in one part of the fleet make a block."""
+
+    spans: tuple[tuple[int, int], ...]  # [block]
+    of_group: Ints
+    of_lane: Ints
+    part_of_candidate: Ints
+
+
+def _blocks(cells: Cells, group_of_lane: Ints) -> Blocks:
+    asks, spans = cells.asks, len(cells.spans)
+    work = np.bincount(asks.group_assortment, minlength=len(cells.stock.most)).cumsum()
+    part = np.minimum(work * BLOCKS // (work[-1] + 1), BLOCKS - 1)
+    of_group = part[asks.group_assortment] * spans + asks.group_span
+    return Blocks(
+        cells.spans * BLOCKS, of_group, of_group[group_of_lane], part[cells.goods.assortment]
+    )
 
 
 def make_case(
@@ -94,6 +119,8 @@ def make_case(
         slot,
         entry,
         service,
+        _origin_of(cells, entry),
+        _blocks(cells, cells.cell_group[cell_of_lane]),
         np.flatnonzero(several[slot_cell]),
         unit[assortment, asks.place] * hours,
         halves(cells),
@@ -103,17 +130,25 @@ def make_case(
     )
 
 
-def _to_users(cells: Cells, direct_rps: Floats, slot: Ints, service: Ints, entry: Ints) -> Floats:
+def _origin_of(cells: Cells, entry: Ints) -> Ints:
+    """The origin of each entry."""
     asks = cells.asks
-    kib = np.array([s.response_kib for s in cells.world.services])
-    internet = price_levels(cells.world)[:, 2]
     entry_cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.entry_start))
     position = np.arange(len(entry_cell)) - asks.entry_start[entry_cell]
     widest = max((len(c.origins) for c in cells.clusters), default=1)
     origin_of = np.full((len(cells.clusters), max(widest, 1)), -1)
     for i, cluster in enumerate(cells.clusters):
         origin_of[i, : len(cluster.origins)] = cluster.origins
-    origin = origin_of[asks.cluster[entry_cell], position]
+    origin: Ints = origin_of[asks.cluster[entry_cell], position][entry]
+    return origin
+
+
+def _to_users(cells: Cells, direct_rps: Floats, slot: Ints, service: Ints, entry: Ints) -> Floats:
+    asks = cells.asks
+    kib = np.array([s.response_kib for s in cells.world.services])
+    internet = price_levels(cells.world)[:, 2]
+    entry_cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.entry_start))
+    origin = _origin_of(cells, np.arange(len(entry_cell)))
     group = cells.cell_group[entry_cell]
     so_far = np.concatenate(
         [np.zeros((*direct_rps.shape[:2], 1)), np.cumsum(direct_rps, axis=2)], axis=2
@@ -149,11 +184,12 @@ class Prices:
     rooms: Floats  # [slot] per replica, cells of several origins
 
 
-def no_prices(case: Case) -> Prices:
+def first_prices(case: Case) -> Prices:
+    """Nothing costs anything, but for usage that commitments would cover if all of it were flat."""
     return Prices(
         np.zeros((len(case.limits.quota_limit), case.periods)),
         np.zeros(len(case.limits.budget_limit)),
-        np.zeros((case.covered.classes, case.periods)),
+        full_discount(case.covered),
         np.zeros(len(case.links.lane_of)),
         np.zeros(len(case.cells.asks.place)),
     )
@@ -169,8 +205,6 @@ class Pass:
     share: Floats
     value: Floats
     bound: float
-    at_list: Floats  # [commitment class, hour] usage, USD/h
-    levels: Cheapest
     pairs: Floats  # [price of a link's end]: 1 where the link's cheapest pair stands
 
 
@@ -203,11 +237,8 @@ def priced_routes(case: Case, prices: Prices) -> Floats:
     return usd
 
 
-def run(case: Case, prices: Prices, enough: Floats | None = None) -> Pass:
-    """What is cheapest for all at these prices, and the bound that follows.
-
-    ``enough`` [commitment]: see ``cheapest_levels``.
-    """
+def run(case: Case, prices: Prices) -> Pass:
+    """What is cheapest for all at these prices, and the bound that follows."""
     asks, links = case.cells.asks, case.links
     usd, route_usd = priced_candidates(case, prices), priced_routes(case, prices)
     used = np.zeros_like(usd)
@@ -231,12 +262,33 @@ def run(case: Case, prices: Prices, enough: Floats | None = None) -> Pass:
     bound = float(value.sum()) + between
     bound -= float((prices.quota * limits.quota_limit[:, None]).sum())
     bound -= float(prices.budget @ limits.budget_limit)
-    if enough is None:
-        enough = case.covered.cover.at_most
-    levels = cheapest_levels(case.covered, prices.covered, prices.budget, enough)
-    bound += levels.usd
-    at_list = case.covered.at_list(used, case.cells.spans)
-    return Pass(used, held, alive, share, value, bound, at_list, levels, pairs)
+    bound += levels_usd(case.covered, prices.covered, prices.budget)
+    return Pass(used, held, alive, share, value, bound, pairs)
+
+
+def column_of(case: Case, prices: Prices, found: Pass) -> Column:
+    """A pass as the restricted master sees it."""
+    cells, limits, block = case.cells, case.limits, case.blocks
+    spans, count = len(cells.spans), len(block.spans)
+    usage, use = np.zeros((case.covered.classes, count)), np.zeros((len(limits.quota_limit), count))
+    paid = np.zeros((len(limits.budget_limit), count))
+    compute = found.used * cells.hours * cells.goods.price_usd_per_hour[:, None]
+    for part in range(count // spans):
+        of = slice(part * spans, (part + 1) * spans)
+        own = block.part_of_candidate == part
+        usage[:, of] = case.covered.list_usd[:, own] @ found.used[own]
+        use[:, of] = limits.quota_use[own].T @ found.used[own]
+        paid[:, of] = limits.counts_candidate[:, own] @ compute[own]
+    routes = case.route_usd * found.share
+    for b in range(len(paid)):
+        counts = limits.counts_service[b, case.lane_service]
+        counts &= limits.counts_region[b, cells.asks.place[case.lane_slot]]
+        paid[b] += np.bincount(block.of_lane[counts], routes[counts], count)
+    cost = np.bincount(block.of_group, found.value, count) - prices.budget @ paid
+    for i, (start, end) in enumerate(block.spans):
+        cost[i] += prices.covered[:, start:end].sum(axis=1) @ usage[:, i]
+        cost[i] -= prices.quota[:, start:end].sum(axis=1) @ use[:, i]
+    return Column(prices, cost, usage, use, paid)
 
 
 def quota_use(case: Case, used: Floats) -> Floats:
@@ -261,71 +313,86 @@ def spending(case: Case, used: Floats, share: Floats) -> Floats:
     return spent
 
 
+LIKELY = 10
+"""Prices that take part in a plan, at most."""
+
+
 @dataclass(eq=False)
 class Ascent:
-    """The state of the volume algorithm."""
+    """Prices on their way to the highest bound.
+
+    What all services share is priced by the restricted master. Ends of calls and rooms, of which
+    there are as many as there are lanes, follow averaged subgradients (Barahona and Anbil 2000).
+    """
 
     case: Case
     prices: Prices
     best: float = -np.inf
-    step: float = 0.3
+    step: float = 0.12
     since: int = 0
     mean: dict[str, Floats] = field(default_factory=dict)
     centre: Prices | None = None
+    mix: Mix | None = None
+    answer: Pass | None = None  # of the best bound
+
+    def __post_init__(self) -> None:
+        case = self.case
+        busy = np.bincount(case.blocks.of_group, minlength=len(case.blocks.spans)) > 0
+        self.master = Master(case.limits, case.covered, case.blocks.spans, busy)
+        goods = case.cells.goods
+        unit = float(np.median(goods.cost_usd_per_hour / np.maximum(goods.vcpus, 1e-9)))
+        self.unit = Shared(
+            np.full_like(self.prices.quota, unit),
+            np.ones_like(self.prices.budget),
+            np.ones_like(self.prices.covered),
+        )
 
     def climb(self, rounds: int) -> None:
         """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""
         for _ in range(rounds):
-            found = run(self.case, self.prices, self._enough())
+            found = run(self.case, self.prices)
             self._judge(found)
+            if found.bound >= INFINITE:  # some cell has no lawful way at any price
+                return
             self._move(found)
 
-    def _enough(self) -> Floats | None:
-        """About twice the levels that usage so far could fill."""
-        if "at_list" not in self.mean:
-            return None
-        cover = self.case.covered.cover
-        takes = np.where(cover.covers, cover.level_per_usd, 0.0)
-        enough: Floats = 2.0 * (takes @ self.mean["at_list"]).max(axis=1, initial=0.0)
-        return enough
+    def likely(self) -> list[Prices]:
+        """Prices to which cells' answers make up the best mix so far."""
+        if self.mix is None:
+            return []
+        order = np.argsort(-self.mix.weight, kind="stable")[:LIKELY]
+        return [self.master.columns[i].asked for i in order if self.mix.weight[i] > 1e-6]
 
     def _judge(self, found: Pass) -> None:
         if found.bound > self.best + 1e-9 * abs(found.bound):
             self.best, self.centre, self.since = found.bound, self.prices, 0
-            self.step = min(self.step * 1.02, 1.0)
+            self.answer = found
+            self.step = min(self.step * 1.1, 1.0)
         else:
             self.since += 1
-            if self.since >= 4:
+            if self.since >= 2:
                 self.step, self.since = self.step * 0.66, 0
 
     def _move(self, found: Pass) -> None:
-        case, prices = self.case, self.prices
-        limits = case.limits
+        case, prices = self.case, self.centre or self.prices
         violated = {
-            "quota": (quota_use(case, found.used) - limits.quota_limit[:, None]),
-            "budget": spending(case, found.used, found.share)
-            + found.levels.paid
-            - limits.budget_limit,
-            "covered": found.levels.covered - found.at_list,
-            "at_list": found.at_list,
             "ends": found.share[case.links.lane_of] - found.pairs,
             "rooms": self._rooms(found),
         }
         for name, value in violated.items():
             old = self.mean.get(name)
             self.mean[name] = value if old is None else 0.8 * old + 0.2 * value
-        mean = self.mean
-        # Every price moves in units of its own size: a vCPU's price, the whole of what is spent.
-        unit = case.cells.goods.cost_usd_per_hour / np.maximum(case.cells.goods.vcpus, 1e-9)
-        quota = mean["quota"] / np.maximum(limits.quota_limit, 1.0)[:, None]
-        budget = mean["budget"] / np.maximum(limits.budget_limit, 1e-9)
-        scale = np.maximum(mean["at_list"], found.levels.covered) + 1e-9
-        most = 1.0 + (prices.budget @ case.covered.counts).max(initial=0.0)
-        step = self.step
+        mean, step = self.mean, self.step
+        shared = Shared(prices.quota, prices.budget, prices.covered)
+        if case.shares:
+            self.master.add(column_of(case, self.prices, found))
+            reach = Shared(*(step * getattr(self.unit, f.name) for f in fields(Shared)))
+            self.mix = self.master.mix(shared, reach)
+            shared = self.mix.prices
         self.prices = Prices(
-            np.maximum(prices.quota + step * np.median(unit) * np.clip(quota, -1, 1), 0.0),
-            np.maximum(prices.budget + step * np.clip(budget, -1, 1), 0.0),
-            np.clip(prices.covered + 0.3 * step * mean["covered"] / scale, 0.0, most),
+            shared.quota,
+            shared.budget,
+            shared.covered,
             prices.ends + step * case.links.largest * mean["ends"],
             np.maximum(prices.rooms + step * mean["rooms"], 0.0),
         )

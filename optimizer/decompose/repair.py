@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 
 from models.rules import MaxPlacesRule
 from optimizer.decompose.calls import cost_of_each, given_other_end
-from optimizer.decompose.choose import choose, find_ways
-from optimizer.decompose.covered import best_levels
+from optimizer.decompose.choose import Ways, choose, find_ways
+from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.dual import Case, Prices, priced_candidates, priced_routes
 from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.master import Mix
 from optimizer.decompose.sweep import list_counts, sweep
 
 Floats = NDArray[np.float64]
@@ -47,26 +49,34 @@ def _solve(
 
 LEVELS = (0.0, 0.6, 0.9, 1.0, 1.1, 1.5)
 """Factors on the prices of quotas at which groups are asked what they would do."""
-WORTHS = (0.0, 0.9, 1.05)
-"""Factors on what covered usage is worth, likewise."""
+NEAR = 0.05
+"""How much more than its price covered usage is worth to cells until levels are full."""
+FILLS = 4
 
 
 def make_fleet(
-    case: Case, prices: Prices, at_list: Floats | None = None, rounds: int = 3
+    case: Case,
+    prices: Prices,
+    mix: Mix | None = None,
+    recent: Sequence[Prices] = (),
+    barred: Bools | None = None,
+    rounds: int = 3,
 ) -> Fleet | None:
     """A plan that keeps quotas; None: none was found.
 
-    ``at_list`` [class, hour]: about how much usage at list price commitments will find.
+    ``mix``: what would be best for the fleet if cells could do several things in part; ``recent``:
+    prices to which cells' answers make up that mix; ``barred`` [lane]: lanes that must not be used.
     """
     cells, asks, links = case.cells, case.cells.asks, case.links
     usd = priced_candidates(case, prices)
     held, alive = np.zeros(len(asks.place), np.int64), np.zeros(len(asks.place), np.int64)
     share = np.zeros(len(asks.may))
     everything = np.arange(len(asks.group_span))
-    routes = priced_routes(case, prices)
+    detour = 0.0 if barred is None else barred * _outweighing(case)
+    routes = priced_routes(case, prices) + detour
     if not _solve(case, usd, routes, prices.rooms, everything, held, alive, share):
         return None
-    own = priced_routes(case, replace(prices, ends=prices.ends * 0))
+    own = priced_routes(case, replace(prices, ends=prices.ends * 0)) + detour
     state = _State(case, usd, own, prices.rooms, held, alive, share)
     if len(links):
         state.settle(rounds)
@@ -75,34 +85,71 @@ def make_fleet(
         state.settle(1)
     routes = state.routes()
     answers = []
-    for asked in _questions(case):
-        usd = _priced_at(case, prices, *asked)
+    for usd in _questions(case, prices, recent):
         held, alive, lanes = np.zeros_like(held), np.zeros_like(alive), share.copy()
         _solve(case, usd, routes, prices.rooms, everything, held, alive, lanes)
         rows = list_counts(case.stock, case.asks, usd, everything, held, alive)
         answers.append(Fleet(case, *rows, held, lanes))
-    room = np.zeros((case.covered.classes, case.periods))
-    if case.covered.classes:
-        if at_list is None:
-            at_list = answers[-1].levels.covered.sum(axis=0)
-        room = best_levels(case.covered, at_list, prices.budget).covered.sum(axis=0)
+    ways = find_ways(case, answers, routes)
+    fleet = _filling(ways, prices, routes, mix)
+    fleet = None if fleet is None else within_places(fleet, prices, routes)
+    if fleet is not None and barred is not None and fleet.share[barred].max(initial=0.0) > 0.0:
+        return None
+    return fleet
+
+
+def _filling(ways: Ways, prices: Prices, routes: Floats, mix: Mix | None) -> Fleet | None:
+    """One way for each, first for the levels that would suit the mean, then to fill what is bought.
+
+    Usage within a level that is paid for anyway costs next to nothing.
+    """
+    case = ways.case
     liked, barred = _priced_at(case, prices, 0.6), _priced_at(case, prices, None)
-    fleet = choose(find_ways(case, answers, routes), prices, routes, room, liked, barred)
-    return None if fleet is None else within_places(fleet, prices, routes)
+    of = case.covered
+    if mix is None or not of.classes:
+        chosen = choose(ways, prices, routes, np.zeros_like(prices.covered), liked, barred)
+        return None if chosen is None else chosen[0]
+    most = _counted(case, prices)
+    eager = replace(prices, covered=np.minimum(prices.covered + NEAR, most))
+    chosen = choose(ways, eager, routes, mix.covered, liked, barred)
+    best = chosen
+    for _ in range(FILLS):
+        if chosen is None or best is None:
+            break
+        room = room_of(of, chosen[0].levels)
+        full = replace(prices, covered=np.full_like(prices.covered, most * ALMOST_FREE))
+        chosen = choose(ways, full, routes, room, liked, barred, chosen[1])
+        if chosen is not None and chosen[0].usd < best[0].usd:
+            best = chosen
+    return None if best is None else best[0]
 
 
-def _questions(case: Case) -> list[tuple[float | None, float]]:
-    """At what factors of quotas' prices and of covered usage's worth groups are asked."""
-    levels = LEVELS if len(case.limits.quota_limit) else (1.0,)
-    worths = WORTHS if case.covered.classes else ()
-    if len(levels) + len(worths) == 1:
-        return [(1.0, 1.0)]
-    return [*((level, 1.0) for level in levels), *((1.0, worth) for worth in worths), (None, 1.0)]
+def _outweighing(case: Case) -> Floats:
+    """USD on a route [lane] that outweigh whatever else speaks for it."""
+    asks = case.cells.asks
+    cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
+    usd = np.where(np.isfinite(case.replica_usd), case.replica_usd, 0.0)[case.lane_slot]
+    outweighing: Floats = case.pull + 100.0 * usd * (asks.need[cell] + 1.0)
+    return outweighing
+
+
+def _questions(case: Case, prices: Prices, recent: Sequence[Prices]) -> Iterator[Floats]:
+    """USD of candidates [candidate, span] at which cells are asked what they would do."""
+    if not len(case.limits.quota_limit) and not case.covered.classes:
+        yield priced_candidates(case, prices)
+        return
+    for level in LEVELS if len(case.limits.quota_limit) else (1.0,):
+        yield _priced_at(case, prices, level)
+    if case.covered.classes:
+        for others in recent:
+            yield _priced_at(case, replace(others, budget=prices.budget), 1.0)
+        yield _priced_at(case, prices, None)
+    yield _priced_at(case, prices, None, 0.0)
 
 
 def _priced_at(case: Case, prices: Prices, level: float | None, worth: float = 1.0) -> Floats:
     """Candidates with the prices of quotas times ``level``; None: what quotas count is barred."""
-    most = 1.0 + (prices.budget @ case.covered.counts).max(initial=0.0)
+    most = _counted(case, prices)
     usd = priced_candidates(
         case,
         replace(
@@ -115,6 +162,11 @@ def _priced_at(case: Case, prices: Prices, level: float | None, worth: float = 1
         counted = np.asarray(case.limits.quota_use.sum(axis=1)).ravel() > 0
         usd[counted] *= OUT_OF_THE_QUESTION
     return usd
+
+
+def _counted(case: Case, prices: Prices) -> float:
+    """What a dollar that commitments cover counts, at the most."""
+    return float(1.0 + (prices.budget @ case.covered.counts).max(initial=0.0))
 
 
 @dataclass(eq=False)

@@ -24,21 +24,23 @@ from models.rules import (
 from models.services import Service
 from models.world import Policy, World
 from optimizer.decompose.cells import make_cells
-from optimizer.decompose.dual import Ascent, Case, Prices, make_case, no_prices
+from optimizer.decompose.dual import Ascent, Case, Prices, first_prices, make_case
 from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.journeys import binding, kept_places
 from optimizer.decompose.repair import make_fleet
 from optimizer.formulate.assemble import most_replicas_of
 from optimizer.formulate.candidates import find_candidates
 from optimizer.formulate.commitments import find_cover
 from optimizer.formulate.market import Market
-from optimizer.formulate.paths import bound_paths
+from optimizer.formulate.paths import Paths
 from optimizer.formulate.reach import Distances, Reach, find_reach
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 ROUNDS = 160
 """Steps of the dual at most."""
-AT_A_TIME = 20
+AT_A_TIME = 60
 """Steps between two plans."""
 
 
@@ -129,8 +131,7 @@ def decompose(
     started = perf_counter()
     asked = demand_rps.max(axis=2) > 0
     reach = find_reach(world, distances, market.lacks.items(), asked)
-    if (slow := _slow_workflow(world, distances, reach, asked)) is not None:
-        return NotSeparable(f"workflow {slow} may be too slow over some of its places")
+    slow = binding(world, distances, reach.allowed, asked)
     if (asked & ~reach.allowed.any(axis=2)).any():
         return NotSeparable("some users' requests may go nowhere")
     cover = find_cover(world)
@@ -139,12 +140,13 @@ def decompose(
     case = make_case(cells, cover, demand_rps, direct_rps)
     built = perf_counter()
     policy = world.policy
-    climb = Ascent(case, no_prices(case))
+    climb = Ascent(case, first_prices(case))
     best, best_usd, done = None, np.inf, 0
     while done < ROUNDS:
         climb.climb(AT_A_TIME)
         done += AT_A_TIME
-        fleet = _affordable(case, climb.centre or climb.prices, climb.mean["at_list"])
+        barred = _barred(case, climb, slow, distances, reach.allowed, asked)
+        fleet = None if barred is None else _affordable(case, climb, barred)
         if fleet is not None and fleet.usd < best_usd:
             best, best_usd = fleet, fleet.usd
         if best is not None and best_usd - climb.best <= policy.gap_target * best_usd:
@@ -164,10 +166,33 @@ def decompose(
     )
 
 
-def _affordable(case: Case, prices: Prices, at_list: Floats) -> Fleet | None:
+def _barred(
+    case: Case,
+    climb: Ascent,
+    slow: list[Paths],
+    distances: Distances,
+    allowed: Bools,
+    asked: Bools,
+) -> Bools | None:
+    """Lanes that plans must not use, or workflows would be too slow; None: no way was found."""
+    service, origin = case.lane_service, case.lane_origin
+    region = case.cells.asks.place[case.lane_slot]
+    weight = np.zeros(allowed.shape)
+    if climb.answer is not None:
+        need = climb.answer.share * case.cells.asks.peak[case.lane_entry]
+        np.add.at(weight, (service, origin, region), need)
+    kept = kept_places(slow, distances, allowed, asked, weight)
+    if kept is None:
+        return None
+    barred: Bools = ~kept[service, origin, region]
+    return barred
+
+
+def _affordable(case: Case, climb: Ascent, barred: Bools) -> Fleet | None:
     """A plan within budgets; their prices are raised until it is."""
+    prices = climb.centre or climb.prices
     for _ in range(6):
-        fleet = make_fleet(case, prices, at_list)
+        fleet = make_fleet(case, prices, climb.mix, climb.likely(), barred)
         if fleet is None:
             return None
         over = fleet.spending / np.maximum(case.limits.budget_limit, 1e-9)
@@ -175,17 +200,4 @@ def _affordable(case: Case, prices: Prices, at_list: Floats) -> Fleet | None:
             return fleet
         raised = np.where(over > 1, np.maximum(prices.budget * 1.5, 0.02) * over, prices.budget)
         prices = replace(prices, budget=raised)
-    return None
-
-
-def _slow_workflow(
-    world: World, distances: Distances, reach: Reach, asked: NDArray[np.bool_]
-) -> str | None:
-    """A workflow that some combination of the places left to it makes too slow."""
-    for paths in bound_paths(world):
-        origins = paths.bound(asked)
-        allowed = reach.allowed[paths.services][:, origins].transpose(1, 0, 2)
-        times = paths.times(distances.from_origin[origins], distances.between, allowed)
-        if (times.latest_end > paths.rule.within_ms).any():
-            return paths.workflow.name
     return None

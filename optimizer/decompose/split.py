@@ -23,7 +23,10 @@ def split_cells(
     asks: Asks,
     liked_usd: Floats,
     barred_usd: Floats,
+    cost_usd: Floats,
     list_usd: Floats,
+    class_of: Ints,
+    hours: Floats,
     route_usd: Floats,
     cells: Ints,
     assortment: Ints,
@@ -34,6 +37,12 @@ def split_cells(
     own: Floats,
     use: Floats,
     left: Floats,
+    own_first: Ints,
+    own_last: Ints,
+    own_class: Ints,
+    own_usd: Floats,
+    worth: Floats,
+    room: Floats,
     held: Ints,
     share: Floats,
 ) -> tuple[Bools, Ints, Ints, Ints]:
@@ -41,8 +50,9 @@ def split_cells(
 
     ``own`` [cell, quota row] is what the cell uses now, ``use`` [candidate, quota row] what an
     instance uses and ``left`` [quota row, hour] what nobody uses; the best m that fits is taken if
-    that is cheaper than ``now``, at ``list_usd`` [candidate, span]. Writes ``left``, ``held`` and
-    ``share``; returns which cells changed, and their rows of cell, candidate and instances.
+    that is cheaper than ``now``, at ``cost_usd`` [candidate] an hour less what commitments cover
+    (see ``choose.pick``). Writes ``left``, ``room``, ``held`` and ``share``; returns which cells
+    changed, and their rows of cell, candidate and instances.
     """
     quotas = len(left)
     groups = np.empty(len(cells), np.int64)
@@ -55,9 +65,9 @@ def split_cells(
     regions = len(stock.zones)
     for i in range(len(cells)):
         cell, a = cells[i], assortment[i]
-        room = np.empty(quotas)
+        space = np.empty(quotas)
         for q in range(quotas):
-            room[q] = left[q, first[i] : last[i]].min() + own[i, q]
+            space[q] = left[q, first[i] : last[i]].min() + own[i, q]
         fill_tables(stock, liked_usd, a, span[i], True, liked)
         fill_tables(stock, barred_usd, a, span[i], True, barred)
         low, high = asks.slot_start[cell], asks.slot_start[cell + 1]
@@ -70,6 +80,9 @@ def split_cells(
         alive, served = np.zeros(places, np.int64), np.zeros(places)
         best, best_held = now[i] - 1e-9, np.zeros(places, np.int64)
         begin, end = stock.start[a * regions], stock.start[(a + 1) * regions]
+        for j in range(own_first[i], own_last[i]):
+            for t in range(first[i], last[i]):
+                room[own_class[j], t] += own_usd[j]
         for m in range(need - 1, 0, -1):
             solve_single(
                 stock, liked, a, True, place, prices, min(busy, float(m)), m, 0, 0, 0, one, alive,
@@ -90,11 +103,12 @@ def split_cells(
                 total = 0.0
                 for c in range(begin, end):
                     total += count[c] * use[c, q]
-                fits = fits and total <= room[q] + 1e-9
+                fits = fits and total <= space[q] + 1e-9
             if not fits:
                 continue
             for c in range(begin, end):
-                usd += count[c] * list_usd[c, span[i]]
+                usd += count[c] * cost_usd[c] * hours[span[i]]
+            usd -= _covered(count, begin, end, list_usd, class_of, first[i], last[i], worth, room)
             both = one + two
             routes(both, by_price(prices), busy, served)
             for p in range(places):
@@ -105,7 +119,14 @@ def split_cells(
                 best_count[begin:end] = count[begin:end]
                 changed[i] = True
         if not changed[i]:
+            for j in range(own_first[i], own_last[i]):
+                for t in range(first[i], last[i]):
+                    room[own_class[j], t] -= own_usd[j]
             continue
+        for c in range(begin, end):
+            if class_of[c] >= 0:
+                for t in range(first[i], last[i]):
+                    room[class_of[c], t] -= best_count[c] * list_usd[c]
         held[low:high] = best_held
         routes(best_held, by_price(prices), busy, served)
         share[lane] = served
@@ -125,3 +146,30 @@ def split_cells(
         np.array(out_candidate[1:], np.int64).reshape(-1),
         np.array(out_count[1:], np.int64).reshape(-1),
     )
+
+
+@compiled
+def _covered(
+    count: Ints,
+    begin: int,
+    end: int,
+    list_usd: Floats,
+    class_of: Ints,
+    first: int,
+    last: int,
+    worth: Floats,
+    room: Floats,
+) -> float:
+    """What commitments are worth to instances ``count[begin:end]`` within the room that is left."""
+    usd = 0.0
+    for c in range(begin, end):
+        e = class_of[c]
+        if e < 0 or count[c] == 0:
+            continue
+        before, mine = 0.0, count[c] * list_usd[c]
+        for d in range(begin, c):
+            if class_of[d] == e:
+                before += count[d] * list_usd[d]
+        for t in range(first, last):
+            usd += worth[e, t] * min(mine, max(room[e, t] - before, 0.0))
+    return usd

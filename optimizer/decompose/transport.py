@@ -60,6 +60,11 @@ def _augment(
     distance = np.full(places, INFINITE)
     through = np.full(places, -1)  # the origin whose traffic moves away from ``before``
     before = np.full(places, -1)
+    noise = 1e-12
+    for e in range(origins):
+        for p in range(places):
+            if may[e, p] and busy[e] > NOTHING:
+                noise = max(noise, 1e-12 * abs(prices[e, p]) / busy[e])
     for p in range(places):
         if may[origin, p]:
             distance[p] = prices[origin, p] / busy[origin]
@@ -75,7 +80,7 @@ def _augment(
                     if not may[e, to]:
                         continue
                     new = distance[p] + (prices[e, to] - prices[e, p]) / busy[e]
-                    if new < distance[to] - 1e-12:
+                    if new < distance[to] - noise:
                         distance[to], through[to], before[to] = new, e, p
                         changed = True
         if not changed:

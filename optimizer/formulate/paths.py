@@ -58,20 +58,21 @@ class Paths:
         latest = np.full(allowed.shape, -np.inf)
         for j, own_ms in enumerate(self.own_ms.tolist()):
             first = last = from_origin
-            if len(before := self._before(j)):
+            if len(before := self.waits_for(j)):
                 first = np.max([_from(soonest[:, i], between).min(1) for i in before], axis=0)
                 last = np.max([_from(latest[:, i], between).max(1) for i in before], axis=0)
             soonest[:, j] = np.where(allowed[:, j], first + own_ms, np.inf)
             latest[:, j] = np.where(allowed[:, j], last + own_ms, -np.inf)
         rest = np.where(allowed, 0.0, np.inf)
         for j in range(len(self.steps) - 1, -1, -1):
-            if len(before := self._before(j)):
+            if len(before := self.waits_for(j)):
                 onward = _from(rest[:, j], between + self.own_ms[j]).min(1)
                 for i in before:
                     rest[:, i] = np.maximum(rest[:, i], onward)
         return PathTimes(soonest, rest, latest)
 
-    def _before(self, step: int) -> Ints:
+    def waits_for(self, step: int) -> Ints:
+        """The steps that must end before ``step`` starts."""
         return self.before[self.starts[step] : self.starts[step + 1]]
 
 
