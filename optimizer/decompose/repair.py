@@ -111,17 +111,20 @@ def _filling(ways: Ways, prices: Prices, routes: Floats, mix: Mix | None) -> Fle
         return None if chosen is None else chosen[0]
     most = _counted(case, prices)
     eager = replace(prices, covered=np.minimum(prices.covered + NEAR, most))
-    chosen = choose(ways, eager, routes, mix.covered, liked, barred)
-    best = chosen
-    for _ in range(FILLS):
-        if chosen is None or best is None:
-            break
-        room = room_of(of, chosen[0].levels)
-        full = replace(prices, covered=np.full_like(prices.covered, most * ALMOST_FREE))
-        chosen = choose(ways, full, routes, room, liked, barred, chosen[1])
-        if chosen is not None and chosen[0].usd < best[0].usd:
-            best = chosen
-    return None if best is None else best[0]
+    plain = room_of(of, ways.fleets[-1].levels)
+    best: Fleet | None = None
+    for worth, room in ((eager, mix.covered), (prices, plain)):
+        chosen = choose(ways, worth, routes, room, liked, barred)
+        for _ in range(FILLS):
+            if chosen is None:
+                break
+            fleet, way = chosen
+            if best is not None and fleet.usd >= best.usd:
+                break
+            best = fleet
+            full = replace(prices, covered=np.full_like(prices.covered, most * ALMOST_FREE))
+            chosen = choose(ways, full, routes, room_of(of, fleet.levels), liked, barred, way)
+    return best
 
 
 def _outweighing(case: Case) -> Floats:
