@@ -194,9 +194,9 @@ def cheapest_pairs(
     may: Bools,
     alpha: Floats,
     chosen: Ints,
-) -> float:
-    """Σ over links of the least c - α - α'; ``chosen`` [2 · link + end]: the positions taken."""
-    total = 0.0
+    value: Floats,
+) -> None:
+    """``value`` [link]: the least c - α - α'; ``chosen`` [2 · link + end]: the positions taken."""
     for i in range(len(lane)):
         a, b = lane[i, 0], lane[i, 1]
         best = np.inf
@@ -212,8 +212,7 @@ def cheapest_pairs(
                 if usd < best:
                     best = usd
                     chosen[2 * i], chosen[2 * i + 1] = p, q
-        total += best
-    return total
+        value[i] = best
 
 
 @compiled

@@ -7,12 +7,14 @@ some that way; together they meet limits almost to the dollar.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
+from optimizer.decompose.calls import cost_of_each
 from optimizer.decompose.dual import Case, Prices, quota_use
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.split import split_cells
@@ -24,7 +26,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Ways:
-    """What every unit may do. A *unit* is a cell, or all cells that share a minimum.
+    """What every unit may do. A *unit* is a cell, or all cells of a span that go together.
 
     The last way uses quotas only where there is no other. ``own`` lists, per way and unit, usage
     that commitments may cover: entries ``start[w, u]:start[w, u] + length``.
@@ -36,30 +38,79 @@ class Ways:
     first_cell: Ints  # [unit]
     start: Ints  # [unit] first hour
     end: Ints
-    usd: Floats  # [way, unit] at list prices, routes at their prices
+    unit_of_lane: Ints
+    compute_usd: Floats  # [way, unit] at list prices
+    routes_usd: Floats  # [way, unit]
+    paid: Floats  # [budget, way, unit]
     use: Floats  # [way, unit, quota row]
     own_start: Ints  # [way · unit + 1]
     own_class: Ints
     own_usd: Floats  # USD/h at list price
 
+    def usd(self, prices: Prices) -> Floats:
+        """[way, unit], budgets priced; nothing is covered and quotas are free."""
+        usd: Floats = self.compute_usd + self.routes_usd
+        for price, paid in zip(prices.budget, self.paid, strict=True):
+            if price > 0:
+                usd = usd + price * paid
+        return usd
 
-def find_ways(case: Case, fleets: list[Fleet], routes: Floats) -> Ways:
-    """What the units of ``fleets`` cost and use."""
+    def with_routes(self, routes: Floats) -> Ways:
+        """The same ways at other prices of routes [lane]."""
+        units = len(self.first_cell)
+        routes_usd = [
+            np.bincount(self.unit_of_lane, routes * fleet.share, units) for fleet in self.fleets
+        ]
+        return replace(self, routes_usd=np.array(routes_usd, np.float64))
+
+    def with_calls(self, own: Floats) -> Ways:
+        """The same ways with routes at prices ``own`` [lane] and what calls cost in each way.
+
+        What calls cost is the caller's.
+        """
+        links = self.case.links
+        caller = self.unit_of_lane[links.lane[:, 0]]
+        found = self.with_routes(own)
+        for i, fleet in enumerate(self.fleets):
+            usd = cost_of_each(
+                links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane,
+                fleet.share,
+            )  # fmt: skip
+            found.routes_usd[i] += np.bincount(caller, usd, len(self.first_cell))
+        return found
+
+
+def find_ways(case: Case, fleets: Sequence[Fleet], unit_of_cell: Ints) -> Ways:
+    """What units of ``fleets`` cost and use, but for routes."""
     cells, asks, limits = case.cells, case.cells.asks, case.limits
-    unit_of_cell, first_cell = _units(case)
+    _, first_cell = np.unique(unit_of_cell, return_index=True)
     units = len(first_cell)
     cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
     unit_of_lane = unit_of_cell[cell_of_lane]
     span = asks.group_span[cells.cell_group[first_cell]]
     starts, ends = (np.array(edge) for edge in zip(*cells.spans, strict=True))
     usd = np.empty((len(fleets), units))
+    budgets = len(limits.budget_limit)
+    paid = np.zeros((budgets, len(fleets), units))
+    counts_lane = [
+        limits.counts_service[b, case.lane_service]
+        & limits.counts_region[b, asks.place[case.lane_slot]]
+        for b in range(budgets)
+    ]
     use = np.zeros((len(fleets), units, len(limits.quota_limit)))
     covered, keys = case.covered, []
     for i, fleet in enumerate(fleets):
         unit = unit_of_cell[fleet.cell]
-        paid = cells.goods.cost_usd_per_hour[fleet.candidate] * fleet.count
-        usd[i] = np.bincount(unit, paid * cells.hours[span[unit]], units)
-        usd[i] += np.bincount(unit_of_lane, routes * fleet.share, units)
+        instance_hours = fleet.count * cells.hours[span[unit]]
+        cost = cells.goods.cost_usd_per_hour[fleet.candidate] * instance_hours
+        usd[i] = np.bincount(unit, cost, units)
+        cost = cells.goods.price_usd_per_hour[fleet.candidate] * instance_hours
+        for b in range(budgets):
+            counts = limits.counts_candidate[b, fleet.candidate]
+            paid[b, i] = np.bincount(unit[counts], cost[counts], units)
+            lanes = counts_lane[b]
+            to_users = case.route_usd[lanes] * fleet.share[lanes]
+            paid[b, i] += np.bincount(unit_of_lane[lanes], to_users, units)
         for q in range(use.shape[2]):
             column = limits.quota_use[:, [q]].toarray().ravel()
             use[i, :, q] = np.bincount(unit, column[fleet.candidate] * fleet.count, units)
@@ -76,18 +127,26 @@ def find_ways(case: Case, fleets: list[Fleet], routes: Floats) -> Ways:
     owner, own_class = np.divmod(key, max(covered.classes, 1))
     own_start = np.searchsorted(owner, np.arange(len(fleets) * units + 1))
     return Ways(
-        case, tuple(fleets), unit_of_cell, first_cell, starts[span], ends[span], usd, use,
-        own_start.astype(np.int64), own_class.astype(np.int64), own_usd.astype(np.float64),
+        case, tuple(fleets), unit_of_cell, first_cell, starts[span], ends[span], unit_of_lane, usd,
+        np.zeros_like(usd), paid, use, own_start.astype(np.int64), own_class.astype(np.int64),
+        own_usd.astype(np.float64),
     )  # fmt: skip
 
 
-def _units(case: Case) -> tuple[Ints, Ints]:
-    """Cells that may choose alone; those that share a minimum go together. First cell of each."""
+def single_units(case: Case) -> Ints:
+    """[cell]: cells that may choose alone; those that share a minimum go together."""
     asks = case.cells.asks
     tied = asks.group_extra[case.cells.cell_group] > 0
     new = np.ones(len(tied), np.bool_)
     new[1:] = ~(tied[1:] & (case.cells.cell_group[1:] == case.cells.cell_group[:-1]))
-    return np.cumsum(new) - 1, np.flatnonzero(new)
+    return np.cumsum(new) - 1
+
+
+def tied_units(case: Case) -> Ints:
+    """[cell]: cells of services that call each other, directly or through others, span by span."""
+    asks, cells = case.cells.asks, case.cells
+    key = case.unit_of_group * len(cells.spans) + asks.group_span
+    return np.unique(key[cells.cell_group], return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def choose(
@@ -98,26 +157,32 @@ def choose(
     liked_usd: Floats,
     barred_usd: Floats,
     before: Ints | None = None,
+    may_move: Bools | None = None,
+    may_split: bool = True,
 ) -> tuple[Fleet, Ints] | None:
     """One way for every unit: who gains most per scarce thing it uses chooses first.
 
     ``room`` [class, hour]: usage at list price up to which commitments cover it, for what
-    ``prices`` say it is worth; ``before`` [unit]: ways to improve on, within quotas.
+    ``prices`` say it is worth; ``before`` [unit]: ways to improve on, within quotas, for units that
+    ``may_move``.
     ``liked_usd`` and ``barred_usd`` [candidate, span]: prices for cells that put some replicas into
-    a quota and some elsewhere. Returns the fleet and the way of each unit; None: quotas cannot be
-    kept.
+    a quota and some elsewhere, where they ``may_split``. Returns the fleet and the way of each
+    unit; None: quotas cannot be kept.
     """
     case, limits = ways.case, ways.case.limits
     asks = case.cells.asks
     units = len(ways.first_cell)
     scarce = _charge(ways, prices.quota)
     saved = _saved(ways, prices.covered)
-    charged = ways.usd + scarce - saved
+    usd = ways.usd(prices)
+    charged = usd + scarce - saved
     best = charged.argmin(axis=0)
     every = np.arange(units)
     stake = np.maximum((scarce + saved)[best, every], 1e-9)
     regret = (charged[-1] - charged[best, every]) / stake
     order = np.argsort(-regret, kind="stable")
+    if may_move is not None:
+        order = order[may_move[order]]
     left = np.repeat(limits.quota_limit[:, None], case.periods, axis=1)
     rounds = 3 if before is None else 1
     if before is None:
@@ -126,7 +191,7 @@ def choose(
         scarce = np.zeros_like(scarce)
     room = room.copy()
     chosen, value = pick(
-        ways.usd, scarce, ways.use, ways.own_start, ways.own_class, ways.own_usd, prices.covered,
+        usd, scarce, ways.use, ways.own_start, ways.own_class, ways.own_usd, prices.covered,
         ways.start, ways.end, left, room, order, before, rounds,
     )  # fmt: skip
     picked = chosen[ways.unit_of_cell]
@@ -146,9 +211,10 @@ def choose(
         held,
         share,
     )
-    if not len(limits.quota_limit):
-        return fleet, chosen
-    gain = value - (ways.usd - saved).min(axis=0)
+    if not len(limits.quota_limit) or not may_split:
+        over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
+        return None if over.any() else (fleet, chosen)
+    gain = value - (usd - saved).min(axis=0)
     wanting = np.flatnonzero((gain > 1e-9) & (np.bincount(ways.unit_of_cell) == 1))
     wanting = wanting[np.argsort(-gain[wanting], kind="stable")]
     fleet = _split(
@@ -170,10 +236,11 @@ def _charge(ways: Ways, quota: Floats) -> Floats:
 def _saved(ways: Ways, worth: Floats) -> Floats:
     """What commitments would save if they covered all [way, unit]."""
     so_far = np.concatenate([np.zeros((len(worth), 1)), worth.cumsum(axis=1)], axis=1)
-    owner = np.repeat(np.arange(ways.usd.size), np.diff(ways.own_start))
-    unit = owner % ways.usd.shape[1]
+    owner = np.repeat(np.arange(ways.compute_usd.size), np.diff(ways.own_start))
+    unit = owner % ways.compute_usd.shape[1]
     each = so_far[ways.own_class, ways.end[unit]] - so_far[ways.own_class, ways.start[unit]]
-    saved = np.bincount(owner, each * ways.own_usd, ways.usd.size).reshape(ways.usd.shape)
+    shape = ways.compute_usd.shape
+    saved = np.bincount(owner, each * ways.own_usd, shape[0] * shape[1]).reshape(shape)
     return np.asarray(saved, np.float64)
 
 
@@ -249,7 +316,7 @@ def pick(
     All start from ``before``. ``left`` [quota row, hour] and ``room`` [class, hour] are used up;
     usage beyond the room is not covered.
     """
-    ways, units, quotas = len(usd), len(order), len(left)
+    ways, units, quotas = len(usd), usd.shape[1], len(left)
     chosen, paid = before.copy(), np.empty(units)
     for g in range(units):  # who has no other way uses what quotas count all the same
         now = chosen[g]
@@ -294,4 +361,15 @@ def pick(
                 for t in range(first[g], last[g]):
                     room[own_class[j], t] -= own_usd[j]
             chosen[g], paid[g] = at, best
+    moved = np.zeros(units, np.bool_)
+    moved[order] = True
+    for g in range(units):
+        if not moved[g]:
+            now = chosen[g]
+            paid[g] = usd[now, g]
+            for j in range(own_start[now * units + g], own_start[now * units + g + 1]):
+                e = own_class[j]
+                for t in range(first[g], last[g]):
+                    have = max(room[e, t] + own_usd[j], 0.0)
+                    paid[g] -= worth[e, t] * min(own_usd[j], have)
     return chosen, paid

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,7 @@ from optimizer.formulate.egress import price_levels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +51,16 @@ class Case:
     replica_usd: Floats  # [slot]: about what one replica costs
     halves: tuple[Ints, ...]  # groups that call or are called, in two sets
     unit_of_group: Ints  # groups whose calls tie them together share a unit
+    unit_of_link: Ints
+    unit_of_end: Ints  # [price of a link's end]
+    unit_of_slot: Ints
     units: int
     pull: float  # USD that outweigh all other reasons for a route
+
+    @property
+    def has_own(self) -> bool:
+        """Whether any unit has prices of its own."""
+        return bool(len(self.links) or len(self.several))
 
     @property
     def shares(self) -> bool:
@@ -106,6 +116,7 @@ def make_case(
     hours = cells.hours[asks.group_span[cells.cell_group[slot_cell]]]
     links = find_links(cells, demand_rps)
     unit_of_group, units = tied_groups(cells)
+    unit_of_link = unit_of_group[cells.cell_group[cell_of_lane[links.lane[:, 0]]]]
     return Case(
         cells,
         pack_stock(*cells.stock),
@@ -125,6 +136,9 @@ def make_case(
         unit[assortment, asks.place] * hours,
         halves(cells),
         unit_of_group,
+        unit_of_link,
+        np.repeat(np.repeat(unit_of_link, 2), np.diff(links.start)),
+        unit_of_group[cells.cell_group[slot_cell]],
         units,
         float(10.0 * links.largest.max(initial=1.0)),
     )
@@ -204,6 +218,8 @@ class Pass:
     alive: Ints
     share: Floats
     value: Floats
+    between: Floats  # [link] value of calls
+    units: Floats  # [unit] value of cells and calls that hang together
     bound: float
     pairs: Floats  # [price of a link's end]: 1 where the link's cheapest pair stands
 
@@ -252,18 +268,21 @@ def run(case: Case, prices: Prices) -> Pass:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(one, case.parts))
     chosen = np.zeros(2 * len(links), np.int64)
-    between = cheapest_pairs(
+    between = np.zeros(len(links))
+    cheapest_pairs(
         links.lane, links.places, links.start, links.gb, links.usd_per_gb, links.region_of_lane,
-        links.may, prices.ends, chosen,
+        links.may, prices.ends, chosen, between,
     )  # fmt: skip
     pairs = np.zeros(len(links.lane_of))
     pairs[links.start[:-1] + chosen] = 1.0
     limits = case.limits
-    bound = float(value.sum()) + between
+    units = np.bincount(case.unit_of_group, value, case.units).astype(np.float64)
+    units += np.bincount(case.unit_of_link, between, case.units)
+    bound = float(units.sum())
     bound -= float((prices.quota * limits.quota_limit[:, None]).sum())
     bound -= float(prices.budget @ limits.budget_limit)
     bound += levels_usd(case.covered, prices.covered, prices.budget)
-    return Pass(used, held, alive, share, value, bound, pairs)
+    return Pass(used, held, alive, share, value, between, units, bound, pairs)
 
 
 def column_of(case: Case, prices: Prices, found: Pass) -> Column:
@@ -284,7 +303,9 @@ def column_of(case: Case, prices: Prices, found: Pass) -> Column:
         counts = limits.counts_service[b, case.lane_service]
         counts &= limits.counts_region[b, cells.asks.place[case.lane_slot]]
         paid[b] += np.bincount(block.of_lane[counts], routes[counts], count)
+    # With what calls cost, the price of their ends, which changes, matters little.
     cost = np.bincount(block.of_group, found.value, count) - prices.budget @ paid
+    cost += np.bincount(block.of_lane[case.links.lane[:, 0]], found.between, count)
     for i, (start, end) in enumerate(block.spans):
         cost[i] += prices.covered[:, start:end].sum(axis=1) @ usage[:, i]
         cost[i] -= prices.quota[:, start:end].sum(axis=1) @ use[:, i]
@@ -321,8 +342,9 @@ LIKELY = 10
 class Ascent:
     """Prices on their way to the highest bound.
 
-    What all services share is priced by the restricted master. Ends of calls and rooms, of which
-    there are as many as there are lanes, follow averaged subgradients (Barahona and Anbil 2000).
+    What all services share is priced by the restricted master. Ends of calls and rooms belong to
+    one unit each, services that call each other: they follow averaged subgradients (Barahona and
+    Anbil 2000), and every unit keeps what is best for it. The two take turns.
     """
 
     case: Case
@@ -330,10 +352,9 @@ class Ascent:
     best: float = -np.inf
     step: float = 0.12
     since: int = 0
-    mean: dict[str, Floats] = field(default_factory=dict)
     centre: Prices | None = None
     mix: Mix | None = None
-    answer: Pass | None = None  # of the best bound
+    answer: Pass | None = None
 
     def __post_init__(self) -> None:
         case = self.case
@@ -346,15 +367,26 @@ class Ascent:
             np.ones_like(self.prices.budget),
             np.ones_like(self.prices.covered),
         )
+        self.own_step = np.full(case.units, 0.1)
+        self.own_best = np.full(case.units, -np.inf)
+        self.mean: dict[str, Floats] = {}
+        self.turns = [self._shared] * case.shares + [self._own] * case.has_own
 
     def climb(self, rounds: int) -> None:
         """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""
         for _ in range(rounds):
             found = run(self.case, self.prices)
-            self._judge(found)
-            if found.bound >= INFINITE:  # some cell has no lawful way at any price
+            if self.centre is None:
+                self._take(found)
+            if not self.turns or found.bound >= INFINITE:  # nothing to price, or no lawful way
                 return
-            self._move(found)
+            self._learn(found)
+            if self.answer is found:
+                self.master.add(column_of(self.case, self.prices, found))
+            else:
+                self.turns[0](found)
+                self.turns.append(self.turns.pop(0))
+            self.prices = self._next(self.turns[0])
 
     def likely(self) -> list[Prices]:
         """Prices to which cells' answers make up the best mix so far."""
@@ -363,39 +395,71 @@ class Ascent:
         order = np.argsort(-self.mix.weight, kind="stable")[:LIKELY]
         return [self.master.columns[i].asked for i in order if self.mix.weight[i] > 1e-6]
 
-    def _judge(self, found: Pass) -> None:
+    def _take(self, found: Pass) -> None:
+        self.best, self.centre, self.answer = found.bound, self.prices, found
+        self.own_best = found.units
+        self.value, self.between = found.value, found.between
+
+    def _shared(self, found: Pass) -> None:
+        """Judge a step of the prices of what all services share."""
+        self.master.add(column_of(self.case, self.prices, found))
         if found.bound > self.best + 1e-9 * abs(found.bound):
-            self.best, self.centre, self.since = found.bound, self.prices, 0
-            self.answer = found
-            self.step = min(self.step * 1.1, 1.0)
+            self._take(found)
+            self.step, self.since = min(self.step * 1.1, 1.0), 0
         else:
             self.since += 1
             if self.since >= 2:
                 self.step, self.since = self.step * 0.66, 0
 
-    def _move(self, found: Pass) -> None:
-        case, prices = self.case, self.centre or self.prices
+    def _own(self, found: Pass) -> None:
+        """Judge a step of every unit's own prices; each keeps the better ones."""
+        case, before = self.case, self.centre or self.prices
+        gain = found.units - self.own_best
+        better = gain > 1e-12 * np.abs(self.own_best)
+        self.own_step = np.where(better, np.minimum(self.own_step * 1.2, 1.0), self.own_step * 0.85)
+        self.own_best = np.where(better, found.units, self.own_best)
+        self.best += float(gain[better].sum())
+        self._revalue(found, better)
+        self.centre = replace(
+            before,
+            ends=np.where(better[case.unit_of_end], self.prices.ends, before.ends),
+            rooms=np.where(better[case.unit_of_slot], self.prices.rooms, before.rooms),
+        )
+
+    def _revalue(self, found: Pass, better: Bools) -> None:
+        """Older columns would cost about as much more now as the best answers do."""
+        case, blocks = self.case, self.case.blocks
+        value = np.where(better[case.unit_of_group], found.value, self.value)
+        between = np.where(better[case.unit_of_link], found.between, self.between)
+        if case.shares:
+            count = len(blocks.spans)
+            more = np.bincount(blocks.of_group, value - self.value, count)
+            block_of_link = blocks.of_lane[case.links.lane[:, 0]]
+            more += np.bincount(block_of_link, between - self.between, count)
+            self.master.revalue(more.astype(np.float64))
+        self.value, self.between = value, between
+
+    def _learn(self, found: Pass) -> None:
         violated = {
-            "ends": found.share[case.links.lane_of] - found.pairs,
+            "ends": found.share[self.case.links.lane_of] - found.pairs,
             "rooms": self._rooms(found),
         }
         for name, value in violated.items():
             old = self.mean.get(name)
             self.mean[name] = value if old is None else 0.8 * old + 0.2 * value
-        mean, step = self.mean, self.step
-        shared = Shared(prices.quota, prices.budget, prices.covered)
-        if case.shares:
-            self.master.add(column_of(case, self.prices, found))
-            reach = Shared(*(step * getattr(self.unit, f.name) for f in fields(Shared)))
+
+    def _next(self, turn: Callable[[Pass], None]) -> Prices:
+        """Prices to try next."""
+        case, prices = self.case, self.centre or self.prices
+        if turn == self._shared:
+            shared = Shared(prices.quota, prices.budget, prices.covered)
+            reach = Shared(*(self.step * getattr(self.unit, f.name) for f in fields(Shared)))
             self.mix = self.master.mix(shared, reach)
             shared = self.mix.prices
-        self.prices = Prices(
-            shared.quota,
-            shared.budget,
-            shared.covered,
-            prices.ends + step * case.links.largest * mean["ends"],
-            np.maximum(prices.rooms + step * mean["rooms"], 0.0),
-        )
+            return replace(prices, quota=shared.quota, budget=shared.budget, covered=shared.covered)
+        ends = self.own_step[case.unit_of_end] * case.links.largest * self.mean["ends"]
+        rooms = prices.rooms + self.own_step[case.unit_of_slot] * self.mean["rooms"]
+        return replace(prices, ends=prices.ends + ends, rooms=np.maximum(rooms, 0.0))
 
     def _rooms(self, found: Pass) -> Floats:
         case, asks = self.case, self.case.cells.asks

@@ -17,7 +17,7 @@ buys what lacks, and whatever it may fall to pays for what is left over.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,10 @@ class Master:
             del self.columns[least], self.weight[least]
         self.columns.append(column)
         self.weight.append(0.0)
+
+    def revalue(self, more: Floats) -> None:
+        """All columns cost ``more`` [block] than was thought."""
+        self.columns = [replace(column, cost=column.cost + more) for column in self.columns]
 
     def mix(self, centre: Shared, reach: Shared) -> Mix:
         """The best mix with prices within ``reach`` of ``centre``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.rules import MaxPlacesRule
 from optimizer.decompose.calls import cost_of_each, given_other_end
-from optimizer.decompose.choose import Ways, choose, find_ways
+from optimizer.decompose.choose import Ways, choose, find_ways, single_units, tied_units
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.dual import Case, Prices, priced_candidates, priced_routes
@@ -52,6 +53,9 @@ LEVELS = (0.0, 0.6, 0.9, 1.0, 1.1, 1.5)
 NEAR = 0.05
 """How much more than its price covered usage is worth to cells until levels are full."""
 FILLS = 4
+"""How often cells look again at what is left of levels, and at where calls go."""
+DEARER = (0.02, 0.05, 0.15, 0.4, 1.0, 2.0)
+"""By how much prices of budgets that are overdrawn rise from one attempt to the next."""
 
 
 def make_fleet(
@@ -60,71 +64,112 @@ def make_fleet(
     mix: Mix | None = None,
     recent: Sequence[Prices] = (),
     barred: Bools | None = None,
-    rounds: int = 3,
 ) -> Fleet | None:
     """A plan that keeps quotas; None: none was found.
 
     ``mix``: what would be best for the fleet if cells could do several things in part; ``recent``:
     prices to which cells' answers make up that mix; ``barred`` [lane]: lanes that must not be used.
     """
-    cells, asks, links = case.cells, case.cells.asks, case.links
-    usd = priced_candidates(case, prices)
-    held, alive = np.zeros(len(asks.place), np.int64), np.zeros(len(asks.place), np.int64)
-    share = np.zeros(len(asks.may))
-    everything = np.arange(len(asks.group_span))
     detour = 0.0 if barred is None else barred * _outweighing(case)
-    routes = priced_routes(case, prices) + detour
-    if not _solve(case, usd, routes, prices.rooms, everything, held, alive, share):
-        return None
     own = priced_routes(case, replace(prices, ends=prices.ends * 0)) + detour
-    state = _State(case, usd, own, prices.rooms, held, alive, share)
-    if len(links):
-        state.settle(rounds)
-        for region in range(len(cells.world.regions)):
+    state = _settled(case, prices, priced_candidates(case, prices), own, detour)
+    if state is None:
+        return None
+    if len(case.links):
+        for region in range(len(case.cells.world.regions)):
             state.gather(region)
         state.settle(1)
-    routes = state.routes()
-    answers = []
-    for usd in _questions(case, prices, recent):
-        held, alive, lanes = np.zeros_like(held), np.zeros_like(alive), share.copy()
-        _solve(case, usd, routes, prices.rooms, everything, held, alive, lanes)
-        rows = list_counts(case.stock, case.asks, usd, everything, held, alive)
-        answers.append(Fleet(case, *rows, held, lanes))
-    ways = find_ways(case, answers, routes)
-    fleet = _filling(ways, prices, routes, mix)
-    fleet = None if fleet is None else within_places(fleet, prices, routes)
-    if fleet is not None and barred is not None and fleet.share[barred].max(initial=0.0) > 0.0:
-        return None
-    return fleet
+    answers = [state.fleet()]
+
+    def answer(asked: tuple[Prices, Floats]) -> Fleet | None:
+        found = _settled(case, *asked, own, detour)
+        return None if found is None else found.fleet()
+
+    with ThreadPoolExecutor(2) as pool:
+        answers += [a for a in pool.map(answer, _questions(case, prices, recent)) if a is not None]
+    ways = find_ways(case, answers, single_units(case))
+    tied = find_ways(case, answers, tied_units(case)).with_calls(own) if len(case.links) else None
+    for dearer in DEARER:
+        fleet = _filling(ways, tied, prices, own, mix)
+        if fleet is not None:
+            fleet = within_places(fleet, prices, _given_ends(case, own, fleet.share))
+        if fleet is None or (barred is not None and fleet.share[barred].max(initial=0.0) > 0.0):
+            return None
+        over = fleet.spending > case.limits.budget_limit * (1 + 1e-9)
+        if not over.any():
+            return fleet
+        raised = prices.budget + dearer * np.maximum(prices.budget, 0.05)
+        prices = replace(prices, budget=np.where(over, raised, prices.budget))
+    return None
 
 
-def _filling(ways: Ways, prices: Prices, routes: Floats, mix: Mix | None) -> Fleet | None:
-    """One way for each, first for the levels that would suit the mean, then to fill what is bought.
+def _filling(
+    ways: Ways, tied: Ways | None, prices: Prices, own: Floats, mix: Mix | None
+) -> Fleet | None:
+    """One way for each, first for the levels that would suit the mix, then to fill what is bought.
 
-    Usage within a level that is paid for anyway costs next to nothing.
+    Usage within a level that is paid for anyway costs next to nothing. Services that call each
+    other choose together first (``tied``), and then look again, one half at a time, at where the
+    other ends of their calls are now; ``own`` are prices of routes without calls.
     """
-    case = ways.case
+    case, of = ways.case, ways.case.covered
     liked, barred = _priced_at(case, prices, 0.6), _priced_at(case, prices, None)
-    of = case.covered
-    if mix is None or not of.classes:
-        chosen = choose(ways, prices, routes, np.zeros_like(prices.covered), liked, barred)
-        return None if chosen is None else chosen[0]
     most = _counted(case, prices)
-    eager = replace(prices, covered=np.minimum(prices.covered + NEAR, most))
-    plain = room_of(of, ways.fleets[-1].levels)
+    nothing = np.zeros_like(prices.covered)
+    starts = [(prices, nothing)]
+    if mix is not None and of.classes:
+        eager = replace(prices, covered=np.minimum(prices.covered + NEAR, most))
+        starts = [(eager, mix.covered), (prices, room_of(of, ways.fleets[-1].levels))]
+    full = replace(prices, covered=np.full_like(nothing, most * ALMOST_FREE))
+    halves = _may_move(ways)
     best: Fleet | None = None
-    for worth, room in ((eager, mix.covered), (prices, plain)):
-        chosen = choose(ways, worth, routes, room, liked, barred)
+    for worth, room in starts:
+        if tied is None:
+            chosen = choose(ways.with_routes(own), worth, own, room, liked, barred)
+        else:
+            chosen = choose(tied, worth, own, room, liked, barred, may_split=False)
+            if chosen is not None:
+                of_cell = chosen[1][tied.unit_of_cell]
+                chosen = chosen[0], of_cell[ways.first_cell]
         for _ in range(FILLS):
-            if chosen is None:
+            if chosen is None or (
+                best is not None and _counts(chosen[0], prices) >= _counts(best, prices)
+            ):
                 break
-            fleet, way = chosen
-            if best is not None and fleet.usd >= best.usd:
-                break
-            best = fleet
-            full = replace(prices, covered=np.full_like(prices.covered, most * ALMOST_FREE))
-            chosen = choose(ways, full, routes, room_of(of, fleet.levels), liked, barred, way)
+            best = chosen[0]
+            for half in halves:
+                if chosen is None:
+                    break
+                fleet, way = chosen
+                here = _given_ends(case, own, fleet.share)
+                chosen = choose(
+                    ways.with_routes(here), full, here, room_of(of, fleet.levels), liked, barred,
+                    way, half,
+                )  # fmt: skip
     return best
+
+
+def _counts(fleet: Fleet, prices: Prices) -> float:
+    """What a fleet costs where budgets have prices."""
+    return fleet.usd + float(prices.budget @ fleet.spending)
+
+
+def _may_move(ways: Ways) -> list[Bools]:
+    """Units that may move at once [unit]: callers do not move while callees do."""
+    case = ways.case
+    if not len(case.links):
+        return [np.ones(len(ways.first_cell), np.bool_)]
+    group = case.cells.cell_group[ways.first_cell]
+    return [~np.isin(group, other) for other in case.halves]
+
+
+def _given_ends(case: Case, own: Floats, share: Floats) -> Floats:
+    """Prices of routes [lane] when the other ends of all calls stay where they are."""
+    links, routes = case.links, own.copy()
+    for end in (0, 1):
+        given_other_end(links.lane, links.places, links.gb, links.usd_per_gb,
+                        links.region_of_lane, share, end, routes)  # fmt: skip
+    return routes
 
 
 def _outweighing(case: Case) -> Floats:
@@ -136,18 +181,18 @@ def _outweighing(case: Case) -> Floats:
     return outweighing
 
 
-def _questions(case: Case, prices: Prices, recent: Sequence[Prices]) -> Iterator[Floats]:
-    """USD of candidates [candidate, span] at which cells are asked what they would do."""
-    if not len(case.limits.quota_limit) and not case.covered.classes:
-        yield priced_candidates(case, prices)
+def _questions(
+    case: Case, prices: Prices, recent: Sequence[Prices]
+) -> Iterator[tuple[Prices, Floats]]:
+    """Prices, and USD of candidates [candidate, span], at which cells are asked what they do."""
+    if not case.shares:
         return
-    for level in LEVELS if len(case.limits.quota_limit) else (1.0,):
-        yield _priced_at(case, prices, level)
-    if case.covered.classes:
-        for others in recent:
-            yield _priced_at(case, replace(others, budget=prices.budget), 1.0)
-        yield _priced_at(case, prices, None)
-    yield _priced_at(case, prices, None, 0.0)
+    for level in LEVELS if len(case.limits.quota_limit) else ():
+        yield prices, _priced_at(case, prices, level)
+    for others in recent:
+        yield others, _priced_at(case, others, 1.0)
+    yield prices, _priced_at(case, prices, None)
+    yield prices, _priced_at(case, prices, None, 0.0)
 
 
 def _priced_at(case: Case, prices: Prices, level: float | None, worth: float = 1.0) -> Floats:
@@ -172,6 +217,23 @@ def _counted(case: Case, prices: Prices) -> float:
     return float(1.0 + (prices.budget @ case.covered.counts).max(initial=0.0))
 
 
+def _settled(
+    case: Case, prices: Prices, usd: Floats, own: Floats, detour: Floats | float, rounds: int = 2
+) -> _State | None:
+    """What cells do at prices, once those that call each other have found their places."""
+    asks = case.cells.asks
+    held, alive = np.zeros(len(asks.place), np.int64), np.zeros(len(asks.place), np.int64)
+    share = np.zeros(len(asks.may))
+    everything = np.arange(len(asks.group_span))
+    routes = priced_routes(case, prices) + detour
+    if not _solve(case, usd, routes, prices.rooms, everything, held, alive, share):
+        return None
+    state = _State(case, usd, own, prices.rooms, held, alive, share)
+    if len(case.links):
+        state.settle(rounds)
+    return state
+
+
 @dataclass(eq=False)
 class _State:
     """What cells do while services that call each other find their places."""
@@ -186,11 +248,14 @@ class _State:
 
     def routes(self) -> Floats:
         """Prices of routes when the other ends of all calls stay where they are."""
-        links, routes = self.case.links, self.own.copy()
-        for end in (0, 1):
-            given_other_end(links.lane, links.places, links.gb, links.usd_per_gb,
-                            links.region_of_lane, self.share, end, routes)  # fmt: skip
-        return routes
+        return _given_ends(self.case, self.own, self.share)
+
+    def fleet(self) -> Fleet:
+        everything = np.arange(len(self.case.cells.asks.group_span))
+        rows = list_counts(
+            self.case.stock, self.case.asks, self.usd, everything, self.held, self.alive
+        )
+        return Fleet(self.case, *rows, self.held, self.share)
 
     def settle(self, rounds: int) -> None:
         """Let callers and callees answer each other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from time import perf_counter
 
 import numpy as np
@@ -146,7 +146,10 @@ def decompose(
         climb.climb(AT_A_TIME)
         done += AT_A_TIME
         barred = _barred(case, climb, slow, distances, reach.allowed, asked)
-        fleet = None if barred is None else _affordable(case, climb, barred)
+        fleet = None
+        if barred is not None:
+            prices = climb.centre or climb.prices
+            fleet = make_fleet(case, prices, climb.mix, climb.likely(), barred)
         if fleet is not None and fleet.usd < best_usd:
             best, best_usd = fleet, fleet.usd
         if best is not None and best_usd - climb.best <= policy.gap_target * best_usd:
@@ -186,18 +189,3 @@ def _barred(
         return None
     barred: Bools = ~kept[service, origin, region]
     return barred
-
-
-def _affordable(case: Case, climb: Ascent, barred: Bools) -> Fleet | None:
-    """A plan within budgets; their prices are raised until it is."""
-    prices = climb.centre or climb.prices
-    for _ in range(6):
-        fleet = make_fleet(case, prices, climb.mix, climb.likely(), barred)
-        if fleet is None:
-            return None
-        over = fleet.spending / np.maximum(case.limits.budget_limit, 1e-9)
-        if (over <= 1 + 1e-9).all():
-            return fleet
-        raised = np.where(over > 1, np.maximum(prices.budget * 1.5, 0.02) * over, prices.budget)
-        prices = replace(prices, budget=raised)
-    return None
