@@ -179,7 +179,7 @@ class _Case:
         with watch.stage("solve"):
             found = answer.decompose(
                 self.world, self.market, self.distances, self.expected.demand_rps,
-                self.expected.direct_rps,
+                self.expected.direct_rps, self.expected.outlook,
             )  # fmt: skip
         if isinstance(found, answer.NotSeparable):
             if method is Method.DECOMPOSITION:

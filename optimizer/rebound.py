@@ -53,8 +53,9 @@ class SolveAgain:
         answer = late.decomposition()
         limited = replace(world, policy=replace(world.policy, time_limit_s=self.time_limit_s))
         found = answer.decompose(
-            limited, survey(world), measure(world), demand.total_rps, demand.direct_rps
-        )
+            limited, survey(world), measure(world), demand.total_rps, demand.direct_rps,
+            demand.outlook,
+        )  # fmt: skip
         if isinstance(found, answer.NotSeparable):
             return None
         return Derived(found.bound_usd, "decomposing the world again", perf_counter() - started)

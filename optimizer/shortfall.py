@@ -8,7 +8,9 @@ import numpy as np
 
 from models.egress import SECONDS_PER_HOUR
 from models.placement import CENT_OF_A_CENT, ShadowLine, ShadowTerm
+from models.world import World
 from optimizer.formulate.layout import Layout
+from optimizer.formulate.terms import UnmetTerms
 from optimizer.problem import Floats
 
 NOISE = 1e-6
@@ -23,25 +25,26 @@ def unmet_lines(layout: Layout, values: Floats, weights: Floats) -> tuple[Shadow
     lines = []
     terms, world = layout.unmet, layout.world
     for s in np.flatnonzero(terms.at_most > 0).tolist():
-        service = world.services[s]
         lacking = np.einsum("w,wrt->r", weights, _lacking(layout, values, s))
-        rate = service.replica.throughput_rps * SECONDS_PER_HOUR
         for r in np.flatnonzero(lacking).tolist():
-            region = world.regions[r]
-            quantity = _rounded(lacking[r] * rate)
-            usd = _rounded(lacking[r] * terms.usd_per_replica_hour[s])
-            if quantity or usd:
-                lines.append(
-                    ShadowLine(
-                        ShadowTerm.UNMET_DEMAND,
-                        region.cloud.value,
-                        region.place,
-                        service.name,
-                        quantity,
-                        usd,
-                    )
-                )
+            line = unmet_line(world, terms, s, r, float(lacking[r]))
+            if line is not None:
+                lines.append(line)
     return tuple(lines)
+
+
+def unmet_line(
+    world: World, terms: UnmetTerms, s: int, r: int, replica_hours: float
+) -> ShadowLine | None:
+    """What service ``s`` leaves unserved in region ``r``; None: nothing to speak of."""
+    service, region = world.services[s], world.regions[r]
+    quantity = _rounded(replica_hours * service.replica.throughput_rps * SECONDS_PER_HOUR)
+    usd = _rounded(replica_hours * terms.usd_per_replica_hour[s])
+    if not (quantity or usd):
+        return None
+    return ShadowLine(
+        ShadowTerm.UNMET_DEMAND, region.cloud.value, region.place, service.name, quantity, usd
+    )
 
 
 def _lacking(layout: Layout, values: Floats, s: int) -> Floats:

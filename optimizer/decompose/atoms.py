@@ -23,16 +23,17 @@ MOST_TRIALS = 400_000
 
 
 @compiled
-def row_needs(asks: Asks, cell: int, extra: int) -> Ints:
-    """Replicas that every Hall row asks for."""
+def row_needs(asks: Asks, cell: int, extra: int, missing: int) -> Ints:
+    """Replicas that every Hall row asks for, less what may be ``missing`` of each."""
     low, high = asks.row_start[cell], asks.row_start[cell + 1]
     needs = np.empty(high - low, np.int64)
     for i in range(low, high):
-        needs[i - low] = left_of(1.0, asks.row_busy[i])
+        needs[i - low] = max(left_of(1.0, asks.row_busy[i]) - missing, 0)
         if asks.row_atoms[
             i, : asks.atom[asks.slot_start[cell] : asks.slot_start[cell + 1]].max() + 1
         ].all():
-            needs[i - low] = max(needs[i - low], asks.need[cell] + extra)
+            least = asks.need[cell] if missing == 0 else asks.low_bound[cell]
+            needs[i - low] = max(needs[i - low], asks.need[cell] - missing, least + extra)
     return needs
 
 

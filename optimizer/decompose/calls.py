@@ -117,6 +117,31 @@ def find_links(cells: Cells, demand_rps: Floats) -> Links:
     )  # fmt: skip
 
 
+def data_of_links(cells: Cells, links: Links, demand_rps: Floats) -> Floats:
+    """``Links.gb`` at another demand [service, origin, period]."""
+    world, spans = cells.world, cells.spans
+    dependencies = world.dependencies
+    index, services = world.service_index, world.services
+    caller = np.array([index[d.caller] for d in dependencies], np.int64)[links.dependency]
+    both = [services[index[d.caller]].stateful and services[index[d.callee]].stateful
+            for d in dependencies]  # fmt: skip
+    short = dict(spans[:-1] or spans)
+    end_of = np.zeros(demand_rps.shape[2], np.int64)
+    end_of[list(short)] = list(short.values())
+    last = np.where(np.array(both, np.bool_)[links.dependency], spans[-1][1],
+                    end_of[links.first_hour])  # fmt: skip
+    so_far = np.concatenate(
+        [np.zeros((*demand_rps.shape[:2], 1)), np.cumsum(demand_rps, axis=2)], axis=2
+    )
+    requests = so_far[caller, links.origin, last] - so_far[caller, links.origin, links.first_hour]
+    kib = np.array(
+        [(d.calls_per_request * d.request_kib, d.calls_per_request * d.response_kib)
+         for d in dependencies]
+    ).reshape(-1, 2)  # fmt: skip
+    gb: Floats = requests[:, None] * SECONDS_PER_HOUR * GB_PER_KIB * kib[links.dependency]
+    return gb
+
+
 def _calls(world: World) -> Ints:
     """Caller and callee of every dependency that moves data."""
     index = world.service_index

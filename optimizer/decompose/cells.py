@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.demand import Outlook
 from models.rules import (
     BudgetRule,
     Extent,
@@ -24,8 +25,10 @@ from models.rules import (
     SpreadRule,
 )
 from models.world import World
+from optimizer.decompose.lacking import Where, with_unmet
 from optimizer.decompose.tables import Asks, Stock
 from optimizer.formulate.candidates import Candidates
+from optimizer.formulate.layout import asked_for
 from optimizer.formulate.spread import origin_sets, whole_replicas
 
 Floats = NDArray[np.float64]
@@ -79,6 +82,7 @@ class Cells:
     place_at: Ints  # [cluster, region] → position among the cluster's places; -1: none
     entry_at: Ints  # [cluster, origin] → position among the cluster's origins; -1: none
     assortment_of: Ints  # [service]
+    unmet_scenario: Ints  # parallel to ``Asks.unmet_busy``
 
     @property
     def hours(self) -> Floats:
@@ -98,13 +102,31 @@ class Cells:
         return found
 
 
-def make_cells(world: World, demand_rps: Floats, reach: Bools, candidates: Candidates) -> Cells:
-    """Cut a world into cells; sizes and routes must change at the same hours."""
+def make_cells(
+    world: World,
+    demand_rps: Floats,
+    outlook: Outlook,
+    reach: Bools,
+    candidates: Candidates,
+) -> Cells:
+    """Cut a world into cells; sizes and routes must change at the same hours.
+
+    ``demand_rps`` is what rules about losses are about; one scenario of ``outlook`` dominates.
+    """
     terms = _terms(world)
     assortment_of, owners = _assortments(candidates, terms)
     spans = _spans(world, demand_rps.shape[2])
-    drafts, clusters = _draft(world, demand_rps, reach, terms, spans)
+    drafts, clusters = _draft(world, demand_rps, outlook, reach, terms, spans)
     asks, service, cell_group = _sorted_asks(drafts, assortment_of, clusters)
+    where = Where(
+        service[cell_group],
+        asks.group_span[cell_group],
+        asks.cluster,
+        tuple(cluster.origins for cluster in clusters),
+        spans,
+    )
+    minimum = np.where(terms.stateful, 0, terms.minimum)
+    asks, unmet_scenario = with_unmet(world, outlook, asks, where, minimum)
     stock, goods = _stock(world, candidates, owners, terms, asks)
     place_at = np.full((len(clusters), len(world.regions)), -1)
     entry_at = np.full((len(clusters), len(world.origins)), -1)
@@ -123,7 +145,7 @@ def make_cells(world: World, demand_rps: Floats, reach: Bools, candidates: Candi
             cell_at[service[cell_group[owner]], g, period] = owner
     return Cells(
         world, stock, goods, asks, spans, terms.team[owners], service, cell_group,
-        clusters, cell_at, place_at, entry_at, assortment_of,
+        clusters, cell_at, place_at, entry_at, assortment_of, unmet_scenario,
     )  # fmt: skip
 
 
@@ -204,7 +226,9 @@ class _Drafts:
     need: Ints
     peak: Floats
     busy: Floats
+    ruled: Floats
     row_busy: Floats
+    row_ruled: Floats
     hour_busy: Floats  # [cell, entry · hour]; nothing where one hour or origin says it all
     shares: dict[Extent, Floats]
 
@@ -212,13 +236,14 @@ class _Drafts:
 def _draft(
     world: World,
     demand_rps: Floats,
+    outlook: Outlook,
     reach: Bools,
     terms: _Terms,
     spans: tuple[tuple[int, int], ...],
 ) -> tuple[list[_Drafts], tuple[Cluster, ...]]:
-    asked = demand_rps.max(axis=2) > 0
+    asked, highest_rps = asked_for(demand_rps, outlook), outlook.highest_rps
     rate = np.array([service.replica.throughput_rps for service in world.services])
-    idle = ~asked.any(axis=1)
+    idle = np.asarray(~asked.any(axis=1))
     useful = reach & (asked | idle[:, None])[:, :, None]
     bits = np.packbits(useful.reshape(len(useful), -1), axis=1)
     bits = np.concatenate([bits, idle[:, None].astype(np.uint8)], axis=1)
@@ -236,10 +261,13 @@ def _draft(
                 (members[stays], (last,)),
             ):
                 if len(chosen):
-                    busy = demand_rps[chosen][:, cluster.origins] / rate[chosen][:, None, None]
+                    busy, ruled = (
+                        rps[chosen][:, cluster.origins] / rate[chosen][:, None, None]
+                        for rps in (highest_rps, demand_rps)
+                    )
                     drafts += [
                         _cut(len(clusters), cluster, chosen, span, busy[..., slice(*spans[span])],
-                             terms, idle[chosen])
+                             ruled[..., slice(*spans[span])], terms, idle[chosen])
                         for span in which
                     ]  # fmt: skip
             clusters.append(cluster)
@@ -252,14 +280,25 @@ def _cut(
     services: Ints,
     span: int,
     busy: Floats,
+    ruled: Floats,
     terms: _Terms,
     idle: Bools,
 ) -> _Drafts:
-    """The cells of some services in one span; ``busy`` [service, origin, hour], in replicas."""
+    """The cells of some services in one span; ``busy`` [service, origin, hour], in replicas.
+
+    ``ruled``: the same of the demand that rules about losses are about.
+    """
     count = len(services)
     together = busy.sum(axis=1)
     hour = together.argmax(axis=1)
-    rows = [busy[:, members].sum(axis=1).max(axis=1) for members, _ in cluster.sets]
+    rows, ruled_rows = (
+        np.array(
+            [of[:, members].sum(axis=1).max(axis=1) for members, _ in cluster.sets], np.float64
+        )
+        .reshape(len(cluster.sets), count)
+        .T
+        for of in (busy, ruled)
+    )
     stateful = terms.stateful[services]
     minimum = terms.minimum[services]
     return _Drafts(
@@ -270,7 +309,9 @@ def _cut(
         whole_replicas(together.max(axis=1)).astype(np.int64),
         busy.max(axis=2),
         busy[np.arange(count), :, hour],
-        np.array(rows, np.float64).reshape(len(rows), count).T,
+        ruled.max(axis=2),
+        rows,
+        ruled_rows,
         busy.reshape(count, -1) if min(busy.shape[1:]) > 1 else np.zeros((count, 0)),
         {extent: share[services] for extent, share in terms.left.items()},
     )
@@ -363,6 +404,8 @@ def _sorted_asks(
         _starts(entries),
         _starts(entries * places),
         need,
+        need,
+        need,
         left(Extent.ZONE),
         left(Extent.REGION),
         left(Extent.CLOUD),
@@ -370,13 +413,20 @@ def _sorted_asks(
         of_cluster([c.regions for c in clusters], places),
         _ragged([draft.peak for draft in drafts], order),
         _ragged([draft.busy for draft in drafts], order),
+        _ragged([draft.ruled for draft in drafts], order),
         hour_start,
         _ragged([draft.hour_busy for draft in drafts], order),
         of_cluster([c.may.ravel() for c in clusters], entries * places),
         _starts(rows),
         _ragged([draft.row_busy for draft in drafts], order),
+        _ragged([draft.row_ruled for draft in drafts], order),
         of_cluster(row_atoms, rows),
         of_cluster([c.atom for c in clusters], places),
+        np.zeros(len(order)),
+        np.zeros(len(order)),
+        np.zeros(len(order) + 1, np.int64),
+        np.zeros(0),
+        np.zeros(0),
     )
     return asks, service[starts], np.cumsum(new) - 1
 
@@ -403,7 +453,8 @@ def _stock(
     cell_group = np.repeat(np.arange(len(asks.group_span)), np.diff(asks.group_start))
     share = np.maximum(np.maximum(asks.share_zone, asks.share_region), asks.share_cloud)
     entry_cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.entry_start))
-    apart = np.bincount(entry_cell, whole_replicas(asks.peak), len(asks.need)).astype(np.int64)
+    peak = whole_replicas(np.maximum(asks.peak, asks.ruled))
+    apart = np.bincount(entry_cell, peak, len(asks.need)).astype(np.int64)
     wanted = np.maximum(asks.need, apart) + asks.group_extra[cell_group]
     wanted += np.ceil(share * wanted).astype(np.int64) + np.diff(asks.entry_start)
     wanted += np.where(np.diff(asks.entry_start) > 1, np.diff(asks.slot_start), 0)

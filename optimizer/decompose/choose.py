@@ -111,6 +111,7 @@ def find_ways(case: Case, fleets: Sequence[Fleet], unit_of_cell: Ints) -> Ways:
             lanes = counts_lane[b]
             to_users = case.route_usd[lanes] * fleet.share[lanes]
             paid[b, i] += np.bincount(unit_of_lane[lanes], to_users, units)
+        usd[i] += np.bincount(unit_of_cell, fleet.unmet_usd, units)
         for q in range(use.shape[2]):
             column = limits.quota_use[:, [q]].toarray().ravel()
             use[i, :, q] = np.bincount(unit, column[fleet.candidate] * fleet.count, units)

@@ -11,8 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.demand import Outlook
 from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
-from optimizer.decompose.calls import Links, cheapest_pairs, find_links, halves, tied_groups
+from optimizer.decompose.calls import (
+    Links,
+    cheapest_pairs,
+    data_of_links,
+    find_links,
+    halves,
+    tied_groups,
+)
 from optimizer.decompose.cells import Cells
 from optimizer.decompose.covered import Covered, find_covered, full_discount, levels_usd
 from optimizer.decompose.covering import INFINITE
@@ -34,6 +42,7 @@ class Case:
     """Everything about a fleet that does not change while prices do."""
 
     cells: Cells
+    outlook: Outlook
     stock: Any  # packed
     asks: Any  # packed
     limits: Limits
@@ -56,6 +65,7 @@ class Case:
     unit_of_slot: Ints
     units: int
     pull: float  # USD that outweigh all other reasons for a route
+    rooms_most: Floats  # [slot]: more than it costs to go without a replica
 
     @property
     def has_own(self) -> bool:
@@ -93,10 +103,9 @@ def _blocks(cells: Cells, group_of_lane: Ints) -> Blocks:
     )
 
 
-def make_case(
-    cells: Cells, cover: Cover, demand_rps: Floats, direct_rps: Floats, workers: int = 2
-) -> Case:
+def make_case(cells: Cells, cover: Cover, outlook: Outlook, workers: int = 2) -> Case:
     asks = cells.asks
+    periods = outlook.scenario_rps.shape[3]
     cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
     places = np.diff(asks.slot_start)[cell_of_lane]
     within = np.arange(len(asks.may)) - asks.lane_start[cell_of_lane]
@@ -114,18 +123,19 @@ def make_case(
         goods.cost_usd_per_hour / cells.stock.size,
     )
     hours = cells.hours[asks.group_span[cells.cell_group[slot_cell]]]
-    links = find_links(cells, demand_rps)
+    links = find_links(cells, outlook.expected_rps)
     unit_of_group, units = tied_groups(cells)
     unit_of_link = unit_of_group[cells.cell_group[cell_of_lane[links.lane[:, 0]]]]
     return Case(
         cells,
+        outlook,
         pack_stock(*cells.stock),
         pack_asks(*asks),
-        find_limits(cells, demand_rps.shape[2]),
-        find_covered(cells.world, cells, cover, demand_rps.shape[2]),
+        find_limits(cells, periods),
+        find_covered(cells.world, cells, cover, periods),
         links,
-        _to_users(cells, direct_rps, slot, service, entry),
-        demand_rps.shape[2],
+        _to_users(cells, outlook.expected_direct_rps, slot, service, entry),
+        periods,
         _parts(asks, workers),
         slot,
         entry,
@@ -141,7 +151,20 @@ def make_case(
         unit_of_group[cells.cell_group[slot_cell]],
         units,
         float(10.0 * links.largest.max(initial=1.0)),
+        np.where(asks.unmet_most > 0, asks.unmet_top, np.inf)[slot_cell],
     )
+
+
+def data_of(case: Case, weights: Floats) -> tuple[Floats, Floats]:
+    """USD of data to users [lane], and GB of every link [link, end], at ``weights`` [scenario]."""
+    cells, links, outlook = case.cells, case.links, case.outlook
+    if (weights == outlook.probability).all():
+        return case.route_usd, links.gb
+    direct_rps, rps = (
+        np.tensordot(weights, of, axes=1) for of in (outlook.direct_rps, outlook.scenario_rps)
+    )
+    usd = _to_users(cells, direct_rps, case.lane_slot, case.lane_service, case.lane_entry)
+    return usd, data_of_links(cells, links, rps)
 
 
 def _origin_of(cells: Cells, entry: Ints) -> Ints:
@@ -459,7 +482,7 @@ class Ascent:
             return replace(prices, quota=shared.quota, budget=shared.budget, covered=shared.covered)
         ends = self.own_step[case.unit_of_end] * case.links.largest * self.mean["ends"]
         rooms = prices.rooms + self.own_step[case.unit_of_slot] * self.mean["rooms"]
-        return replace(prices, ends=prices.ends + ends, rooms=np.maximum(rooms, 0.0))
+        return replace(prices, ends=prices.ends + ends, rooms=np.clip(rooms, 0.0, case.rooms_most))
 
     def _rooms(self, found: Pass) -> Floats:
         case, asks = self.case, self.case.cells.asks

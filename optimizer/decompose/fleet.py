@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from optimizer.decompose.calls import link_cost, pay_links
 from optimizer.decompose.covered import Levels, best_levels
 from optimizer.decompose.dual import Case, spending
+from optimizer.decompose.lacking import unmet_usd
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,6 +36,20 @@ class Fleet:
         span = cells.asks.group_span[cells.cell_group[self.cell]]
         np.add.at(used, (self.candidate, span), self.count)
         return used
+
+    @property
+    def capacity(self) -> Floats:
+        """Replicas that what runs in a place of a cell holds [slot]."""
+        cells = self.case.cells
+        place = cells.place_at[cells.asks.cluster[self.cell], cells.goods.region[self.candidate]]
+        slot = cells.asks.slot_start[self.cell] + place
+        held = cells.goods.replicas[self.candidate] * self.count
+        return np.bincount(slot, held, len(cells.asks.place)).astype(np.float64)
+
+    @property
+    def unmet_usd(self) -> Floats:
+        """What the demand that cells leave unmet costs [cell]; nobody is paid it."""
+        return unmet_usd(self.case.cells.asks, self.capacity, self.share)
 
     @cached_property
     def levels(self) -> Levels:
@@ -69,4 +84,5 @@ class Fleet:
         between = link_cost(
             links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane, self.share
         )
-        return float(compute + case.route_usd @ self.share + between) + self.levels.usd
+        besides = self.unmet_usd.sum() + self.levels.usd
+        return float(compute + case.route_usd @ self.share + between + besides)

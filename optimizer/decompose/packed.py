@@ -49,8 +49,10 @@ class PackedTables(structref.StructRefProxy):
 STOCK = ("start", "size", "spot", "zones", "cloud", "share", "most", "least", "zoned")
 ASKS = (
     "group_start", "group_assortment", "group_span", "group_extra", "slot_start", "entry_start",
-    "lane_start", "need", "share_zone", "share_region", "share_cloud", "cluster", "place", "peak",
-    "busy", "hour_start", "hour_busy", "may", "row_start", "row_busy", "row_atoms", "atom",
+    "lane_start", "need", "low", "low_bound", "share_zone", "share_region", "share_cloud",
+    "cluster", "place", "peak", "busy", "ruled", "hour_start", "hour_busy", "may", "row_start",
+    "row_busy", "row_ruled", "row_atoms", "atom", "unmet_most", "unmet_top", "unmet_start",
+    "unmet_busy", "unmet_usd",
 )  # fmt: skip
 TABLES = (
     "cost", "on_spot", "steady", "steady_choice", "spot", "spot_choice", "pair", "pair_layers",
@@ -69,11 +71,13 @@ def pack_stock(start, size, spot, zones, cloud, share, most, least, zoned):  # t
 @compiled
 def pack_asks(  # type: ignore[no-untyped-def]
     group_start, group_assortment, group_span, group_extra, slot_start, entry_start, lane_start,
-    need, share_zone, share_region, share_cloud, cluster, place, peak, busy, hour_start,
-    hour_busy, may, row_start, row_busy, row_atoms, atom,
+    need, low, low_bound, share_zone, share_region, share_cloud, cluster, place, peak, busy, ruled,
+    hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms, atom, unmet_most,
+    unmet_top, unmet_start, unmet_busy, unmet_usd,
 ):  # fmt: skip
     return PackedAsks(
         group_start, group_assortment, group_span, group_extra, slot_start, entry_start,
-        lane_start, need, share_zone, share_region, share_cloud, cluster, place, peak, busy,
-        hour_start, hour_busy, may, row_start, row_busy, row_atoms, atom,
+        lane_start, need, low, low_bound, share_zone, share_region, share_cloud, cluster, place,
+        peak, busy, ruled, hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms,
+        atom, unmet_most, unmet_top, unmet_start, unmet_busy, unmet_usd,
     )  # fmt: skip

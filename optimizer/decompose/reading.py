@@ -13,19 +13,24 @@ from models.placement import (
     Certificate,
     Placement,
     Proof,
+    ScenarioBill,
+    ShadowLine,
     Term,
 )
 from optimizer.bill import compute_lines, egress_lines
 from optimizer.coverage import LEAST_LEVEL, commitment_lines, use_of_levels
 from optimizer.decompose.calls import pay_links
 from optimizer.decompose.cells import Cells
-from optimizer.decompose.dual import quota_use
+from optimizer.decompose.dual import data_of, quota_use
 from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.lacking import unmet_replicas
 from optimizer.decompose.solve import Decomposed
 from optimizer.emissions import carbon_of_counts
 from optimizer.formulate.egress import groups
 from optimizer.formulate.reach import Distances
+from optimizer.formulate.terms import UnmetTerms
 from optimizer.read import NO_SLACK
+from optimizer.shortfall import unmet_line
 from optimizer.tables import LEAST_SHARE, counts_table, routes_table
 
 Floats = NDArray[np.float64]
@@ -50,7 +55,7 @@ def read_decomposed(found: Decomposed, fleet: Fleet, distances: Distances) -> Pl
         hours=found.case.periods,
         counts=counts,
         routes=_routes(fleet, distances),
-        bill=_bill(fleet, counts, uses),
+        bill=_bill(fleet, counts, uses, found.case.outlook.probability),
         certificate=Certificate(
             proof=proof,
             objective_usd=found.usd,
@@ -67,6 +72,7 @@ def read_decomposed(found: Decomposed, fleet: Fleet, distances: Distances) -> Pl
         ),
         binding=_binding(found, fleet),
         exclusions=found.reach.exclusions.table(),
+        scenarios=_scenarios(fleet, counts, uses),
         commitments=uses,
     )
 
@@ -145,20 +151,39 @@ def _uses(fleet: Fleet) -> tuple[CommitmentUse, ...]:
     return use_of_levels(commitments, covered.cover, bought, levels.covered, at_list)
 
 
-def _bill(fleet: Fleet, counts: pd.DataFrame, uses: tuple[CommitmentUse, ...]) -> Bill:
+def _scenarios(
+    fleet: Fleet, counts: pd.DataFrame, uses: tuple[CommitmentUse, ...]
+) -> tuple[ScenarioBill, ...]:
+    policy = fleet.case.cells.world.policy
+    each = np.eye(len(policy.demand_scenarios))
+    return tuple(
+        ScenarioBill(
+            name, scenario.quantile, scenario.probability, _bill(fleet, counts, uses, weights)
+        )
+        for name, scenario, weights in zip(
+            policy.scenario_names, policy.demand_scenarios, each, strict=False
+        )
+    )
+
+
+def _bill(
+    fleet: Fleet, counts: pd.DataFrame, uses: tuple[CommitmentUse, ...], weights: Floats
+) -> Bill:
+    """``weights`` [scenario] of the demand scenarios."""
     case, cells = fleet.case, fleet.case.cells
     world, links = cells.world, case.links
     internet = np.zeros((len(world.services), len(world.regions)))
     between = np.zeros_like(internet)
     service, _, region, _ = _lanes(cells)
-    np.add.at(internet, (service, region), case.route_usd * fleet.share)
+    route_usd, gb = data_of(case, weights)
+    np.add.at(internet, (service, region), route_usd * fleet.share)
     index = world.service_index
     ends = np.array(
         [(index[d.caller], index[d.callee]) for d in world.dependencies], np.int64
     ).reshape(-1, 2)
     _, cloud = groups(world)
     pay_links(
-        links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane, fleet.share,
+        links.lane, links.places, gb, links.usd_per_gb, links.region_of_lane, fleet.share,
         ends[links.dependency], cloud, internet, between,
     )  # fmt: skip
     lines = (
@@ -167,7 +192,25 @@ def _bill(fleet: Fleet, counts: pd.DataFrame, uses: tuple[CommitmentUse, ...]) -
         *egress_lines(world, internet, Term.EGRESS_INTERNET),
         *commitment_lines(uses),
     )
-    return Bill(case.periods, lines, carbon_of_counts(world, counts))
+    shadow = (*carbon_of_counts(world, counts), *_unmet_lines(fleet, weights))
+    return Bill(case.periods, lines, shadow)
+
+
+def _unmet_lines(fleet: Fleet, weights: Floats) -> tuple[ShadowLine, ...]:
+    """One line per service and place that leaves demand unmet."""
+    cells, asks = fleet.case.cells, fleet.case.cells.asks
+    world = cells.world
+    slot, pair, lacking = unmet_replicas(asks, fleet.capacity, fleet.share)
+    cell = np.searchsorted(asks.slot_start, slot, side="right") - 1
+    service = cells.group_service[cells.cell_group[cell]]
+    replicas = np.zeros((len(world.services), len(world.regions)))
+    weighed = weights[cells.unmet_scenario[pair]] * lacking
+    np.add.at(replicas, (service, asks.place[slot]), weighed)
+    lines = (
+        unmet_line(world, UnmetTerms.of(world), s, r, float(replicas[s, r]))
+        for s, r in np.argwhere(replicas > 0).tolist()
+    )
+    return tuple(line for line in lines if line is not None)
 
 
 def _binding(found: Decomposed, fleet: Fleet) -> pd.DataFrame:

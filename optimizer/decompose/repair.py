@@ -16,6 +16,7 @@ from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.dual import Case, Prices, priced_candidates, priced_routes
 from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.lacking import unmet_usd
 from optimizer.decompose.master import Mix
 from optimizer.decompose.sweep import list_counts, sweep
 
@@ -294,6 +295,8 @@ class _State:
             np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
         ]
         total += np.bincount(unit[lane_group], self.own * self.share, case.units)
+        lacking = unmet_usd(asks, self.held.astype(np.float64), self.share)
+        total += np.bincount(unit[cells.cell_group], lacking, case.units)
         between = cost_of_each(
             links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane, self.share
         )

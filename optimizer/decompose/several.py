@@ -21,8 +21,11 @@ from optimizer.decompose.atoms import MOST_TRIALS, atom_tables, best_totals, row
 from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.sharing import shortest, unwind
 from optimizer.decompose.single import left_of, solve_single
-from optimizer.decompose.tables import Asks, Stock, Tables, zone_cost
+from optimizer.decompose.tables import Asks, Stock, Tables, nothing_unmet, zone_cost
 from optimizer.decompose.transport import cheapest_routes, constant_routes
+
+LEVELS_OF_UNMET = 3
+"""How many replicas a bound lets be missing one by one; beyond, all that may be."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -64,9 +67,9 @@ def _least_under_loss(
                 have += totals[a]
         for a in range(atoms):
             if asks.row_atoms[i, a]:
-                spare[a] = min(spare[a], have - left_of(together, asks.row_busy[i]))
+                spare[a] = min(spare[a], have - left_of(together, asks.row_ruled[i]))
                 zone_spare[a] = min(
-                    zone_spare[a], have - left_of(asks.share_zone[cell], asks.row_busy[i])
+                    zone_spare[a], have - left_of(asks.share_zone[cell], asks.row_ruled[i])
                 )
     usd = 0.0
     nothing, most = np.zeros(places), np.empty(places, np.int64)
@@ -176,6 +179,7 @@ def _pooled(
     y: Floats,
     cell: int,
     extra: int,
+    missing: int,
     assortment: int,
     plan: bool,
     barred: Bools,
@@ -184,15 +188,19 @@ def _pooled(
 ) -> float:
     """min Σ_p cost_p(k_p) - y_p k_p under the Hall rows; writes k to ``held`` [place].
 
+    ``missing`` replicas of each row may be, as demand may go unmet.
+
     INFINITE in a plan, and no more than a bound otherwise, when the search would be too long.
     """
     first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
     places = last - first
     atoms = asks.atom[first:last].max() + 1
-    needs = row_needs(asks, cell, extra)
+    needs = row_needs(asks, cell, extra, missing)
     share = max(asks.share_zone[cell], asks.share_region[cell], asks.share_cloud[cell])
     # Of a cheapest way, no place holds more than all origins ask for, losses included.
-    top = asks.need[cell] + extra + left_of(share, float(asks.need[cell])) + places
+    ruled = asks.ruled[asks.entry_start[cell] : asks.entry_start[cell + 1]].sum()
+    most = max(asks.need[cell], left_of(1.0, ruled) if share > 0.0 else 0)
+    top = most + extra + left_of(share, float(most)) + places
     top = min(max(top, needs.max()), stock.most[assortment])
     value, back = np.empty((atoms, top + 1)), np.empty((atoms, places, top + 1), np.int64)
     atom_tables(asks, tables, y, cell, atoms, top, barred, value, back)
@@ -252,10 +260,42 @@ def bound_several(
         usd += best
         lane += places
     nothing = np.zeros(places, np.bool_)
-    return usd + _pooled(
-        stock, asks, tables, y, cell, extra, assortment, False, nothing, held[first:last],
+    best = _pooled(
+        stock, asks, tables, y, cell, extra, 0, assortment, False, nothing, held[first:last],
         alive[first:last],
     )  # fmt: skip
+    most = asks.unmet_most[cell]
+    if most <= 0.0:
+        return usd + best
+    spare = asks.unmet_top[cell] - y[first:last].max()
+    if spare < 0.0:  # rooms are dearer than to go without them
+        usd, spare = usd + spare * most, 0.0
+    unmet = _least_missing(asks, cell)
+    missing = 1
+    while unmet <= most:
+        every = missing == LEVELS_OF_UNMET
+        fewer = int(most) + 1 if every else missing
+        trial, outlive = np.zeros(places, np.int64), np.zeros(places, np.int64)
+        found = spare * unmet + _pooled(
+            stock, asks, tables, y, cell, extra, fewer, assortment, False, nothing, trial, outlive
+        )
+        if found < best:
+            best = found
+            held[first:last], alive[first:last] = trial, outlive
+        if every:
+            break
+        missing += 1
+        unmet += 1.0
+    return usd + best
+
+
+@compiled
+def _least_missing(asks: Asks, cell: int) -> float:
+    """How much demand must go unmet before some row may do with a replica less."""
+    least = INFINITE
+    for i in range(asks.row_start[cell], asks.row_start[cell + 1]):
+        least = min(least, asks.row_busy[i] - (left_of(1.0, asks.row_busy[i]) - 1))
+    return least
 
 
 @compiled
@@ -324,7 +364,7 @@ def _together(
     together, served = np.zeros(places, np.int64), np.zeros((high - low, places))
     outlive = np.zeros(places, np.int64)
     least = _pooled(
-        stock, asks, tables, y, cell, extra, assortment, True, barred, together, outlive
+        stock, asks, tables, y, cell, extra, 0, assortment, True, barred, together, outlive
     )
     if least >= INFINITE:
         return usd
@@ -371,7 +411,7 @@ def _clouds_kept(stock: Stock, asks: Asks, cell: int, held: Ints) -> bool:
                 inside = asks.row_atoms[i, asks.atom[first + p]]
                 if inside and stock.cloud[asks.place[first + p]] != cloud:
                     left += held[p]
-            if left < left_of(asks.share_cloud[cell], asks.row_busy[i]):
+            if left < left_of(asks.share_cloud[cell], asks.row_ruled[i]):
                 return False
     return True
 
@@ -410,10 +450,10 @@ def _apart(
             need += max(missing, 0)
         usd += solve_single(
             stock, tables, assortment, True, asks.place[first + open_to],
-            route_usd[lane + open_to], asks.peak[e], need,
-            left_of(asks.share_zone[cell], asks.peak[e]),
-            left_of(asks.share_region[cell], asks.peak[e]),
-            left_of(asks.share_cloud[cell], asks.peak[e]),
+            route_usd[lane + open_to], asks.peak[e], need, need, nothing_unmet(asks),
+            left_of(asks.share_zone[cell], asks.ruled[e]),
+            left_of(asks.share_region[cell], asks.ruled[e]),
+            left_of(asks.share_cloud[cell], asks.ruled[e]),
             mine, outlive, served,
         )  # fmt: skip
         for p in range(places):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from optimizer.compiled import compiled
 from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.sharing import by_price, clouds_within, routes, shortest, unwind
-from optimizer.decompose.tables import Stock, Tables, zone_cost
+from optimizer.decompose.tables import Stock, Tables, Unmet, zone_cost
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,7 +30,9 @@ def solve_single(
     place: Ints,
     prices: Floats,
     busy: float,
+    low: int,
     need: int,
+    unmet: Unmet,
     wz: int,
     wr: int,
     wc: int,
@@ -41,13 +43,14 @@ def solve_single(
     """The least for ``need`` replicas in some places, ``busy`` of them serving traffic.
 
     ``prices`` [place]: USD if all traffic goes there. ``wz``, ``wr``, ``wc``: replicas left after
-    the loss of any zone, region or cloud. Writes, per place, ``held`` replicas, of which ``alive``
-    must outlive a zone, and the share of the traffic.
+    the loss of any zone, region or cloud. ``low`` replicas are enough where ``unmet`` is paid for
+    what they leave unserved. Writes, per place, ``held`` replicas, of which ``alive`` must outlive
+    a zone, and the share of the traffic.
     """
     places = len(place)
     order = by_price(prices)
     left = max(wz, wr, wc)
-    total = need + left
+    total = max(need, left) + left
     cost = np.empty((places, total + 1))
     for p in range(places):
         r = place[p]
@@ -58,21 +61,97 @@ def solve_single(
         held[p] = 0
     value, back = np.empty(total + 1), np.empty((places, total + 1), np.int64)
     free = np.full(places, total, np.int64)
-    shortest(cost, prices, busy, total, free, order, value, back)
+    loose = 0.0 if plan else _loose(unmet, prices, order, busy)
+    strict = (1.0 - loose) * busy
+    shortest(cost, (1.0 - loose) * prices, strict, total, free, order, value, back)
+    beside, cheapest = np.empty(total + 1), prices[order[0]] if places > 0 else 0.0
+    for q in range(total + 1):
+        beside[q] = _lost(unmet, q) + _beyond(cheapest, loose, strict, float(q))
     if left > 0:
         return _under_loss(
-            stock, tables, assortment, plan, place, prices, busy, need, wz, wr, wc, cost, value,
-            order, held, alive, share,
+            stock, tables, assortment, plan, place, prices, busy, max(low, left), need, loose,
+            beside, wz, wr, wc, cost, value, order, held, alive, share,
         )  # fmt: skip
-    if value[need] >= INFINITE:
-        return INFINITE
-    unwind(back, order, need, held)
-    routes(held, order, busy, share)
-    return value[need] + (_idle_routes(prices, share) if busy <= 0.0 else 0.0)
+    trial, served = np.zeros(places, np.int64), np.zeros(places)
+    best = INFINITE
+    for q in range(low, need + 1):
+        if value[q] + beside[q] >= best:
+            continue
+        unwind(back, order, q, trial)
+        found = value[q] + beside[q]
+        found += _routed(prices, trial, order, busy, loose, q, plan, served)
+        if found < best:
+            best = found
+            held[:], share[:] = trial, served
+    return best
 
 
 @compiled
-def _idle_routes(prices: Floats, share: Floats) -> float:
+def _lost(unmet: Unmet, replicas: int) -> float:
+    """What it costs to serve with so few replicas."""
+    usd = 0.0
+    for i in range(len(unmet.busy)):
+        usd += unmet.usd[i] * max(unmet.busy[i] - replicas, 0.0)
+    return usd
+
+
+@compiled
+def _loose(unmet: Unmet, prices: Floats, order: Ints, busy: float) -> float:
+    """The share of the traffic that a bound must let go past replicas that could serve it.
+
+    None where cheaper routes never make up for an hour without a replica.
+    """
+    spread = prices[order[-1]] - prices[order[0]] if len(order) > 0 else 0.0
+    if unmet.most <= 0.0 or busy <= 0.0 or spread <= unmet.top * busy:
+        return 0.0
+    return min(unmet.most / busy, 1.0)
+
+
+@compiled
+def _beyond(cheapest: float, loose: float, strict: float, replicas: float) -> float:
+    """USD of routes of the traffic that no replica serves, at the least."""
+    past = loose
+    if replicas < strict:
+        past += (1.0 - loose) * (1.0 - replicas / strict)
+    return past * cheapest
+
+
+@compiled
+def _routed(
+    prices: Floats,
+    held: Ints,
+    order: Ints,
+    busy: float,
+    loose: float,
+    total: int,
+    plan: bool,
+    share: Floats,
+) -> float:
+    """Write the share of each place; USD of routes that the shortest path does not know of."""
+    strict = (1.0 - loose) * busy
+    if busy <= 0.0:
+        routes(held, order, busy, share)
+        return _usd_of(prices, share)
+    if strict <= 0.0:
+        share[:] = 0.0
+        share[order[0]] = 1.0
+        return 0.0
+    if total >= strict and loose == 0.0:
+        routes(held, order, busy, share)
+        return 0.0
+    routes(held, order, strict, share)
+    served = min(float(total) / strict, 1.0) * (1.0 - loose)
+    share *= 1.0 - loose
+    known = _usd_of(prices, share) + (1.0 - served) * prices[order[0]]
+    if plan:
+        routes(held, order, min(busy, float(total)), share)
+        return _usd_of(prices, share) - known
+    share[order[0]] += 1.0 - served
+    return 0.0
+
+
+@compiled
+def _usd_of(prices: Floats, share: Floats) -> float:
     usd = 0.0
     for p in range(len(prices)):
         usd += prices[p] * share[p]
@@ -88,7 +167,10 @@ def _under_loss(
     place: Ints,
     prices: Floats,
     busy: float,
+    low: int,
     need: int,
+    loose: float,
+    beside: Floats,
     wz: int,
     wr: int,
     wc: int,
@@ -108,12 +190,13 @@ def _under_loss(
     for p in range(places):
         for q in range(p):
             grouped = grouped or (wc > 0 and cloud[p] == cloud[q])
-    top = need + max(wz, wr, wc)
+    top = max(need, wz, wr, wc) + max(wz, wr, wc)
     value, back = np.empty(top + 1), np.empty((places, top + 1), np.int64)
     here, most = np.empty((places, top + 1)), np.empty(places, np.int64)
     trial, served = np.zeros(places, np.int64), np.zeros(places)
     best = INFINITE
-    for total in range(need, top + 1):
+    unbound += beside
+    for total in range(low, top + 1):
         if unbound[total:].min() >= best:
             break
         if unbound[total] >= best:
@@ -133,19 +216,19 @@ def _under_loss(
         if grouped and plan:
             if not clouds_within(here, trial, cloud, total, wc, most):
                 continue
-            routes(trial, order, busy, served)
-            found = 0.0
+            routes(trial, order, min(busy, float(total)), served)
+            found = beside[total] - _beyond(prices[order[0]], loose, busy, float(total))
             for p in range(places):
                 found += here[p, trial[p]] + prices[p] * served[p]
         else:
-            shortest(here, prices, busy, total, most, order, value, back)
-            found = value[total]
+            shortest(
+                here, (1.0 - loose) * prices, (1.0 - loose) * busy, total, most, order, value, back
+            )
+            found = value[total] + beside[total]
             if found >= best:
                 continue
             unwind(back, order, total, trial)
-            routes(trial, order, busy, served)
-            if busy <= 0.0:
-                found += _idle_routes(prices, served)
+            found += _routed(prices, trial, order, busy, loose, total, plan, served)
         if found < best:
             best = found
             for p in range(places):

@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from models.demand import Outlook
 from models.rules import (
     AllowedPlacesRule,
     BudgetRule,
@@ -27,10 +28,12 @@ from optimizer.decompose.cells import make_cells
 from optimizer.decompose.dual import Ascent, Case, Prices, first_prices, make_case
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.journeys import binding, kept_places
+from optimizer.decompose.lacking import dominating
 from optimizer.decompose.repair import make_fleet
 from optimizer.formulate.assemble import most_replicas_of
 from optimizer.formulate.candidates import find_candidates
 from optimizer.formulate.commitments import find_cover
+from optimizer.formulate.layout import asked_for
 from optimizer.formulate.market import Market
 from optimizer.formulate.paths import Paths
 from optimizer.formulate.reach import Distances, Reach, find_reach
@@ -60,11 +63,12 @@ KNOWN_RULES = (
 KNOWN_POLICY = frozenset({
     "horizon_hours", "demand_quantile", "headroom", "count_hours", "route_hours", "purchases",
     "burstable", "gap_target", "time_limit_s", "carbon_usd_per_tonne",
-    "unmet_usd_per_million_requests",
+    "demand_scenarios", "unmet_at_most", "unmet_usd_per_million_requests",
 })  # fmt: skip
 KNOWN_OF_SERVICES = frozenset({
     "name", "replica", "team", "architectures", "min_replicas", "stateful", "state_gib",
-    "spot_tolerant", "max_places", "response_kib", "at", "unmet_usd_per_million_requests",
+    "spot_tolerant", "max_places", "response_kib", "at", "unmet_at_most",
+    "unmet_usd_per_million_requests",
 })  # fmt: skip
 """Whatever else a world may say is not decomposed, until somebody adds it here."""
 
@@ -124,20 +128,29 @@ def decompose(
     distances: Distances,
     demand_rps: Floats,
     direct_rps: Floats,
+    outlook: Outlook | None = None,
 ) -> Decomposed | NotSeparable:
-    """Plan ``world``; demand has shape [service, origin, period]."""
+    """Plan ``world``; ``demand_rps`` and ``direct_rps`` [service, origin, period].
+
+    They are what rules about losses are about, and are sure to come unless ``outlook`` has
+    scenarios.
+    """
     if (why := _obstacle(world)) is not None:
         return NotSeparable(why)
+    outlook = outlook or Outlook.certain(demand_rps, direct_rps)
+    if dominating(outlook) is None:
+        return NotSeparable("no demand scenario is the highest in every hour")
     started = perf_counter()
-    asked = demand_rps.max(axis=2) > 0
+    asked = asked_for(demand_rps, outlook)
     reach = find_reach(world, distances, market.lacks.items(), asked)
     slow = binding(world, distances, reach.allowed, asked)
     if (asked & ~reach.allowed.any(axis=2)).any():
         return NotSeparable("some users' requests may go nowhere")
     cover = find_cover(world)
-    candidates = find_candidates(market, world, most_replicas_of(world, demand_rps), cover)
-    cells = make_cells(world, demand_rps, reach.allowed, candidates)
-    case = make_case(cells, cover, demand_rps, direct_rps)
+    most = most_replicas_of(world, np.maximum(demand_rps, outlook.highest_rps))
+    candidates = find_candidates(market, world, most, cover)
+    cells = make_cells(world, demand_rps, outlook, reach.allowed, candidates)
+    case = make_case(cells, cover, outlook)
     built = perf_counter()
     policy = world.policy
     climb = Ascent(case, first_prices(case))

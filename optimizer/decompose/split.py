@@ -10,7 +10,7 @@ from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.sharing import by_price, routes
 from optimizer.decompose.single import solve_single
 from optimizer.decompose.sweep import room_for
-from optimizer.decompose.tables import Asks, Stock, expand, fill_tables
+from optimizer.decompose.tables import Asks, Stock, expand, fill_tables, nothing_unmet
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,7 +54,7 @@ def split_cells(
     (see ``choose.pick``). Writes ``left``, ``room``, ``held`` and ``share``; returns which cells
     changed, and their rows of cell, candidate and instances.
     """
-    quotas = len(left)
+    quotas, unmet = len(left), nothing_unmet(asks)
     groups = np.empty(len(cells), np.int64)
     for i in range(len(cells)):
         groups[i] = np.searchsorted(asks.group_start, cells[i], side="right") - 1
@@ -85,12 +85,12 @@ def split_cells(
                 room[own_class[j], t] += own_usd[j]
         for m in range(need - 1, 0, -1):
             solve_single(
-                stock, liked, a, True, place, prices, min(busy, float(m)), m, 0, 0, 0, one, alive,
-                served,
+                stock, liked, a, True, place, prices, min(busy, float(m)), m, m, unmet, 0, 0, 0,
+                one, alive, served,
             )  # fmt: skip
             rest = solve_single(
-                stock, barred, a, True, place, prices, max(busy - m, 0.0), need - m, 0, 0, 0, two,
-                alive, served,
+                stock, barred, a, True, place, prices, max(busy - m, 0.0), need - m, need - m,
+                unmet, 0, 0, 0, two, alive, served,
             )  # fmt: skip
             if rest >= INFINITE:
                 continue

@@ -21,6 +21,7 @@ from optimizer.decompose.tables import (
     expand,
     fill_tables,
     make_tables,
+    unmet_of,
 )
 
 Floats = NDArray[np.float64]
@@ -137,11 +138,13 @@ def _solve_cell(
     prices = route_usd[lane : asks.lane_start[cell + 1]]
     if entries == 0:  # nobody asks: only a minimum
         served, prices = np.zeros(high - low), np.zeros(high - low)
+    ruled = asks.ruled[entry] if entries == 1 else 0.0
+    least = asks.low[cell] if plan else asks.low_bound[cell]
     return solve_single(
-        stock, tables, assortment, plan, asks.place[low:high], prices, busy,
-        asks.need[cell] + extra,
-        left_of(asks.share_zone[cell], busy), left_of(asks.share_region[cell], busy),
-        left_of(asks.share_cloud[cell], busy), held[low:high], alive[low:high], served,
+        stock, tables, assortment, plan, asks.place[low:high], prices, busy, least + extra,
+        asks.need[cell] + extra, unmet_of(asks, cell),
+        left_of(asks.share_zone[cell], ruled), left_of(asks.share_region[cell], ruled),
+        left_of(asks.share_cloud[cell], ruled), held[low:high], alive[low:high], served,
     )  # fmt: skip
 
 

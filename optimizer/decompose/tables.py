@@ -55,6 +55,8 @@ class Asks(NamedTuple):
     entry_start: Ints  # [cell + 1] into entries
     lane_start: Ints  # [cell + 1] into lanes
     need: Ints  # [cell]: replicas that all origins ask for together
+    low: Ints  # [cell]: of these, how many plans must have
+    low_bound: Ints  # [cell]: how many any lawful way has
     share_zone: Floats  # [cell]: of demand, after the loss of any zone, region or cloud
     share_region: Floats
     share_cloud: Floats
@@ -62,6 +64,7 @@ class Asks(NamedTuple):
     place: Ints  # [slot]: region
     peak: Floats  # [entry]: replicas that the origin's traffic keeps busy in its own peak hour
     busy: Floats  # [entry]: the same in the peak hour of all origins
+    ruled: Floats  # [entry]: ``peak`` of the demand that rules about losses are about
     hour_start: (
         Ints  # [entry + 1] into hours; none where a span is one hour, or the cell has one origin
     )
@@ -69,8 +72,23 @@ class Asks(NamedTuple):
     may: Bools  # [lane]: whether the origin may be served there
     row_start: Ints  # [cell + 1] into rows
     row_busy: Floats  # [row]: replicas that the traffic of a set of origins keeps busy
+    row_ruled: Floats  # [row]: the same of the demand that rules about losses are about
     row_atoms: Bools  # [row, atom]: the atoms that the set may use
     atom: Ints  # [slot]
+    unmet_most: Floats  # [cell]: replicas that may be missing at once
+    unmet_top: Floats  # [cell]: USD of an hour without one, in the scenario of highest demand
+    unmet_start: Ints  # [cell + 1] into hours of scenarios in which replicas may be missing
+    unmet_busy: Floats  # [hour of a scenario]: replicas that the traffic keeps busy
+    unmet_usd: Floats  # [hour of a scenario]: USD for each that is missing
+
+
+class Unmet(NamedTuple):
+    """What one cell may leave unmet: as in ``Asks``."""
+
+    most: float
+    top: float
+    busy: Floats
+    usd: Floats
 
 
 class Tables(NamedTuple):
@@ -85,6 +103,20 @@ class Tables(NamedTuple):
     pair: Floats  # [region, held, survivors]
     pair_layers: Floats  # [region, layer, held, survivors]
     kind: Ints  # [region]: 0 nothing sold here, 1 covering, 2 with a spot share
+
+
+@compiled
+def unmet_of(asks: Asks, cell: int) -> Unmet:
+    between = slice(asks.unmet_start[cell], asks.unmet_start[cell + 1])
+    return Unmet(
+        asks.unmet_most[cell], asks.unmet_top[cell], asks.unmet_busy[between],
+        asks.unmet_usd[between],
+    )  # fmt: skip
+
+
+@compiled
+def nothing_unmet(asks: Asks) -> Unmet:
+    return Unmet(0.0, 0.0, asks.unmet_busy[:0], asks.unmet_usd[:0])
 
 
 @compiled

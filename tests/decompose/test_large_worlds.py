@@ -10,7 +10,8 @@ import pytest
 from models.errors import FaultyInput
 from models.placement import Proof
 from models.plan import Plan
-from models.world import DemandScenario, World
+from models.risk import CvarPolicy
+from models.world import World
 from optimizer.gather import gather
 from optimizer.plan import Method, make_plan
 from scenarios.generator import generate_world
@@ -53,8 +54,8 @@ def test_what_cannot_be_decomposed_is_refused_when_asked_for(company: World) -> 
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"unmet_at_most": 0.1}, "the policy sets unmet_at_most"),
-        ({"demand_scenarios": (DemandScenario(0.5, 1.0),)}, "the policy sets demand_scenarios"),
+        ({"minimum_run_hours": 2}, "the policy sets minimum_run_hours"),
+        ({"cvar": CvarPolicy(0.9, 0.5)}, "the policy sets cvar"),
     ],
 )
 def test_whatever_it_does_not_know_is_refused(

@@ -1,0 +1,149 @@
+"""Demand that cells may leave unmet: how many replicas may be missing, and what that costs.
+
+With a the share of a service's demand that may go unmet, ρ the price of an hour without a replica
+and D[t, ω] the replicas that a cell's traffic keeps busy in hour t of scenario ω, K replicas leave
+at least max(0, D[t, ω] - K) unmet, at Σ π_ω ρ max(0, D[t, ω] - K) in all. Traffic that is shared
+out as replicas are (x_p = k_p / K) attains that in every hour of every scenario at once.
+
+A plan that leaves at most a of each cell's demand unmet keeps the service's cap, hence ``low``. In
+a bound all that may go unmet of a service may do so in one cell, hence ``low_bound``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.demand import Outlook
+from models.world import World
+from optimizer.decompose.tables import Asks
+from optimizer.formulate.spread import whole_replicas
+from optimizer.formulate.terms import UnmetTerms
+from optimizer.shortfall import NOISE
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Where:
+    """Which service, span and origins each cell is about."""
+
+    service: Ints  # [cell]
+    span: Ints  # [cell]
+    cluster: Ints  # [cell]
+    origins: tuple[Ints, ...]  # [cluster]
+    spans: tuple[tuple[int, int], ...]
+
+
+def dominating(outlook: Outlook) -> int | None:
+    """The scenario that asks for the most in every hour of every origin; None: there is none."""
+    highest = outlook.highest_rps
+    found = np.flatnonzero((outlook.scenario_rps >= highest).all(axis=(1, 2, 3)))
+    return int(found[0]) if len(found) else None
+
+
+def with_unmet(
+    world: World, outlook: Outlook, asks: Asks, where: Where, minimum: Ints
+) -> tuple[Asks, Ints]:
+    """``asks`` with what cells may leave unmet, and the scenario of every pair in ``unmet_busy``.
+
+    ``minimum`` [service]: replicas that run whatever demand is.
+    """
+    terms = UnmetTerms.of(world)
+    top = dominating(outlook)
+    if not (terms.at_most > 0).any() or top is None:
+        return asks, np.zeros(0, np.int64)
+    rate = np.array([service.replica.throughput_rps for service in world.services])
+    low, low_bound, most = asks.need.copy(), asks.need.copy(), np.zeros(len(asks.need))
+    cells, busy, scenario = [], [], []
+    at_most = terms.at_most[where.service]
+    for i, origins in enumerate(where.origins):
+        for j, (start, end) in enumerate(where.spans):
+            mine = np.flatnonzero((where.cluster == i) & (where.span == j) & (at_most > 0))
+            if not len(mine) or not len(origins):
+                continue
+            s = where.service[mine]
+            asked = outlook.scenario_rps[:, s, :, start:end] / rate[s, None, None]
+            here, whole = asked[:, :, origins].sum(axis=2), asked.sum(axis=2)
+            spared = at_most[mine][:, None] * whole
+            low[mine] = _least((1.0 - at_most[mine][:, None]) * here)
+            low_bound[mine] = np.minimum(_least(here - spared), low[mine])
+            most[mine] = np.minimum(spared[top].max(axis=1), here[top].max(axis=1))
+            pair = here.swapaxes(0, 1).reshape(len(mine), -1)
+            cells.append(np.repeat(mine, pair.shape[1]))
+            busy.append(pair.ravel())
+            scenario.append(np.tile(np.repeat(np.arange(len(asked)), end - start), len(mine)))
+    low, low_bound = _with_minimum(asks, low, low_bound, minimum[where.service])
+    cell = np.concatenate([*cells, np.zeros(0, np.int64)])
+    all_busy = np.concatenate([*busy, np.zeros(0)])
+    all_scenario = np.concatenate([*scenario, np.zeros(0, np.int64)])
+    kept = np.flatnonzero(all_busy > np.minimum(low, low_bound)[cell])
+    kept = kept[np.argsort(cell[kept], kind="stable")]
+    cell, all_busy, all_scenario = cell[kept], all_busy[kept], all_scenario[kept]
+    price = terms.usd_per_replica_hour[where.service]
+    found = asks._replace(
+        low=low,
+        low_bound=low_bound,
+        unmet_most=most,
+        unmet_top=np.where(most > 0, price * outlook.probability[top], 0.0),
+        unmet_start=np.searchsorted(cell, np.arange(len(low) + 1)).astype(np.int64),
+        unmet_busy=all_busy,
+        unmet_usd=price[cell] * outlook.probability[all_scenario],
+    )
+    return found, all_scenario
+
+
+def _least(busy: Floats) -> Ints:
+    """Whole replicas for the most of ``busy`` [scenario, cell, hour] or [cell, hour]."""
+    peak = busy.max(axis=2).max(axis=0) if busy.ndim == 3 else busy.max(axis=1)
+    return np.maximum(whole_replicas(peak), 0.0).astype(np.int64)
+
+
+def _with_minimum(asks: Asks, low: Ints, low_bound: Ints, minimum: Ints) -> tuple[Ints, Ints]:
+    """A minimum is about all cells of a group together, and nothing buys it off.
+
+    Groups of one cell hold it themselves. In plans the cells of others serve all of their demand
+    unless they reach the minimum anyway; in bounds only what goes beyond their demand stays.
+    """
+    starts, sizes = asks.group_start[:-1], np.diff(asks.group_start)
+    extra = np.repeat(asks.group_extra, sizes)
+    alone = np.repeat(sizes == 1, sizes)
+    short = np.repeat(np.add.reduceat(low, starts), sizes) < minimum
+    least = np.where(extra > 0, asks.need, np.minimum(minimum, asks.need))
+    plan = np.where(alone, np.maximum(low, least), np.where(short | (extra > 0), asks.need, low))
+    bound = np.where(alone, np.maximum(low_bound, least), low_bound)
+    return plan.astype(np.int64), bound.astype(np.int64)
+
+
+def unmet_replicas(asks: Asks, slot_capacity: Floats, share: Floats) -> tuple[Ints, Ints, Floats]:
+    """Slot, entry of ``unmet_busy`` and replicas that places lack at these ``share`` [lane].
+
+    Only cells of one origin leave demand unmet.
+    """
+    alone = np.diff(asks.entry_start) == 1
+    pairs = np.where(alone, np.diff(asks.unmet_start), 0)
+    if not pairs.any():
+        none = np.zeros(0, np.int64)
+        return none, none, np.zeros(0)
+    places = np.diff(asks.slot_start)
+    cell = np.repeat(np.arange(len(pairs)), pairs * places)
+    first = np.cumsum(pairs * places) - pairs * places
+    within = np.arange(len(cell)) - first[cell]
+    place = within % places[cell]
+    slot, pair = asks.slot_start[cell] + place, asks.unmet_start[cell] + within // places[cell]
+    asked = share[asks.lane_start[cell] + place] * asks.unmet_busy[pair]
+    lacking = asked - slot_capacity[slot]
+    some = np.flatnonzero(lacking > NOISE * (1.0 + asked))
+    return slot[some], pair[some], lacking[some]
+
+
+def unmet_usd(asks: Asks, slot_capacity: Floats, share: Floats) -> Floats:
+    """What the demand that cells leave unmet costs [cell]."""
+    slot, pair, lacking = unmet_replicas(asks, slot_capacity, share)
+    cell = np.searchsorted(asks.slot_start, slot, side="right") - 1
+    usd = np.bincount(cell, lacking * asks.unmet_usd[pair], len(asks.need))
+    return usd.astype(np.float64)
