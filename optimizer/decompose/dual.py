@@ -12,15 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.demand import Outlook
-from models.egress import GB_PER_KIB, SECONDS_PER_HOUR
-from optimizer.decompose.calls import (
-    Links,
-    cheapest_pairs,
-    data_of_links,
-    find_links,
-    halves,
-    tied_groups,
-)
+from optimizer.decompose.calls import Links, cheapest_pairs, find_links, halves, tied_groups
 from optimizer.decompose.cells import Cells
 from optimizer.decompose.covered import Covered, find_covered, full_discount, levels_usd
 from optimizer.decompose.covering import INFINITE
@@ -29,8 +21,8 @@ from optimizer.decompose.master import Column, Master, Mix, Shared
 from optimizer.decompose.packed import pack_asks, pack_stock
 from optimizer.decompose.sweep import sweep
 from optimizer.decompose.tables import Asks
+from optimizer.decompose.users import origin_of, to_users
 from optimizer.formulate.commitments import Cover
-from optimizer.formulate.egress import price_levels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -134,13 +126,13 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook, workers: int = 2) ->
         find_limits(cells, periods),
         find_covered(cells.world, cells, cover, periods),
         links,
-        _to_users(cells, outlook.expected_direct_rps, slot, service, entry),
+        to_users(cells, outlook.expected_direct_rps, slot, service, entry),
         periods,
         _parts(asks, workers),
         slot,
         entry,
         service,
-        _origin_of(cells, entry),
+        origin_of(cells, entry),
         _blocks(cells, cells.cell_group[cell_of_lane]),
         np.flatnonzero(several[slot_cell]),
         unit[assortment, asks.place] * hours,
@@ -153,50 +145,6 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook, workers: int = 2) ->
         float(10.0 * links.largest.max(initial=1.0)),
         np.where(asks.unmet_most > 0, asks.unmet_top, np.inf)[slot_cell],
     )
-
-
-def data_of(case: Case, weights: Floats) -> tuple[Floats, Floats]:
-    """USD of data to users [lane], and GB of every link [link, end], at ``weights`` [scenario]."""
-    cells, links, outlook = case.cells, case.links, case.outlook
-    if (weights == outlook.probability).all():
-        return case.route_usd, links.gb
-    direct_rps, rps = (
-        np.tensordot(weights, of, axes=1) for of in (outlook.direct_rps, outlook.scenario_rps)
-    )
-    usd = _to_users(cells, direct_rps, case.lane_slot, case.lane_service, case.lane_entry)
-    return usd, data_of_links(cells, links, rps)
-
-
-def _origin_of(cells: Cells, entry: Ints) -> Ints:
-    """The origin of each entry."""
-    asks = cells.asks
-    entry_cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.entry_start))
-    position = np.arange(len(entry_cell)) - asks.entry_start[entry_cell]
-    widest = max((len(c.origins) for c in cells.clusters), default=1)
-    origin_of = np.full((len(cells.clusters), max(widest, 1)), -1)
-    for i, cluster in enumerate(cells.clusters):
-        origin_of[i, : len(cluster.origins)] = cluster.origins
-    origin: Ints = origin_of[asks.cluster[entry_cell], position][entry]
-    return origin
-
-
-def _to_users(cells: Cells, direct_rps: Floats, slot: Ints, service: Ints, entry: Ints) -> Floats:
-    asks = cells.asks
-    kib = np.array([s.response_kib for s in cells.world.services])
-    internet = price_levels(cells.world)[:, 2]
-    entry_cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.entry_start))
-    origin = _origin_of(cells, np.arange(len(entry_cell)))
-    group = cells.cell_group[entry_cell]
-    so_far = np.concatenate(
-        [np.zeros((*direct_rps.shape[:2], 1)), np.cumsum(direct_rps, axis=2)], axis=2
-    )
-    starts, ends = (np.array(edge) for edge in zip(*cells.spans, strict=True))
-    span = asks.group_span[group]
-    served = cells.group_service[group]
-    requests = so_far[served, origin, ends[span]] - so_far[served, origin, starts[span]]
-    gb = requests * SECONDS_PER_HOUR * kib[served] * GB_PER_KIB
-    usd: Floats = gb[entry] * internet[asks.place[slot]]
-    return usd
 
 
 def _parts(asks: Asks, workers: int) -> tuple[Ints, ...]:

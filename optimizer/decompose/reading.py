@@ -19,12 +19,13 @@ from models.placement import (
 )
 from optimizer.bill import compute_lines, egress_lines
 from optimizer.coverage import LEAST_LEVEL, commitment_lines, use_of_levels
-from optimizer.decompose.calls import pay_links
+from optimizer.decompose.calls import data_of_links, pay_links
 from optimizer.decompose.cells import Cells
-from optimizer.decompose.dual import data_of, quota_use
+from optimizer.decompose.dual import Case, quota_use
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.lacking import unmet_replicas
 from optimizer.decompose.solve import Decomposed
+from optimizer.decompose.users import to_users
 from optimizer.emissions import carbon_of_counts
 from optimizer.formulate.egress import groups
 from optimizer.formulate.reach import Distances
@@ -175,7 +176,7 @@ def _bill(
     internet = np.zeros((len(world.services), len(world.regions)))
     between = np.zeros_like(internet)
     service, _, region, _ = _lanes(cells)
-    route_usd, gb = data_of(case, weights)
+    route_usd, gb = _data_of(case, weights)
     np.add.at(internet, (service, region), route_usd * fleet.share)
     index = world.service_index
     ends = np.array(
@@ -194,6 +195,18 @@ def _bill(
     )
     shadow = (*carbon_of_counts(world, counts), *_unmet_lines(fleet, weights))
     return Bill(case.periods, lines, shadow)
+
+
+def _data_of(case: Case, weights: Floats) -> tuple[Floats, Floats]:
+    """USD of data to users [lane], and GB of every link [link, end], at ``weights`` [scenario]."""
+    cells, links, outlook = case.cells, case.links, case.outlook
+    if (weights == outlook.probability).all():
+        return case.route_usd, links.gb
+    direct_rps, rps = (
+        np.tensordot(weights, of, axes=1) for of in (outlook.direct_rps, outlook.scenario_rps)
+    )
+    usd = to_users(cells, direct_rps, case.lane_slot, case.lane_service, case.lane_entry)
+    return usd, data_of_links(cells, links, rps)
 
 
 def _unmet_lines(fleet: Fleet, weights: Floats) -> tuple[ShadowLine, ...]:
