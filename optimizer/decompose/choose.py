@@ -159,7 +159,7 @@ def choose(
     barred_usd: Floats,
     before: Ints | None = None,
     may_move: Bools | None = None,
-    may_split: bool = True,
+    may_split: Bools | None = None,
 ) -> tuple[Fleet, Ints] | None:
     """One way for every unit: who gains most per scarce thing it uses chooses first.
 
@@ -167,8 +167,8 @@ def choose(
     ``prices`` say it is worth; ``before`` [unit]: ways to improve on, within quotas, for units that
     ``may_move``.
     ``liked_usd`` and ``barred_usd`` [candidate, span]: prices for cells that put some replicas into
-    a quota and some elsewhere, where they ``may_split``. Returns the fleet and the way of each
-    unit; None: quotas cannot be kept.
+    a quota and some elsewhere, if their unit ``may_split`` [unit] (None: all). Returns the fleet
+    and the way of each unit; None: quotas cannot be kept.
     """
     case, limits = ways.case, ways.case.limits
     asks = case.cells.asks
@@ -212,11 +212,13 @@ def choose(
         held,
         share,
     )
-    if not len(limits.quota_limit) or not may_split:
+    if not len(limits.quota_limit) or (may_split is not None and not may_split.any()):
         over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
         return None if over.any() else (fleet, chosen)
     gain = value - (usd - saved).min(axis=0)
     wanting = np.flatnonzero((gain > 1e-9) & (np.bincount(ways.unit_of_cell) == 1))
+    if may_split is not None:
+        wanting = wanting[may_split[wanting]]
     wanting = wanting[np.argsort(-gain[wanting], kind="stable")]
     fleet = _split(
         ways, fleet, prices.covered, routes, wanting, chosen, value, left, room, liked_usd,

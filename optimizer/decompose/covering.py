@@ -17,6 +17,8 @@ Bools = NDArray[np.bool_]
 
 INFINITE = 1e30
 """Cost of what cannot be had."""
+BARRED_USD = 1e7
+"""Price of a route that a plan must not use; small enough for differences of prices to count."""
 
 
 @compiled

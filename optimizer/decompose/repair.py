@@ -13,7 +13,7 @@ from models.rules import MaxPlacesRule
 from optimizer.decompose.calls import cost_of_each, given_other_end
 from optimizer.decompose.choose import Ways, choose, find_ways, single_units, tied_units
 from optimizer.decompose.covered import room_of
-from optimizer.decompose.covering import INFINITE
+from optimizer.decompose.covering import BARRED_USD, INFINITE
 from optimizer.decompose.dual import Case, Prices, priced_candidates, priced_routes
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.lacking import unmet_usd
@@ -30,7 +30,7 @@ ALMOST_FREE = 0.999
 """Most of the list price that covered usage may be spared: what is free would run idle."""
 
 
-def _solve(
+def answer_groups(
     case: Case,
     usd: Floats,
     route_usd: Floats,
@@ -71,7 +71,9 @@ def make_fleet(
     ``mix``: what would be best for the fleet if cells could do several things in part; ``recent``:
     prices to which cells' answers make up that mix; ``barred`` [lane]: lanes that must not be used.
     """
-    detour = 0.0 if barred is None else barred * _outweighing(case)
+    detour = np.zeros(len(case.lane_slot))
+    if barred is not None:
+        detour[barred] = BARRED_USD
     own = priced_routes(case, replace(prices, ends=prices.ends * 0)) + detour
     state = _settled(case, prices, priced_candidates(case, prices), own, detour)
     if state is None:
@@ -93,7 +95,7 @@ def make_fleet(
     for dearer in DEARER:
         fleet = _filling(ways, tied, prices, own, mix)
         if fleet is not None:
-            fleet = within_places(fleet, prices, _given_ends(case, own, fleet.share))
+            fleet = within_places(fleet, prices, given_ends(case, own, fleet.share))
         if fleet is None or (barred is not None and fleet.share[barred].max(initial=0.0) > 0.0):
             return None
         over = fleet.spending > case.limits.budget_limit * (1 + 1e-9)
@@ -114,7 +116,7 @@ def _filling(
     other ends of their calls are now; ``own`` are prices of routes without calls.
     """
     case, of = ways.case, ways.case.covered
-    liked, barred = _priced_at(case, prices, 0.6), _priced_at(case, prices, None)
+    liked, barred = priced_at(case, prices, 0.6), priced_at(case, prices, None)
     most = _counted(case, prices)
     nothing = np.zeros_like(prices.covered)
     starts = [(prices, nothing)]
@@ -124,11 +126,20 @@ def _filling(
     full = replace(prices, covered=np.full_like(nothing, most * ALMOST_FREE))
     halves = _may_move(ways)
     best: Fleet | None = None
+    whole = None if tied is None else np.zeros(len(tied.first_cell), np.bool_)
     for worth, room in starts:
         if tied is None:
             chosen = choose(ways.with_routes(own), worth, own, room, liked, barred)
         else:
-            chosen = choose(tied, worth, own, room, liked, barred, may_split=False)
+            chosen = choose(
+                tied,
+                worth,
+                own,
+                room,
+                liked,
+                barred,
+                may_split=whole,
+            )
             if chosen is not None:
                 of_cell = chosen[1][tied.unit_of_cell]
                 chosen = chosen[0], of_cell[ways.first_cell]
@@ -142,7 +153,7 @@ def _filling(
                 if chosen is None:
                     break
                 fleet, way = chosen
-                here = _given_ends(case, own, fleet.share)
+                here = given_ends(case, own, fleet.share)
                 chosen = choose(
                     ways.with_routes(here), full, here, room_of(of, fleet.levels), liked, barred,
                     way, half,
@@ -164,22 +175,13 @@ def _may_move(ways: Ways) -> list[Bools]:
     return [~np.isin(group, other) for other in case.halves]
 
 
-def _given_ends(case: Case, own: Floats, share: Floats) -> Floats:
+def given_ends(case: Case, own: Floats, share: Floats) -> Floats:
     """Prices of routes [lane] when the other ends of all calls stay where they are."""
     links, routes = case.links, own.copy()
     for end in (0, 1):
         given_other_end(links.lane, links.places, links.gb, links.usd_per_gb,
                         links.region_of_lane, share, end, routes)  # fmt: skip
     return routes
-
-
-def _outweighing(case: Case) -> Floats:
-    """USD on a route [lane] that outweigh whatever else speaks for it."""
-    asks = case.cells.asks
-    cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
-    usd = np.where(np.isfinite(case.replica_usd), case.replica_usd, 0.0)[case.lane_slot]
-    outweighing: Floats = case.pull + 100.0 * usd * (asks.need[cell] + 1.0)
-    return outweighing
 
 
 def _questions(
@@ -189,14 +191,14 @@ def _questions(
     if not case.shares:
         return
     for level in LEVELS if len(case.limits.quota_limit) else ():
-        yield prices, _priced_at(case, prices, level)
+        yield prices, priced_at(case, prices, level)
     for others in recent:
-        yield others, _priced_at(case, others, 1.0)
-    yield prices, _priced_at(case, prices, None)
-    yield prices, _priced_at(case, prices, None, 0.0)
+        yield others, priced_at(case, others, 1.0)
+    yield prices, priced_at(case, prices, None)
+    yield prices, priced_at(case, prices, None, 0.0)
 
 
-def _priced_at(case: Case, prices: Prices, level: float | None, worth: float = 1.0) -> Floats:
+def priced_at(case: Case, prices: Prices, level: float | None, worth: float = 1.0) -> Floats:
     """Candidates with the prices of quotas times ``level``; None: what quotas count is barred."""
     most = _counted(case, prices)
     usd = priced_candidates(
@@ -219,7 +221,7 @@ def _counted(case: Case, prices: Prices) -> float:
 
 
 def _settled(
-    case: Case, prices: Prices, usd: Floats, own: Floats, detour: Floats | float, rounds: int = 2
+    case: Case, prices: Prices, usd: Floats, own: Floats, detour: Floats, rounds: int = 2
 ) -> _State | None:
     """What cells do at prices, once those that call each other have found their places."""
     asks = case.cells.asks
@@ -227,7 +229,7 @@ def _settled(
     share = np.zeros(len(asks.may))
     everything = np.arange(len(asks.group_span))
     routes = priced_routes(case, prices) + detour
-    if not _solve(case, usd, routes, prices.rooms, everything, held, alive, share):
+    if not answer_groups(case, usd, routes, prices.rooms, everything, held, alive, share):
         return None
     state = _State(case, usd, own, prices.rooms, held, alive, share)
     if len(case.links):
@@ -249,7 +251,7 @@ class _State:
 
     def routes(self) -> Floats:
         """Prices of routes when the other ends of all calls stay where they are."""
-        return _given_ends(self.case, self.own, self.share)
+        return given_ends(self.case, self.own, self.share)
 
     def fleet(self) -> Fleet:
         everything = np.arange(len(self.case.cells.asks.group_span))
@@ -262,7 +264,7 @@ class _State:
         """Let callers and callees answer each other."""
         for _ in range(rounds):
             for half in self.case.halves:
-                _solve(self.case, self.usd, self.routes(), self.rooms, half, self.held,
+                answer_groups(self.case, self.usd, self.routes(), self.rooms, half, self.held,
                        self.alive, self.share)  # fmt: skip
 
     def gather(self, region: int) -> None:
@@ -272,7 +274,7 @@ class _State:
         before = self._usd_of_units(linked)
         kept = self.held.copy(), self.alive.copy(), self.share.copy()
         away = self.own + case.pull * (case.links.region_of_lane != region)
-        _solve(case, self.usd, away, self.rooms, linked, self.held, self.alive, self.share)
+        answer_groups(case, self.usd, away, self.rooms, linked, self.held, self.alive, self.share)
         self.settle(1)
         worse = self._usd_of_units(linked) > before - 1e-9
         back = worse[case.unit_of_group]
@@ -307,12 +309,12 @@ class _State:
 def within_places(fleet: Fleet, prices: Prices, routes: Floats) -> Fleet | None:
     """The same fleet with services in no more places than they may use; None: one cannot.
 
-    Closes the place with the fewest replicas and lets the service find another way, which uses
-    no quota that others may need.
+    Closes the place with the fewest instances that the service can do without, and lets it find
+    another way, which uses no quota that others may need.
     """
-    case, cells = fleet.case, fleet.case.cells
+    cells = fleet.case.cells
     world = cells.world
-    usd = _priced_at(case, prices, None)
+    usd = priced_at(fleet.case, prices, None)
     for rule in world.rules:
         if not isinstance(rule, MaxPlacesRule):
             continue
@@ -320,13 +322,16 @@ def within_places(fleet: Fleet, prices: Prices, routes: Floats) -> Fleet | None:
         groups = np.flatnonzero(cells.group_service == s)
         closed = usd
         while len(used := _places_of(fleet, groups)) > rule.at_most:
-            shut = cells.assortment_of[s] == cells.goods.assortment
-            shut &= cells.goods.region == min(used, key=lambda r: used[r])
-            closed = np.where(shut[:, None], closed * OUT_OF_THE_QUESTION, closed)
-            moved = _other_way(fleet, prices, closed, routes, groups)
-            if moved is None or _places_of(moved, groups).keys() == used.keys():
+            for region in sorted(used, key=lambda r: used[r]):
+                shut = cells.assortment_of[s] == cells.goods.assortment
+                shut &= cells.goods.region == region
+                fewer = np.where(shut[:, None], closed * OUT_OF_THE_QUESTION, closed)
+                moved = _other_way(fleet, prices, fewer, routes, groups)
+                if moved is not None and len(_places_of(moved, groups)) < len(used):
+                    fleet, closed = moved, fewer
+                    break
+            else:
                 return None
-            fleet = moved
     return fleet
 
 
@@ -349,7 +354,7 @@ def _other_way(
     case, cells = fleet.case, fleet.case.cells
     held, share = fleet.held.copy(), fleet.share.copy()
     alive = np.zeros_like(held)
-    if not _solve(case, usd, routes, prices.rooms, groups, held, alive, share):
+    if not answer_groups(case, usd, routes, prices.rooms, groups, held, alive, share):
         return None
     cell, candidate, count = list_counts(case.stock, case.asks, usd, groups, held, alive)
     stay = ~np.isin(cells.cell_group[fleet.cell], groups)

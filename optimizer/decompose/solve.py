@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from time import perf_counter
 
@@ -24,11 +25,14 @@ from models.rules import (
 )
 from models.services import Service
 from models.world import Policy, World
+from optimizer.decompose.again import last_weight, patched
+from optimizer.decompose.ascent import Ascent
 from optimizer.decompose.cells import make_cells
-from optimizer.decompose.dual import Ascent, Case, Prices, first_prices, make_case
+from optimizer.decompose.dual import Case, Prices, first_prices, make_case
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.journeys import binding, kept_places
 from optimizer.decompose.lacking import dominating
+from optimizer.decompose.last import Last, match, prices_of, remember
 from optimizer.decompose.repair import make_fleet
 from optimizer.formulate.assemble import most_replicas_of
 from optimizer.formulate.candidates import find_candidates
@@ -90,10 +94,18 @@ class Decomposed:
     rounds: int
     build_s: float
     solve_s: float
+    changed: int | None = None
+    """Cells that an earlier plan did not answer already; None: all were planned anew."""
 
     @property
     def gap(self) -> float:
         return max(self.usd - self.bound_usd, 0.0) / self.usd if self.usd > 0 else 0.0
+
+    def left_behind(self) -> Last | None:
+        """What the next plan may start from; None: there is no plan."""
+        if self.fleet is None:
+            return None
+        return remember(self.case, self.prices, self.fleet, self.gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +141,14 @@ def decompose(
     demand_rps: Floats,
     direct_rps: Floats,
     outlook: Outlook | None = None,
+    last: Last | None = None,
 ) -> Decomposed | NotSeparable:
     """Plan ``world``; ``demand_rps`` and ``direct_rps`` [service, origin, period].
 
     They are what rules about losses are about, and are sure to come unless ``outlook`` has
-    scenarios.
+    scenarios. ``last``: what an earlier plan left behind. Its prices are taken up, and so is what
+    it ran, wherever nothing has changed. If that comes about as near to its bound as before, it is
+    the plan; else the world is planned from these prices on.
     """
     if (why := _obstacle(world)) is not None:
         return NotSeparable(why)
@@ -152,51 +167,84 @@ def decompose(
     cells = make_cells(world, demand_rps, outlook, reach.allowed, candidates)
     case = make_case(cells, cover, outlook)
     built = perf_counter()
-    policy = world.policy
-    climb = Ascent(case, first_prices(case))
-    best, best_usd, done = None, np.inf, 0
+
+    def barred(weight: Floats) -> Bools | None:
+        return _barred(case, weight, slow, distances, reach.allowed, asked)
+
+    def answer(fleet: Fleet | None, climb: Ascent, rounds: int, changed: int | None) -> Decomposed:
+        usd = np.inf if fleet is None else fleet.usd
+        prices = climb.centre or climb.prices
+        seconds = built - started, perf_counter() - built
+        return Decomposed(case, reach, fleet, usd, climb.best, prices, rounds, *seconds, changed)
+
+    prices = first_prices(case)
+    if last is not None:
+        found = match(last, case)
+        prices = prices_of(last, case, found)
+        closed = barred(last_weight(last, case, found))
+        patch = None if closed is None else patched(case, prices, last, found, closed)
+        if patch is not None:
+            climb = Ascent(case, prices)
+            climb.look()
+            if patch[0].usd - climb.best <= _again_within(world, last) * patch[0].usd:
+                return answer(patch[0], climb, 1, patch[1])
+    climb = Ascent(case, prices)
+    fleet, done = _climbed(climb, world.policy, built, barred)
+    return answer(fleet, climb, done, None)
+
+
+AS_GOOD_AS_BEFORE = 1.1
+"""A plan that keeps most of the last one may be this much further from its bound."""
+
+
+def _again_within(world: World, last: Last) -> float:
+    """The gap with which a plan that keeps most of the last one is good enough."""
+    return float(max(world.policy.gap_target, AS_GOOD_AS_BEFORE * last.gap))
+
+
+def _climbed(
+    climb: Ascent,
+    policy: Policy,
+    began: float,
+    barred: Callable[[Floats], Bools | None],
+) -> tuple[Fleet | None, int]:
+    """The best plan that was found on the way up, and the rounds it took."""
+    case = climb.case
+    best: Fleet | None = None
+    done = 0
     while done < ROUNDS:
         climb.climb(AT_A_TIME)
         done += AT_A_TIME
-        barred = _barred(case, climb, slow, distances, reach.allowed, asked)
-        fleet = None
-        if barred is not None:
+        weight = np.zeros(len(case.lane_slot)) if climb.answer is None else climb.answer.share
+        closed = barred(weight)
+        if closed is not None:
             prices = climb.centre or climb.prices
-            fleet = make_fleet(case, prices, climb.mix, climb.likely(), barred)
-        if fleet is not None and fleet.usd < best_usd:
-            best, best_usd = fleet, fleet.usd
-        if best is not None and best_usd - climb.best <= policy.gap_target * best_usd:
+            fleet = make_fleet(case, prices, climb.mix, climb.likely(), closed)
+            if fleet is not None and (best is None or fleet.usd < best.usd):
+                best = fleet
+        if best is not None and best.usd - climb.best <= policy.gap_target * best.usd:
             break
-        if perf_counter() - built > policy.time_limit_s:
+        if perf_counter() - began > policy.time_limit_s:
             break
-    return Decomposed(
-        case,
-        reach,
-        best,
-        best_usd,
-        climb.best,
-        climb.centre or climb.prices,
-        done,
-        built - started,
-        perf_counter() - built,
-    )
+    return best, done
 
 
 def _barred(
     case: Case,
-    climb: Ascent,
+    share: Floats,
     slow: list[Paths],
     distances: Distances,
     allowed: Bools,
     asked: Bools,
 ) -> Bools | None:
-    """Lanes that plans must not use, or workflows would be too slow; None: no way was found."""
+    """Lanes that plans must not use, or workflows would be too slow; None: no way was found.
+
+    ``share`` [lane]: of the traffic that would go there if workflows did not matter.
+    """
     service, origin = case.lane_service, case.lane_origin
     region = case.cells.asks.place[case.lane_slot]
     weight = np.zeros(allowed.shape)
-    if climb.answer is not None:
-        need = climb.answer.share * case.cells.asks.peak[case.lane_entry]
-        np.add.at(weight, (service, origin, region), need)
+    np.add.at(weight, (service, origin, region), share * case.cells.asks.peak[case.lane_entry])
     kept = kept_places(slow, distances, allowed, asked, weight)
     if kept is None:
         return None
