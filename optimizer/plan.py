@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from optimizer.solve.answers import Backend, OutOfTime, ProvenInfeasible, Solved
 from optimizer.today import look_at_today
 from optimizer.watch import SILENT, Watch
 
+if TYPE_CHECKING:
+    from optimizer.decompose.last import Last
+
 
 class Method(StrEnum):
     """How a world is solved."""
@@ -38,6 +42,17 @@ class Method(StrEnum):
     AUTO = "auto"
     EXACT = "exact"
     DECOMPOSITION = "decomposition"
+
+
+@dataclass(eq=False)
+class Memory:
+    """What an earlier plan left behind, if any; and, after planning, what this one does.
+
+    Only decomposed plans leave anything.
+    """
+
+    last: Last | None = None
+    left: Last | None = None
 
 
 MOST_SERVICES_AT_ONCE = 60
@@ -51,11 +66,13 @@ def make_plan(
     method: Method = Method.AUTO,
     executor: Executor = IN_PROCESS,
     watch: Watch = SILENT,
+    memory: Memory | None = None,
 ) -> Outcome:
     """Forecast, formulate, solve and read the plan for ``world``.
 
     Large worlds are decomposed where their rules allow it, unless ``method`` says otherwise; the
-        certificate says how. A clash of rules or a lack of time is an answer, not an exception.
+    certificate says how. ``memory``: what an earlier plan left behind; large worlds start from it.
+    A clash of rules or a lack of time is an answer, not an exception.
 
     Raises ``SolverFailed`` when the backend breaks down, ``WorkersLost`` when those of
     ``executor`` are gone, and ``FaultyInput`` for worlds that cannot be formulated, or not by
@@ -67,7 +84,7 @@ def make_plan(
     if method is Method.DECOMPOSITION or (
         method is Method.AUTO and len(world.services) > MOST_SERVICES_AT_ONCE
     ):
-        outcome = case.decompose(method, watch)
+        outcome = case.decompose(method, watch, memory)
         if outcome is not None:
             return outcome
     started = perf_counter()
@@ -169,7 +186,7 @@ class _Case:
             self.expected.outlook,
         )
 
-    def decompose(self, method: Method, watch: Watch) -> Outcome | None:
+    def decompose(self, method: Method, watch: Watch, memory: Memory | None) -> Outcome | None:
         """The plan by decomposition; None when the world is better solved as one problem.
 
         That is so where rules tie services together in a way that the decomposition does not
@@ -180,6 +197,7 @@ class _Case:
             found = answer.decompose(
                 self.world, self.market, self.distances, self.expected.demand_rps,
                 self.expected.direct_rps, self.expected.outlook,
+                None if memory is None else memory.last,
             )  # fmt: skip
         if isinstance(found, answer.NotSeparable):
             if method is Method.DECOMPOSITION:
@@ -187,6 +205,8 @@ class _Case:
                 raise FaultyInput([Fault(self.world.at, message, "use --method exact")])
             return None
         if found.fleet is not None:
+            if memory is not None:
+                memory.left = found.left_behind()
             return self.plan(answer.read_decomposed(found, found.fleet, self.distances))
         if method is Method.DECOMPOSITION:
             return Unfinished(self.world, found.bound_usd, found.build_s + found.solve_s)

@@ -21,6 +21,7 @@ from optimizer.output.plan_json import outcome_document
 from optimizer.output.plan_text import outcome_text
 from optimizer.output.sheets import csv_bytes
 from optimizer.output.writing import check_destination, write_folder
+from optimizer.plan import Memory
 
 
 def grade_world(name: str, request: Request, form: TableFormat) -> ExitCode:
@@ -30,7 +31,7 @@ def grade_world(name: str, request: Request, form: TableFormat) -> ExitCode:
     with watching(request.quiet) as watch, request.executor(watch) as executor:
         world, _ = gather(find_world(name), watch)
         _must_run(world)
-        outcome = request.solve(graded_world(world), executor, watch)
+        outcome = request.solve(graded_world(world), executor, watch, Memory())
         screen = stdout_screen()
         if not isinstance(outcome, Plan):
             if form is TableFormat.JSON:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +47,16 @@ def plan(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 5 when the gap target is missed.")
     ] = False,
+    after: Annotated[
+        Path | None,
+        typer.Option(
+            "--after",
+            metavar="DIR",
+            help="Start from the plan in this folder: what asks for the same as then stays as it "
+            "is, and prices are taken up. For large worlds; much faster after a small change.",
+            show_default=False,
+        ),
+    ] = None,
     workers: WorkersOption = 1,
     dask: DaskOption = None,
     quiet: QuietOption = False,
@@ -58,7 +69,7 @@ def plan(
 
     one_of(workers, dask)
     request = solving.Request(
-        backend.value, gap, time_limit, out, form, strict, quiet, workers, dask, method.value
+        backend.value, gap, time_limit, out, form, strict, quiet, workers, dask, method.value, after
     )
     raise typer.Exit(solving.plan(world, scenario, request))
 

@@ -29,11 +29,14 @@ from optimizer.output.plan_json import outcome_document
 from optimizer.output.plan_text import outcome_text
 from optimizer.output.why_not_text import why_not_text
 from optimizer.output.writing import check_destination, write_folder
-from optimizer.plan import Method, make_plan
+from optimizer.plan import Memory, Method, make_plan
 from optimizer.unit_prices import unit_prices
 from optimizer.watch import Watch
 from optimizer.whatifs import plan_whatifs
 from scenarios.whatif import Scenario, apply, read_scenario
+
+MEMORY = "memory.npz"
+"""What a plan leaves behind for the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Request:
     workers: int = 1
     dask: str | None = None
     method: str = Method.AUTO
+    after: Path | None = None
 
     def limited(self, world: World) -> World:
         """The world with the limits of the command line in its policy."""
@@ -60,7 +64,13 @@ class Request:
             policy = replace(policy, time_limit_s=self.time_limit_s)
         return replace(world, policy=policy)
 
-    def solve(self, world: World, executor: Executor, watch: Watch) -> Outcome:
+    def memory(self) -> Memory:
+        """What the plan in the folder ``after`` left behind; nothing where there is none."""
+        if self.after is None:
+            return Memory()
+        return Memory(late.decomposition().Last.load(self.after / MEMORY))
+
+    def solve(self, world: World, executor: Executor, watch: Watch, memory: Memory) -> Outcome:
         limited = self.limited(world)
         return interruptible(
             lambda: make_plan(
@@ -69,6 +79,7 @@ class Request:
                 method=Method(self.method),
                 executor=executor,
                 watch=watch,
+                memory=memory,
             )
         )
 
@@ -95,14 +106,16 @@ def plan(name: str, scenario: str | None, request: Request) -> ExitCode:
     files = find_scenarios([scenario], path) if scenario is not None else ()
     if request.out is not None:
         check_destination(request.out)
+    memory = request.memory()
     with watching(request.quiet) as watch, request.executor(watch) as executor:
         world, catalogue = gather(path, watch)
         for _, changed in whatifs_of(files, world, catalogue):
             world = changed
-        outcome = request.solve(world, executor, watch)
+        outcome = request.solve(world, executor, watch, memory)
         if request.out is not None and isinstance(outcome, Plan):
             with watch.stage("write the results"):
-                write_folder(request.out, plan_files(outcome))
+                left = {MEMORY: memory.left.as_bytes()} if memory.left is not None else {}
+                write_folder(request.out, {**plan_files(outcome), **left})
     _show(outcome, request)
     if request.out is not None and not request.quiet and request.form is Format.TABLE:
         written = f"Written to {request.out}: report.html, plan.json and CSV files."

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -28,11 +30,30 @@ Bools = NDArray[np.bool_]
 Strings = NDArray[np.str_]
 
 FORMAT = "trimtab plan memory 1"
-OF_CELL = ("need", "share_zone", "share_region", "share_cloud")
+OF_CELL = (
+    "need", "low", "low_bound", "share_zone", "share_region", "share_cloud", "unmet_most",
+    "unmet_top",
+)  # fmt: skip
 OF_SLOT = ("place",)
-OF_ENTRY = ("peak", "busy")
+OF_ENTRY = ("peak", "busy", "ruled")
 OF_LANE = ("may",)
-OF_ROW = ("row_busy",)
+OF_ROW = ("row_busy", "row_ruled")
+OF_UNMET = ("unmet_busy", "unmet_usd")
+STRETCHES = {
+    "slot_start": OF_SLOT,
+    "entry_start": OF_ENTRY,
+    "lane_start": OF_LANE,
+    "row_start": OF_ROW,
+    "unmet_start": OF_UNMET,
+}
+"""Values of which every cell has a stretch."""
+
+NAMES = {
+    "gap", "services", "origins", "regions", "cell_at", "place_at", "entry_at", "extra", "goods",
+    *(f"asks_{name}" for name in Asks._fields), "offerings", "row_cell", "row_offering",
+    "row_count", "held", "share", "bought", "quota_rules", "quota", "budget_rules", "budget",
+    "covered", "calls", "end_call", "end_side", "end_lane", "ends", "rooms",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +71,27 @@ class Last:
         except KeyError:
             raise AttributeError(name) from None
 
-    def save(self, path: Path) -> None:
-        """Write a file that ``load`` reads."""
-        np.savez_compressed(path, format=np.array(FORMAT), **self.arrays)
+    def as_bytes(self) -> bytes:
+        """A file that ``load`` reads."""
+        file = BytesIO()
+        np.savez_compressed(file, format=np.array(FORMAT), **self.arrays)
+        return file.getvalue()
 
     @classmethod
     def load(cls, path: Path) -> Last:
         """Raises ``FaultyInput`` when the file is not there or not one of ours."""
         try:
-            with np.load(path, allow_pickle=False) as found:
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as found:
                 if str(found["format"]) != FORMAT:
                     raise ValueError("another format")
-                return cls({name: found[name] for name in found.files if name != "format"})
-        except (OSError, ValueError, KeyError) as error:
-            message = f"{path} does not hold what a plan leaves behind: {error}"
-            fix = "name a folder that trimtab plan has written for a decomposed world"
+                arrays = {name: found[name] for name in found.files if name != "format"}
+                if set(arrays) != NAMES:
+                    raise ValueError("another version")
+                return cls(arrays)
+        except (OSError, ValueError, KeyError, BadZipFile, EOFError) as error:
+            why = "it is not there" if isinstance(error, FileNotFoundError) else "it is damaged"
+            message = f"{path} does not hold what a plan leaves behind: {why}"
+            fix = "name a folder to which trimtab plan has written the plan of a large world"
             raise FaultyInput([Fault(Location(), message, fix)]) from error
 
 
@@ -191,8 +218,7 @@ def match(last: Last, case: Case) -> Match:
     now = goods_digest(cells)[cells.assortment_of]
     before = np.where(service >= 0, last.goods[service], 0)
     same &= (now == before)[cells.group_service[cells.cell_group]]
-    for starts_of, of in (("slot_start", OF_SLOT), ("entry_start", OF_ENTRY),
-                          ("lane_start", OF_LANE), ("row_start", OF_ROW)):  # fmt: skip
+    for starts_of, of in STRETCHES.items():
         for name in of:
             values = last.arrays[f"asks_{name}"]
             if name == "place":

@@ -37,6 +37,7 @@ OURS: Final = frozenset(
         "forecast.csv",
         "spot_risk.csv",
         "changes.csv",
+        "memory.npz",
         "comparison.json",
         "comparison.csv",
         "comparison.html",

@@ -24,7 +24,13 @@ from optimizer.plan import make_plan
 
 COMPARISON_FILES = {"comparison.csv", "comparison.html", "comparison.json"}
 NODES_FILES = {"nodes.csv", "nodes.html", "nodes.json"}
-ONLY_WHERE_SOMETHING_COUNTS = {"changes.csv", "scenarios.csv", "shadow.csv", "spot_risk.csv"}
+ONLY_WHERE_SOMETHING_COUNTS = {
+    "memory.npz",
+    "changes.csv",
+    "scenarios.csv",
+    "shadow.csv",
+    "spot_risk.csv",
+}
 GRADE_FILES = {"grade.csv", "grade.html", "grade.json"}
 PLAN_FILES = OURS - COMPARISON_FILES - NODES_FILES - GRADE_FILES - ONLY_WHERE_SOMETHING_COUNTS
 Trimtab = Callable[..., Any]
