@@ -45,7 +45,7 @@ from optimizer.formulate.reach import Distances, Reach, find_reach
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-ROUNDS = 160
+ROUNDS = 120
 """Steps of the dual at most."""
 AT_A_TIME = 60
 """Steps between two plans."""
