@@ -84,7 +84,7 @@ def make_plan(
     if method is Method.DECOMPOSITION or (
         method is Method.AUTO and len(world.services) > MOST_SERVICES_AT_ONCE
     ):
-        outcome = case.decompose(method, watch, memory)
+        outcome = case.decompose(method, executor, watch, memory)
         if outcome is not None:
             return outcome
     started = perf_counter()
@@ -186,7 +186,9 @@ class _Case:
             self.expected.outlook,
         )
 
-    def decompose(self, method: Method, watch: Watch, memory: Memory | None) -> Outcome | None:
+    def decompose(
+        self, method: Method, executor: Executor, watch: Watch, memory: Memory | None
+    ) -> Outcome | None:
         """The plan by decomposition; None when the world is better solved as one problem.
 
         That is so where rules tie services together in a way that the decomposition does not
@@ -197,7 +199,7 @@ class _Case:
             found = answer.decompose(
                 self.world, self.market, self.distances, self.expected.demand_rps,
                 self.expected.direct_rps, self.expected.outlook,
-                None if memory is None else memory.last,
+                None if memory is None else memory.last, executor,
             )  # fmt: skip
         if isinstance(found, answer.NotSeparable):
             if method is Method.DECOMPOSITION:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from optimizer.decompose.choose import choose, find_ways, single_units
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD
-from optimizer.decompose.dual import Case, Prices, priced_candidates, priced_routes
+from optimizer.decompose.dual import Case
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.last import Last, Match, kept_rows
 from optimizer.decompose.repair import (
@@ -23,6 +23,7 @@ from optimizer.decompose.repair import (
     within_places,
 )
 from optimizer.decompose.sweep import list_counts
+from optimizer.decompose.tariff import Prices
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,8 +55,8 @@ def patched(
     share = np.where(lane_kept, last.share[found.lane], 0.0)
     alive = np.zeros_like(held)
     detour = barred * BARRED_USD
-    own = priced_routes(case, _without_ends(prices)) + detour
-    routes = priced_routes(case, prices) + detour
+    own = case.tariff.routes(_without_ends(prices)) + detour
+    routes = case.tariff.routes(prices) + detour
 
     def fleet_at(usd: Floats, routes: Floats) -> Fleet | None:
         if not answer_groups(case, usd, routes, prices.rooms, changed, held, alive, share):
@@ -70,7 +71,7 @@ def patched(
             share.copy(),
         )
 
-    first = fleet_at(priced_candidates(case, prices), routes)
+    first = fleet_at(case.tariff.candidates(prices), routes)
     if first is None:
         return None
     routes = given_ends(case, own, first.share)

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.decompose.covering import INFINITE
-from optimizer.decompose.dual import Case, Pass, Prices, run
+from optimizer.decompose.dual import Case, Pass, run
 from optimizer.decompose.master import Column, Master, Mix, Shared
+from optimizer.decompose.shards import subproblems
+from optimizer.decompose.tariff import Prices
+from optimizer.executor.seam import IN_PROCESS, Executor
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -30,6 +33,7 @@ class Ascent:
 
     case: Case
     prices: Prices
+    executor: Executor = IN_PROCESS
     best: float = -np.inf
     step: float = 0.12
     since: int = 0
@@ -41,6 +45,7 @@ class Ascent:
         case = self.case
         busy = np.bincount(case.blocks.of_group, minlength=len(case.blocks.spans)) > 0
         self.master = Master(case.limits, case.covered, case.blocks.spans, busy)
+        self.solve = subproblems(case.whole, case.parts, self.executor)
         goods = case.cells.goods
         unit = float(np.median(goods.cost_usd_per_hour / np.maximum(goods.vcpus, 1e-9)))
         self.unit = Shared(
@@ -55,12 +60,12 @@ class Ascent:
 
     def look(self) -> None:
         """The bound at the prices as they are."""
-        self._take(run(self.case, self.prices))
+        self._take(run(self.case, self.prices, self.solve))
 
     def climb(self, rounds: int) -> None:
         """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""
         for _ in range(rounds):
-            found = run(self.case, self.prices)
+            found = run(self.case, self.prices, self.solve)
             if self.centre is None:
                 self._take(found)
             if not self.turns or found.bound >= INFINITE:  # nothing to price, or no lawful way
@@ -152,7 +157,7 @@ class Ascent:
             case.lane_slot, found.share * asks.busy[case.lane_entry], len(asks.place)
         )
         excess = np.zeros(len(asks.place))
-        several = case.several
+        several = case.whole.several
         cell = np.searchsorted(asks.slot_start, several, side="right") - 1
         excess[several] = (load[several] - found.held[several]) / np.maximum(asks.need[cell], 1)
         excess[several] *= case.replica_usd[several]
@@ -174,8 +179,7 @@ def column_of(case: Case, prices: Prices, found: Pass) -> Column:
         paid[:, of] = limits.counts_candidate[:, own] @ compute[own]
     routes = case.route_usd * found.share
     for b in range(len(paid)):
-        counts = limits.counts_service[b, case.lane_service]
-        counts &= limits.counts_region[b, cells.asks.place[case.lane_slot]]
+        counts = case.tariff.counts_lane(b)
         paid[b] += np.bincount(block.of_lane[counts], routes[counts], count)
     # With what calls cost, the price of their ends, which changes, matters little.
     cost = np.bincount(block.of_group, found.value, count) - prices.budget @ paid

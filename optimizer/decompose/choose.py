@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
 from optimizer.decompose.calls import cost_of_each
-from optimizer.decompose.dual import Case, Prices, quota_use
+from optimizer.decompose.dual import Case, quota_use
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.split import split_cells
+from optimizer.decompose.tariff import Prices
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,9 +14,9 @@ from optimizer.decompose.calls import Links, cheapest_pairs, find_links, halves,
 from optimizer.decompose.cells import Cells
 from optimizer.decompose.covered import Covered, find_covered, full_discount, levels_usd
 from optimizer.decompose.limits import Limits, find_limits
-from optimizer.decompose.packed import pack_asks, pack_stock
-from optimizer.decompose.sweep import sweep
+from optimizer.decompose.shards import Shard, Subproblems
 from optimizer.decompose.tables import Asks
+from optimizer.decompose.tariff import Prices, Tariff
 from optimizer.decompose.users import origin_of, to_users
 from optimizer.formulate.commitments import Cover
 
@@ -32,12 +31,10 @@ class Case:
 
     cells: Cells
     outlook: Outlook
-    stock: Any  # packed
-    asks: Any  # packed
+    whole: Shard
     limits: Limits
     covered: Covered
     links: Links
-    route_usd: Floats  # [lane]: data to users
     periods: int
     parts: tuple[Ints, ...]  # groups, cut into parts of about equal work
     lane_slot: Ints
@@ -45,7 +42,6 @@ class Case:
     lane_service: Ints
     lane_origin: Ints
     blocks: Blocks
-    several: Ints  # slots of cells with several origins
     replica_usd: Floats  # [slot]: about what one replica costs
     halves: tuple[Ints, ...]  # groups that call or are called, in two sets
     unit_of_group: Ints  # groups whose calls tie them together share a unit
@@ -59,7 +55,26 @@ class Case:
     @property
     def has_own(self) -> bool:
         """Whether any unit has prices of its own."""
-        return bool(len(self.links) or len(self.several))
+        return bool(len(self.links) or len(self.whole.several))
+
+    @property
+    def stock(self) -> Any:
+        """``Stock`` for compiled code."""
+        return self.whole.packed[0]
+
+    @property
+    def asks(self) -> Any:
+        """``Asks`` for compiled code."""
+        return self.whole.packed[1]
+
+    @property
+    def tariff(self) -> Tariff:
+        return self.whole.tariff
+
+    @property
+    def route_usd(self) -> Floats:
+        """USD of data to users [lane]."""
+        return self.tariff.route_usd
 
     @property
     def shares(self) -> bool:
@@ -92,7 +107,7 @@ def _blocks(cells: Cells, group_of_lane: Ints) -> Blocks:
     )
 
 
-def make_case(cells: Cells, cover: Cover, outlook: Outlook, workers: int = 2) -> Case:
+def make_case(cells: Cells, cover: Cover, outlook: Outlook) -> Case:
     asks = cells.asks
     periods = outlook.scenario_rps.shape[3]
     cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
@@ -115,23 +130,28 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook, workers: int = 2) ->
     links = find_links(cells, outlook.expected_rps)
     unit_of_group, units = tied_groups(cells)
     unit_of_link = unit_of_group[cells.cell_group[cell_of_lane[links.lane[:, 0]]]]
+    limits = find_limits(cells, periods)
+    covered = find_covered(cells.world, cells, cover, periods)
+    tariff = Tariff(
+        cells.spans, goods.cost_usd_per_hour, goods.price_usd_per_hour, limits.counts_candidate,
+        limits.quota_use, covered.list_usd,
+        to_users(cells, outlook.expected_direct_rps, slot, service, entry), service,
+        asks.place[slot], limits.counts_service, limits.counts_region, links.lane_of,
+    )  # fmt: skip
     return Case(
         cells,
         outlook,
-        pack_stock(*cells.stock),
-        pack_asks(*asks),
-        find_limits(cells, periods),
-        find_covered(cells.world, cells, cover, periods),
+        Shard(cells.stock, asks, tariff, np.flatnonzero(several[slot_cell])),
+        limits,
+        covered,
         links,
-        to_users(cells, outlook.expected_direct_rps, slot, service, entry),
         periods,
-        _parts(asks, workers),
+        _parts(asks),
         slot,
         entry,
         service,
         origin_of(cells, entry),
         _blocks(cells, cells.cell_group[cell_of_lane]),
-        np.flatnonzero(several[slot_cell]),
         unit[assortment, asks.place] * hours,
         halves(cells),
         unit_of_group,
@@ -144,26 +164,19 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook, workers: int = 2) ->
     )
 
 
-def _parts(asks: Asks, workers: int) -> tuple[Ints, ...]:
+PARTS = 8
+"""Into which fleets are cut: enough for some workers to be done at about the same time."""
+
+
+def _parts(asks: Asks) -> tuple[Ints, ...]:
     """Whole assortments per part, so that parts write to different candidates."""
     assortment = asks.group_assortment
     cuts = [0]
-    for i in range(1, workers * 4):
-        at = assortment[min(i * len(assortment) // (workers * 4), len(assortment) - 1)]
+    for i in range(1, PARTS):
+        at = assortment[min(i * len(assortment) // PARTS, len(assortment) - 1)]
         cuts.append(int(np.searchsorted(assortment, at)))
     cuts = sorted({*cuts, len(assortment)})
     return tuple(np.arange(a, b) for a, b in pairwise(cuts) if b > a)
-
-
-@dataclass(frozen=True, eq=False)
-class Prices:
-    """What is charged for shared things. All in USD of the horizon's bill."""
-
-    quota: Floats  # [quota row, hour] per vCPU or instance
-    budget: Floats  # [budget] per USD
-    covered: Floats  # [commitment class, hour] per USD at list price
-    ends: Floats  # [price of a link's end at a place]
-    rooms: Floats  # [slot] per replica, cells of several origins
 
 
 def first_prices(case: Case) -> Prices:
@@ -183,7 +196,6 @@ class Pass:
 
     used: Floats
     held: Ints
-    alive: Ints
     share: Floats
     value: Floats
     between: Floats  # [link] value of calls
@@ -192,49 +204,9 @@ class Pass:
     pairs: Floats  # [price of a link's end]: 1 where the link's cheapest pair stands
 
 
-def priced_candidates(case: Case, prices: Prices) -> Floats:
-    """USD of each candidate over each span [candidate, span]."""
-    goods, limits = case.cells.goods, case.limits
-    base = goods.cost_usd_per_hour + goods.price_usd_per_hour * (
-        prices.budget @ limits.counts_candidate
-    )
-    hourly = limits.quota_use @ prices.quota if len(limits.quota_limit) else None
-    less = case.covered.list_usd.T @ prices.covered if case.covered.classes else None
-    usd = np.empty((len(base), len(case.cells.spans)))
-    for i, (start, end) in enumerate(case.cells.spans):
-        usd[:, i] = base * (end - start)
-        if hourly is not None:
-            usd[:, i] += hourly[:, start:end].sum(axis=1)
-        if less is not None:
-            usd[:, i] -= less[:, start:end].sum(axis=1)
-    return np.maximum(usd, 0.0)
-
-
-def priced_routes(case: Case, prices: Prices) -> Floats:
-    limits, asks = case.limits, case.cells.asks
-    usd = case.route_usd.copy()
-    for b in np.flatnonzero(prices.budget > 0).tolist():
-        counts = limits.counts_service[b, case.lane_service]
-        counts &= limits.counts_region[b, asks.place[case.lane_slot]]
-        usd += prices.budget[b] * case.route_usd * counts
-    np.add.at(usd, case.links.lane_of, prices.ends)
-    return usd
-
-
-def run(case: Case, prices: Prices) -> Pass:
+def run(case: Case, prices: Prices, solve: Subproblems) -> Pass:
     """What is cheapest for all at these prices, and the bound that follows."""
-    asks, links = case.cells.asks, case.links
-    usd, route_usd = priced_candidates(case, prices), priced_routes(case, prices)
-    used = np.zeros_like(usd)
-    held, alive = np.zeros(len(asks.place), np.int64), np.zeros(len(asks.place), np.int64)
-    share, value = np.zeros(len(asks.may)), np.zeros(len(asks.group_span))
-
-    def one(groups: Ints) -> None:
-        sweep(case.stock, case.asks, usd, route_usd, prices.rooms, groups, False, used, held, alive,
-              share, value)  # fmt: skip
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, case.parts))
+    swept, links = solve(prices), case.links
     chosen = np.zeros(2 * len(links), np.int64)
     between = np.zeros(len(links))
     cheapest_pairs(
@@ -244,13 +216,13 @@ def run(case: Case, prices: Prices) -> Pass:
     pairs = np.zeros(len(links.lane_of))
     pairs[links.start[:-1] + chosen] = 1.0
     limits = case.limits
-    units = np.bincount(case.unit_of_group, value, case.units).astype(np.float64)
+    units = np.bincount(case.unit_of_group, swept.value, case.units).astype(np.float64)
     units += np.bincount(case.unit_of_link, between, case.units)
     bound = float(units.sum())
     bound -= float((prices.quota * limits.quota_limit[:, None]).sum())
     bound -= float(prices.budget @ limits.budget_limit)
     bound += levels_usd(case.covered, prices.covered, prices.budget)
-    return Pass(used, held, alive, share, value, between, units, bound, pairs)
+    return Pass(swept.used, swept.held, swept.share, swept.value, between, units, bound, pairs)
 
 
 def quota_use(case: Case, used: Floats) -> Floats:
@@ -264,12 +236,11 @@ def quota_use(case: Case, used: Floats) -> Floats:
 
 def spending(case: Case, used: Floats, share: Floats) -> Floats:
     """USD per budget at list prices, without calls between services."""
-    limits, asks = case.limits, case.cells.asks
+    limits = case.limits
     compute = (used @ case.cells.hours) * case.cells.goods.price_usd_per_hour
     spent = limits.counts_candidate @ compute
     routes = case.route_usd * share
     for b in range(len(limits.budget_limit)):
-        counts = limits.counts_service[b, case.lane_service]
-        counts &= limits.counts_region[b, asks.place[case.lane_slot]]
+        counts = case.tariff.counts_lane(b)
         spent[b] += routes[counts].sum()
     return spent

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from models.errors import Fault, FaultyInput, Location
 from optimizer.decompose.cells import Cells
-from optimizer.decompose.dual import Case, Prices, first_prices
+from optimizer.decompose.dual import Case, first_prices
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.tables import Asks
+from optimizer.decompose.tariff import Prices
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

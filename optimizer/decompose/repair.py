@@ -14,11 +14,12 @@ from optimizer.decompose.calls import cost_of_each, given_other_end
 from optimizer.decompose.choose import Ways, choose, find_ways, single_units, tied_units
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD, INFINITE
-from optimizer.decompose.dual import Case, Prices, priced_candidates, priced_routes
+from optimizer.decompose.dual import Case
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.lacking import unmet_usd
 from optimizer.decompose.master import Mix
 from optimizer.decompose.sweep import list_counts, sweep
+from optimizer.decompose.tariff import Prices
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -74,8 +75,8 @@ def make_fleet(
     detour = np.zeros(len(case.lane_slot))
     if barred is not None:
         detour[barred] = BARRED_USD
-    own = priced_routes(case, replace(prices, ends=prices.ends * 0)) + detour
-    state = _settled(case, prices, priced_candidates(case, prices), own, detour)
+    own = case.tariff.routes(replace(prices, ends=prices.ends * 0)) + detour
+    state = _settled(case, prices, case.tariff.candidates(prices), own, detour)
     if state is None:
         return None
     if len(case.links):
@@ -201,13 +202,12 @@ def _questions(
 def priced_at(case: Case, prices: Prices, level: float | None, worth: float = 1.0) -> Floats:
     """Candidates with the prices of quotas times ``level``; None: what quotas count is barred."""
     most = _counted(case, prices)
-    usd = priced_candidates(
-        case,
+    usd = case.tariff.candidates(
         replace(
             prices,
             quota=prices.quota * (level or 0.0),
             covered=np.minimum(prices.covered * worth, most * ALMOST_FREE),
-        ),
+        )
     )
     if level is None:
         counted = np.asarray(case.limits.quota_use.sum(axis=1)).ravel() > 0
@@ -228,7 +228,7 @@ def _settled(
     held, alive = np.zeros(len(asks.place), np.int64), np.zeros(len(asks.place), np.int64)
     share = np.zeros(len(asks.may))
     everything = np.arange(len(asks.group_span))
-    routes = priced_routes(case, prices) + detour
+    routes = case.tariff.routes(prices) + detour
     if not answer_groups(case, usd, routes, prices.rooms, everything, held, alive, share):
         return None
     state = _State(case, usd, own, prices.rooms, held, alive, share)

@@ -28,12 +28,14 @@ from models.world import Policy, World
 from optimizer.decompose.again import last_weight, patched
 from optimizer.decompose.ascent import Ascent
 from optimizer.decompose.cells import make_cells
-from optimizer.decompose.dual import Case, Prices, first_prices, make_case
+from optimizer.decompose.dual import Case, first_prices, make_case
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.journeys import binding, kept_places
 from optimizer.decompose.lacking import dominating
 from optimizer.decompose.last import Last, match, prices_of, remember
 from optimizer.decompose.repair import make_fleet
+from optimizer.decompose.tariff import Prices
+from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.formulate.assemble import most_replicas_of
 from optimizer.formulate.candidates import find_candidates
 from optimizer.formulate.commitments import find_cover
@@ -142,13 +144,15 @@ def decompose(
     direct_rps: Floats,
     outlook: Outlook | None = None,
     last: Last | None = None,
+    executor: Executor = IN_PROCESS,
 ) -> Decomposed | NotSeparable:
     """Plan ``world``; ``demand_rps`` and ``direct_rps`` [service, origin, period].
 
     They are what rules about losses are about, and are sure to come unless ``outlook`` has
     scenarios. ``last``: what an earlier plan left behind. Its prices are taken up, and so is what
     it ran, wherever nothing has changed. If that comes about as near to its bound as before, it is
-    the plan; else the world is planned from these prices on.
+    the plan; else the world is planned from these prices on. The cells of large fleets are solved
+    on the workers of ``executor``; the plan is the same.
     """
     if (why := _obstacle(world)) is not None:
         return NotSeparable(why)
@@ -188,7 +192,7 @@ def decompose(
             climb.look()
             if patch[0].usd - climb.best <= _again_within(world, last) * patch[0].usd:
                 return answer(patch[0], climb, 1, patch[1])
-    climb = Ascent(case, prices)
+    climb = Ascent(case, prices, executor)
     fleet, done = _climbed(climb, world.policy, built, barred)
     return answer(fleet, climb, done, None)
 
