@@ -11,6 +11,9 @@ import pytest
 from dask_cluster import running_cluster
 
 from optimizer.cli.exits import ExitCode
+from optimizer.decompose import shards, solve
+from optimizer.plan import MOST_SERVICES_AT_ONCE
+from scenarios.generator import generate_world
 
 Trimtab = Callable[..., Any]
 
@@ -49,3 +52,23 @@ def test_a_wrong_address_is_told_in_a_line(trimtab: Trimtab, tiny: Path) -> None
     assert said.startswith("the Dask scheduler tcp://127.0.0.1:1 does not answer: ")
     assert hint.startswith("    → ")
     assert end == ""
+
+
+def test_a_large_plan_is_the_same(
+    trimtab: Trimtab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cells are solved by the workers, here in spite of their small number."""
+    monkeypatch.setattr(shards, "WORTH_SHARING_CELLS", 0)
+    monkeypatch.setattr(solve, "ROUNDS", 8)
+    monkeypatch.setattr(solve, "AT_A_TIME", 4)
+    services = MOST_SERVICES_AT_ONCE + 5
+    generate_world(services=services, hours=2, seed=4, out=tmp_path / "company")
+
+    def planned(name: str, *by: object) -> dict[str, bytes]:
+        done = trimtab("plan", tmp_path / "company", "--out", tmp_path / name, *by)
+        assert done.code == 0
+        return {file: made for file, made in results(tmp_path / name).items() if "csv" in file}
+
+    alone = planned("alone")
+    assert len(alone) > 2
+    assert planned("shared", "--workers", 2) == alone
