@@ -149,8 +149,8 @@ def _fleet_case(world: World) -> FleetCase:
     demand = expected.demand_rps
     reach = find_reach(world, measure(world), market.lacks.items(), demand.max(axis=2) > 0)
     candidates = find_candidates(market, world, most_replicas_of(world, demand), cover)
-    cells = make_cells(world, demand, reach.allowed, candidates)
-    return make_case(cells, cover, demand, expected.direct_rps)
+    cells = make_cells(world, demand, expected.outlook, reach.allowed, candidates)
+    return make_case(cells, cover, expected.outlook)
 
 
 def _rate(

@@ -132,11 +132,11 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook) -> Case:
     unit_of_link = unit_of_group[cells.cell_group[cell_of_lane[links.lane[:, 0]]]]
     limits = find_limits(cells, periods)
     covered = find_covered(cells.world, cells, cover, periods)
+    users = to_users(cells, outlook.expected_direct_rps, slot, service, entry)
     tariff = Tariff(
         cells.spans, goods.cost_usd_per_hour, goods.price_usd_per_hour, limits.counts_candidate,
-        limits.quota_use, covered.list_usd,
-        to_users(cells, outlook.expected_direct_rps, slot, service, entry), service,
-        asks.place[slot], limits.counts_service, limits.counts_region, links.lane_of,
+        limits.quota_use, covered.list_usd, users, service, asks.place[slot],
+        limits.counts_service, limits.counts_region, links.lane_of,
     )  # fmt: skip
     return Case(
         cells,

@@ -28,17 +28,16 @@ from optimizer.gather import gather
 from optimizer.plan import foresee
 from providers.geography.regions import load_regions
 from providers.pricebook.embedded import load_embedded_book
-from scenarios.generate.kinds import Kind, Strict
+from scenarios.generate.kinds import Strict
 from scenarios.generator import generate_world
 
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Quotas, budgets, commitments, calls with data, cells of several origins."""
+    """Quotas, budgets, commitments, calls with data, scenarios, cells of several origins."""
     folder = tmp_path_factory.mktemp("company") / "world"
     offerings = load_embedded_book(load_regions()).offerings
-    kinds = frozenset(Kind) - {Kind.SCENARIOS}
-    generate_world(40, 4, 3, folder, Strict(offerings, kinds), hourly=True)
+    generate_world(40, 4, 3, folder, Strict(offerings), hourly=True)
     world, _ = gather(folder)
     return replace(world, policy=replace(world.policy, gap_target=0.0, time_limit_s=600))
 
@@ -63,7 +62,8 @@ def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executo
 def decomposed(world: World, executor: Executor = IN_PROCESS) -> Decomposed:
     expected = foresee(world)
     demand, direct = expected.demand_rps, expected.direct_rps
-    found = decompose(world, survey(world), measure(world), demand, direct, executor)
+    facts = survey(world), measure(world)
+    found = decompose(world, *facts, demand, direct, expected.outlook, executor)
     assert isinstance(found, Decomposed)
     return found
 
