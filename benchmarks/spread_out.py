@@ -94,7 +94,8 @@ def measure_subproblems(folder: Path) -> Iterator[Metric]:
     from distributed import Client
 
     from optimizer import late
-    from optimizer.decompose.dual import Ascent, first_prices
+    from optimizer.decompose.ascent import Ascent
+    from optimizer.decompose.dual import first_prices
     from optimizer.decompose.shards import subproblems
 
     case = _fleet_case(strict_world(FLEET, 24, folder / "world", without=WITHOUT))

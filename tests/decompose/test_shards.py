@@ -63,7 +63,7 @@ def decomposed(world: World, executor: Executor = IN_PROCESS) -> Decomposed:
     expected = foresee(world)
     demand, direct = expected.demand_rps, expected.direct_rps
     facts = survey(world), measure(world)
-    found = decompose(world, *facts, demand, direct, expected.outlook, executor)
+    found = decompose(world, *facts, demand, direct, expected.outlook, executor=executor)
     assert isinstance(found, Decomposed)
     return found
 
