@@ -126,7 +126,7 @@ def make_cells(
         mine = np.flatnonzero(asks.cluster == i)
         lengths = ends[span[mine]] - starts[span[mine]]
         owner = np.repeat(mine, lengths)
-        period = starts[span[owner]] + _within(lengths)
+        period = starts[span[owner]] + within(lengths)
         for g in cluster.origins:
             cell_at[service[cell_group[owner]], g, period] = owner
     return Cells(
@@ -135,7 +135,7 @@ def make_cells(
     )  # fmt: skip
 
 
-def _within(lengths: Ints) -> Ints:
+def within(lengths: Ints) -> Ints:
     """0, 1, …, lengths[0]-1, 0, 1, …, lengths[1]-1, …"""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
@@ -328,7 +328,7 @@ def _sorted_asks(
         sizes = np.array([len(one) for one in values], np.int64)
         first = np.cumsum(sizes) - sizes
         joined = np.concatenate(values) if len(values) else np.zeros(0, np.int64)
-        return joined[np.repeat(first[cluster], lengths) + _within(lengths)]
+        return joined[np.repeat(first[cluster], lengths) + within(lengths)]
 
     def left(extent: Extent) -> Floats:
         return np.concatenate([draft.shares[extent] for draft in drafts])[order]
@@ -388,7 +388,7 @@ def _ragged(parts: list[Any], order: Ints) -> Any:
     lengths = np.concatenate([np.full(len(part), part.shape[1]) for part in parts])
     joined = np.concatenate([part.ravel() for part in parts])
     first = np.cumsum(lengths) - lengths
-    return joined[np.repeat(first[order], lengths[order]) + _within(lengths[order])]
+    return joined[np.repeat(first[order], lengths[order]) + within(lengths[order])]
 
 
 def _stock(

@@ -172,7 +172,6 @@ def choose(
     and the way of each unit; None: quotas cannot be kept.
     """
     case, limits = ways.case, ways.case.limits
-    asks = case.cells.asks
     units = len(ways.first_cell)
     scarce = _charge(ways, prices.quota)
     saved = _saved(ways, prices.covered)
@@ -196,23 +195,7 @@ def choose(
         usd, scarce, ways.use, ways.own_start, ways.own_class, ways.own_usd, prices.covered,
         ways.start, ways.end, left, room, order, before, rounds,
     )  # fmt: skip
-    picked = chosen[ways.unit_of_cell]
-    cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
-    cell_of_slot = np.repeat(np.arange(len(asks.need)), np.diff(asks.slot_start))
-    rows = [np.flatnonzero(picked[fleet.cell] == i) for i, fleet in enumerate(ways.fleets)]
-    held, share = ways.fleets[0].held.copy(), ways.fleets[0].share.copy()
-    for i, fleet in enumerate(ways.fleets):
-        slots, lanes = picked[cell_of_slot] == i, picked[cell_of_lane] == i
-        held[slots], share[lanes] = fleet.held[slots], fleet.share[lanes]
-    chosen_rows = list(zip(ways.fleets, rows, strict=True))
-    fleet = Fleet(
-        case,
-        np.concatenate([way.cell[own] for way, own in chosen_rows]),
-        np.concatenate([way.candidate[own] for way, own in chosen_rows]),
-        np.concatenate([way.count[own] for way, own in chosen_rows]),
-        held,
-        share,
-    )
+    fleet = _fleet_of(ways, chosen)
     if not len(limits.quota_limit) or (may_split is not None and not may_split.any()):
         over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
         return None if over.any() else (fleet, chosen)
@@ -227,6 +210,28 @@ def choose(
     )  # fmt: skip
     over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
     return None if over.any() else (fleet, chosen)
+
+
+def _fleet_of(ways: Ways, chosen: Ints) -> Fleet:
+    """The fleet in which every unit goes its way."""
+    asks = ways.case.cells.asks
+    picked = chosen[ways.unit_of_cell]
+    cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
+    cell_of_slot = np.repeat(np.arange(len(asks.need)), np.diff(asks.slot_start))
+    rows = [np.flatnonzero(picked[fleet.cell] == i) for i, fleet in enumerate(ways.fleets)]
+    held, share = ways.fleets[0].held.copy(), ways.fleets[0].share.copy()
+    for i, fleet in enumerate(ways.fleets):
+        slots, lanes = picked[cell_of_slot] == i, picked[cell_of_lane] == i
+        held[slots], share[lanes] = fleet.held[slots], fleet.share[lanes]
+    chosen_rows = list(zip(ways.fleets, rows, strict=True))
+    return Fleet(
+        ways.case,
+        np.concatenate([way.cell[own] for way, own in chosen_rows]),
+        np.concatenate([way.candidate[own] for way, own in chosen_rows]),
+        np.concatenate([way.count[own] for way, own in chosen_rows]),
+        held,
+        share,
+    )
 
 
 def _charge(ways: Ways, quota: Floats) -> Floats:

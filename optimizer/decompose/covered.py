@@ -38,34 +38,28 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Programme:
-    """The linear programme of levels: columns c, u, and usage that is lacking or left over."""
+    """The linear programme of levels: columns c [commitment] and u [pair, hour]."""
 
     commitment: Ints  # [pair] of a commitment and a class that it covers
     usage_class: Ints
     rows: Any  # level rows [commitment, hour], then usage rows [class, hour]
-    columns: int
 
 
 def _programme(cover: Cover, classes: int, hours: int) -> Programme:
     k, e = np.nonzero(cover.covers)
     pair = np.repeat(np.arange(len(k)), hours)
     hour = np.tile(np.arange(hours), len(k))
-    usage = classes * hours
     column = len(cover) + np.arange(len(pair))
-    lacking = len(cover) + len(pair) + np.arange(usage)
     level = np.arange(len(cover) * hours)
-    within = len(level) + np.arange(usage)
     entries = [
         (k[pair] * hours + hour, column, cover.level_per_usd[k, e][pair]),
         (level, level // hours, np.full(len(level), -1.0)),
         (len(level) + e[pair] * hours + hour, column, np.ones(len(pair))),
-        (within, lacking, np.full(usage, -1.0)),
-        (within, lacking + usage, np.ones(usage)),
     ]
     row, at, factor = (np.concatenate(part) for part in zip(*entries, strict=True))
-    columns = len(cover) + len(pair) + 2 * usage
-    rows: Any = sparse.csr_array((factor, (row, at)), shape=(len(level) + usage, columns))
-    return Programme(k, e, rows, columns)
+    shape = (len(level) + classes * hours, len(cover) + len(pair))
+    rows: Any = sparse.csr_array((factor, (row, at)), shape=shape)
+    return Programme(k, e, rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +91,13 @@ class Levels:
     """The levels to buy [commitment] and what they and owned ones cover, at best.
 
     ``covered`` [commitment, class, hour]; ``usd`` over the horizon: all levels less what they
-    cover; ``paid`` [budget]; ``worth`` [class, hour]: what another dollar of usage would save.
+    cover; ``paid`` [budget] the same, where budgets count it.
     """
 
     bought: Floats
     covered: Floats
     usd: float
     paid: Floats
-    worth: Floats
 
 
 def find_covered(world: World, cells: Cells, cover: Cover, hours: int) -> Covered:
@@ -151,62 +144,29 @@ def levels_usd(of: Covered, price: Floats, budget: Floats) -> float:
     return usd + float(cover.at_most @ np.minimum(reduced, 0.0))
 
 
-def best_levels(
-    of: Covered,
-    at_list: Floats,
-    budget: Floats | None = None,
-    between: tuple[Floats, Floats] | None = None,
-) -> Levels:
-    """The cheapest levels for given usage ``at_list`` [class, hour]: a linear programme.
-
-    ``between``: least and most that a dollar of usage may be worth. Then commitments may cover
-    usage that is not there, at the most, and leave some for the least.
-    """
-    cover, hours, of_levels = of.cover, of.hours, of.programme
-    k, e = of_levels.commitment, of_levels.usage_class
-    if not len(k):
-        nothing = np.zeros((len(cover), of.classes, hours))
-        return _levels(of, np.zeros(len(cover)), nothing, np.zeros((of.classes, hours)))
-    weight = 1.0 + (budget @ of.counts if budget is not None else np.zeros(len(cover)))
-    usage = of.classes * hours
-    least, most = between or (np.zeros(usage), np.zeros(usage))
-    cost = np.concatenate(
-        [
-            cover.usd_per_level_hour * weight * hours,
-            -np.repeat(weight[k], hours),
-            most.ravel(),
-            -least.ravel(),
-        ]
-    )
-    upper = np.full(of_levels.columns, np.inf)
-    upper[: len(cover)] = cover.at_most
-    if between is None:
-        upper[len(cost) - 2 * usage : len(cost) - usage] = 0.0
-    limits: Any = np.stack([np.zeros(len(cost)), upper], axis=1)
-    found: Any = linprog(
-        cost,
-        A_ub=of_levels.rows[: len(cover) * hours],
-        b_ub=cover.owned.ravel(),
-        A_eq=of_levels.rows[len(cover) * hours :],
-        b_eq=np.maximum(at_list, 0.0).ravel(),
-        bounds=limits,
-        method="highs",
-    )
-    if found.x is None:
-        raise SolverFailed(f"levels of commitments cannot be told: {found.message}")
-    bought = np.clip(found.x[: len(cover)], 0.0, cover.at_most)
-    covered = np.zeros((len(cover), of.classes, hours))
-    pairs = found.x[len(cover) : len(cover) + len(k) * hours]
-    covered[k, e] = np.maximum(pairs, 0.0).reshape(len(k), hours)
-    worth = np.maximum(-found.eqlin.marginals.reshape(of.classes, hours), 0.0)
-    return _levels(of, bought, covered, worth)
-
-
-def _levels(of: Covered, bought: Floats, covered: Floats, worth: Floats) -> Levels:
-    owned = of.cover.owned.sum(axis=1)
-    spent = of.cover.usd_per_level_hour * (owned + bought * of.hours)
+def best_levels(of: Covered, at_list: Floats) -> Levels:
+    """The cheapest levels for given usage ``at_list`` [class, hour]: a linear programme."""
+    cover, hours, programme = of.cover, of.hours, of.programme
+    k, e = programme.commitment, programme.usage_class
+    bought, covered = np.zeros(len(cover)), np.zeros((len(cover), of.classes, hours))
+    if len(k):
+        upper = np.full(programme.rows.shape[1], np.inf)
+        upper[: len(cover)] = cover.at_most
+        bounds: Any = np.stack([np.zeros(len(upper)), upper], axis=1)
+        found: Any = linprog(
+            np.concatenate([cover.usd_per_level_hour * hours, np.full(len(k) * hours, -1.0)]),
+            A_ub=programme.rows,
+            b_ub=np.concatenate([cover.owned.ravel(), np.maximum(at_list, 0.0).ravel()]),
+            bounds=bounds,
+            method="highs",
+        )
+        if found.x is None:
+            raise SolverFailed(f"levels of commitments cannot be told: {found.message}")
+        bought = np.clip(found.x[: len(cover)], 0.0, cover.at_most)
+        covered[k, e] = np.maximum(found.x[len(cover) :], 0.0).reshape(len(k), hours)
+    spent = cover.usd_per_level_hour * (cover.owned.sum(axis=1) + bought * hours)
     net = spent - covered.sum(axis=(1, 2))
-    return Levels(bought, covered, float(net.sum()), of.counts @ net, worth)
+    return Levels(bought, covered, float(net.sum()), of.counts @ net)
 
 
 def room_of(of: Covered, levels: Levels) -> Floats:

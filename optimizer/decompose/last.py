@@ -52,7 +52,7 @@ STRETCHES = {
 NAMES = {
     "gap", "services", "origins", "regions", "cell_at", "place_at", "entry_at", "extra", "goods",
     *(f"asks_{name}" for name in Asks._fields), "offerings", "row_cell", "row_offering",
-    "row_count", "held", "share", "bought", "quota_rules", "quota", "budget_rules", "budget",
+    "row_count", "held", "share", "quota_rules", "quota", "budget_rules", "budget",
     "covered", "calls", "end_call", "end_side", "end_lane", "ends", "rooms",
 }  # fmt: skip
 
@@ -67,10 +67,9 @@ class Last:
     arrays: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.arrays[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        if name == "arrays" or name not in self.arrays:  # copies ask before there are any
+            raise AttributeError(name)
+        return self.arrays[name]
 
     def as_bytes(self) -> bytes:
         """A file that ``load`` reads."""
@@ -118,7 +117,6 @@ def remember(case: Case, prices: Prices, fleet: Fleet, gap: float) -> Last:
             "row_count": fleet.count,
             "held": fleet.held,
             "share": fleet.share,
-            "bought": fleet.levels.bought,
             "quota_rules": _numbered([rule.name for rule in case.limits.quota_rules]),
             "quota": prices.quota,
             "budget_rules": np.array([rule.name for rule in case.limits.budget_rules], np.str_),

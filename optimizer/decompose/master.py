@@ -139,9 +139,7 @@ class Master:
         rows.add(np.repeat(np.arange(at.blocks), len(self.columns)), np.arange(at.bought), 1.0)
         programme, level_rows = self.of.programme, at.shared_row - at.blocks
         entries = programme.rows.tocoo()
-        own = entries.col < at.elastic - at.bought
-        row, column = at.blocks + entries.row[own], at.bought + entries.col[own]
-        rows.add(row, column, entries.data[own])
+        rows.add(at.blocks + entries.row, at.bought + entries.col, entries.data)
         self._add_columns(at, rows)
         spent = self.of.cover.usd_per_level_hour * self.of.hours
         for b, counts in enumerate(self.of.counts):

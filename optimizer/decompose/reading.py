@@ -20,7 +20,7 @@ from models.placement import (
 from optimizer.bill import compute_lines, egress_lines
 from optimizer.coverage import LEAST_LEVEL, commitment_lines, use_of_levels
 from optimizer.decompose.calls import data_of_links, pay_links
-from optimizer.decompose.cells import Cells
+from optimizer.decompose.cells import Cells, within
 from optimizer.decompose.dual import Case, quota_use
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.lacking import unmet_replicas
@@ -78,11 +78,6 @@ def read_decomposed(found: Decomposed, fleet: Fleet, distances: Distances) -> Pl
     )
 
 
-def _within(lengths: Ints) -> Ints:
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
-
-
 def _counts(fleet: Fleet) -> pd.DataFrame:
     cells = fleet.case.cells
     world, goods = cells.world, cells.goods
@@ -91,7 +86,7 @@ def _counts(fleet: Fleet) -> pd.DataFrame:
     span = cells.asks.group_span[group]
     lengths = ends[span] - starts[span]
     row = np.repeat(np.arange(len(fleet.cell)), lengths)
-    period = starts[span][row] + _within(lengths)
+    period = starts[span][row] + within(lengths)
     good, service = fleet.candidate[row], cells.group_service[group][row]
     # Cells that share their replicas between two prices may name an offering twice.
     keys = np.stack([service, goods.offering[good], period], axis=1)
@@ -113,14 +108,14 @@ def _lanes(cells: Cells) -> tuple[Ints, Ints, Ints, Ints]:
     asks = cells.asks
     cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
     places = np.diff(asks.slot_start)[cell]
-    within = np.arange(len(cell)) - asks.lane_start[cell]
-    region = asks.place[asks.slot_start[cell] + within % places]
+    lane = np.arange(len(cell)) - asks.lane_start[cell]
+    region = asks.place[asks.slot_start[cell] + lane % places]
     widest = max((len(c.origins) for c in cells.clusters), default=1)
     origins = np.full((len(cells.clusters), max(widest, 1)), -1)
     for i, cluster in enumerate(cells.clusters):
         origins[i, : len(cluster.origins)] = cluster.origins
     group = cells.cell_group[cell]
-    origin = origins[asks.cluster[cell], within // places]
+    origin = origins[asks.cluster[cell], lane // places]
     return cells.group_service[group], origin, region, asks.group_span[group]
 
 
