@@ -1,21 +1,27 @@
-"""Planning again after a small change: what is the same stays, the rest is answered anew.
+"""Planning again after a small change: what is as good as it was stays, the rest is answered anew.
 
 The bound costs one pass at the last prices and is as valid as any. The plan keeps every cell that
-asks for the same as before; cells that changed choose among their answers at the last prices,
-within what the others leave of quotas and levels. So a plan does not jump.
+asks for the same and may still do what it did, unless that has become too dear beside what is best
+now; all others choose among their answers at the last prices, within what the kept ones leave of
+quotas and levels. So a plan does not jump, and changes that save little are not made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.decompose.ascent import Ascent
 from optimizer.decompose.choose import choose, find_ways, single_units
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD
 from optimizer.decompose.dual import Case
 from optimizer.decompose.fleet import Fleet
-from optimizer.decompose.last import Last, Match, kept_rows
+from optimizer.decompose.last import Last
+from optimizer.decompose.matching import Kept, Match, kept_rows
 from optimizer.decompose.repair import (
     answer_groups,
     given_ends,
@@ -32,30 +38,96 @@ Bools = NDArray[np.bool_]
 FACTORS = (0.6, 1.5)
 """Factors on prices of quotas at which changed cells are asked, beside what they are."""
 
-
-def last_weight(last: Last, case: Case, found: Match) -> Floats:
-    """[lane]: the share of its traffic that went there in the last plan."""
-    share: Floats = np.where(found.lane >= 0, last.share[found.lane], 0.0)
-    return share
+LEAST_SAVING = 0.01
+"""What moving must save at least, as a share of what a group costs at list prices."""
 
 
-def patched(
-    case: Case, prices: Prices, last: Last, found: Match, barred: Bools
-) -> tuple[Fleet, int] | None:
-    """The last plan with new answers for what has changed, and how many cells that are.
+@dataclass(frozen=True, eq=False)
+class Again:
+    """A plan that keeps most of the last one.
+
+    ``climb`` knows the bound; ``since`` as in ``Stays``; ``changed``: cells that were answered
+    anew; ``gap``: of the plan that most has been kept of.
+    """
+
+    fleet: Fleet
+    climb: Ascent
+    since: Floats
+    changed: int
+    gap: float
+
+
+def plan_again(
+    case: Case,
+    last: Last,
+    found: Match,
+    prices: Prices,
+    within: float,
+    barred: Callable[[Floats], Bools | None],
+) -> Again | None:
+    """Plan from what the last plan left behind; None: not to a relative gap ``within``.
+
+    ``prices`` are the last ones. ``barred``: lanes that plans must not use, from the share of its
+    traffic that each lane would like to have [lane].
+    """
+    closed = barred(np.where(found.lane >= 0, last.share[found.lane], 0.0))
+    if closed is None:
+        return None
+    climb = Ascent(case, prices)
+    climb.look()
+    kept = kept_rows(last, case, found)
+    stays = staying(case, last.regret, prices, kept, climb.value, closed)
+    fleet = patched(case, prices, stays.kept, closed)
+    if fleet is None or fleet.usd - climb.best > within * fleet.usd:
+        return None
+    return Again(fleet, climb, stays.since, int((~stays.kept.same).sum()), float(last.gap))
+
+
+@dataclass(frozen=True, eq=False)
+class Stays:
+    """What stays of the last plan.
+
+    ``since`` [group]: by how much what the group runs has got dearer than the best answer has,
+    since it chose that, USD; 0 where it chooses now.
+    """
+
+    kept: Kept
+    since: Floats
+
+
+def staying(
+    case: Case, regret: Floats, prices: Prices, kept: Kept, least: Floats, barred: Bools
+) -> Stays:
+    """What of ``kept`` stays: groups that would save less than ``LEAST_SAVING`` by moving.
+
+    ``least`` [group] is what the best answers cost at ``prices``, ``regret`` [group of the last
+    plan] what the last rows cost above the least of then. Rows are rarely the best answer, for the
+    sake of quotas, levels of commitments and calls. At the same prices these are as they were:
+    whatever is added to the regret is that offerings got dearer which the group uses, or cheaper
+    which it does not use.
+    """
+    asks, group = case.cells.asks, case.cells.cell_group
+    stood = np.zeros(len(least), np.bool_)
+    stood[group] = kept.same
+    fleet = kept.fleet(case)
+    dearer = fleet.at_prices(prices) - least - regret[kept.group]
+    since = np.where(stood, np.maximum(dearer, 0.0), 0.0)
+    leaves = since > LEAST_SAVING * fleet.at_prices(_nothing(prices))
+    group_of_lane = group[np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))]
+    leaves[group_of_lane[barred & (kept.share > 0)]] = True
+    return Stays(kept.without(case, leaves), np.where(leaves, 0.0, since))
+
+
+def patched(case: Case, prices: Prices, kept: Kept, barred: Bools) -> Fleet | None:
+    """What is kept of the last plan, with new answers for all other cells.
 
     None where the rules cannot be kept like that.
     """
-    cells, asks = case.cells, case.cells.asks
-    cell, candidate, count, same = kept_rows(last, case, found)
-    changed = np.unique(cells.cell_group[~same])
-    slot_kept = np.repeat(same, np.diff(asks.slot_start))
-    lane_kept = np.repeat(same, np.diff(asks.lane_start))
-    held = np.where(slot_kept, last.held[found.slot], 0)
-    share = np.where(lane_kept, last.share[found.lane], 0.0)
+    changed = np.unique(case.cells.cell_group[~kept.same])
+    held, share = kept.held.copy(), kept.share.copy()
     alive = np.zeros_like(held)
     detour = barred * BARRED_USD
-    own = case.tariff.routes(_without_ends(prices)) + detour
+    own = case.tariff.routes(replace(prices, ends=np.zeros_like(prices.ends))) + detour
     routes = case.tariff.routes(prices) + detour
 
     def fleet_at(usd: Floats, routes: Floats) -> Fleet | None:
@@ -64,9 +136,9 @@ def patched(
         rows = list_counts(case.stock, case.asks, usd, changed, held, alive)
         return Fleet(
             case,
-            np.concatenate([cell, rows[0]]),
-            np.concatenate([candidate, rows[1]]),
-            np.concatenate([count, rows[2]]),
+            np.concatenate([kept.cell, rows[0]]),
+            np.concatenate([kept.candidate, rows[1]]),
+            np.concatenate([kept.count, rows[2]]),
             held.copy(),
             share.copy(),
         )
@@ -84,7 +156,7 @@ def patched(
     room = room_of(case.covered, fleets[0].levels)
     liked, shut = priced_at(case, prices, 0.6), priced_at(case, prices, None)
     before = np.full(len(ways.first_cell), len(fleets) - 1)
-    moves = ~same[ways.first_cell]
+    moves = ~kept.same[ways.first_cell]
     chosen = choose(ways, prices, routes, room, liked, shut, before, moves, moves)
     if chosen is None:
         return None
@@ -93,10 +165,9 @@ def patched(
         return None
     if (fleet.spending > case.limits.budget_limit * (1 + 1e-9)).any():
         return None
-    return fleet, int((~same).sum())
+    return fleet
 
 
-def _without_ends(prices: Prices) -> Prices:
-    return Prices(
-        prices.quota, prices.budget, prices.covered, np.zeros_like(prices.ends), prices.rooms
-    )
+def _nothing(prices: Prices) -> Prices:
+    """Prices at which everything costs what is on its list."""
+    return Prices(*(np.zeros_like(getattr(prices, field.name)) for field in fields(Prices)))

@@ -129,16 +129,23 @@ def full_discount(of: Covered) -> Floats:
     return discount
 
 
+def worth_of_levels(of: Covered, price: Floats, budget: Floats) -> Floats:
+    """What an hour of a level earns [commitment, hour], USD: v of the module's docstring."""
+    cover = of.cover
+    counted = 1.0 + budget @ of.counts
+    ratio = np.where(cover.covers, 1.0 / np.where(cover.covers, cover.level_per_usd, 1.0), 0.0)
+    keeps = np.maximum(counted[:, None, None] - price[None], 0.0) * ratio[:, :, None]
+    worth: Floats = keeps.max(axis=1, initial=0.0)
+    return worth
+
+
 def levels_usd(of: Covered, price: Floats, budget: Floats) -> float:
     """The least that commitments cost where usage costs ``price`` [class, hour] and budgets
     ``budget``.
     """
     cover = of.cover
-    counted = 1.0 + budget @ of.counts
-    ratio = np.where(cover.covers, 1.0 / np.where(cover.covers, cover.level_per_usd, 1.0), 0.0)
-    keeps = np.maximum(counted[:, None, None] - price[None], 0.0) * ratio[:, :, None]
-    worth = keeps.max(axis=1, initial=0.0)
-    cost = cover.usd_per_level_hour * counted
+    worth = worth_of_levels(of, price, budget)
+    cost = cover.usd_per_level_hour * (1.0 + budget @ of.counts)
     usd = float((cover.owned * (cost[:, None] - worth)).sum())
     reduced = cost * of.hours - worth.sum(axis=1)
     return usd + float(cover.at_most @ np.minimum(reduced, 0.0))

@@ -12,6 +12,7 @@ from optimizer.decompose.calls import link_cost, pay_links
 from optimizer.decompose.covered import Levels, best_levels
 from optimizer.decompose.dual import Case, spending
 from optimizer.decompose.lacking import unmet_usd
+from optimizer.decompose.tariff import Prices
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,6 +51,21 @@ class Fleet:
     def unmet_usd(self) -> Floats:
         """What the demand that cells leave unmet costs [cell]; nobody is paid it."""
         return unmet_usd(self.case.cells.asks, self.capacity, self.share)
+
+    def at_prices(self, prices: Prices) -> Floats:
+        """What groups cost where shared things have prices, and the ends of calls [group], USD."""
+        case, asks, group = self.case, self.case.cells.asks, self.case.cells.cell_group
+        of_lane = group[np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))]
+        of_row = group[self.cell]
+        candidates = case.tariff.candidates(prices)[self.candidate, asks.group_span[of_row]]
+        usd = np.zeros(len(asks.group_span))
+        for owner, cost in (
+            (of_row, candidates * self.count),
+            (of_lane, case.tariff.routes(prices) * self.share),
+            (group, self.unmet_usd),
+        ):
+            usd += np.bincount(owner, cost, len(usd))
+        return usd
 
     @cached_property
     def levels(self) -> Levels:

@@ -31,6 +31,7 @@ class Limits:
     """Shared limits. Quota rows are per rule, unit and region; they hold in every hour."""
 
     quota_rules: tuple[Rule, ...]  # [quota row]
+    quota_names: tuple[str, ...]  # [quota row] rule, place and unit
     quota_use: sparse.csr_array  # [candidate, quota row], vCPUs or instances per instance
     quota_limit: Floats
     budget_rules: tuple[BudgetRule, ...]
@@ -45,20 +46,21 @@ def find_limits(cells: Cells, hours: int) -> Limits:
     world, goods = cells.world, cells.goods
     owner = np.zeros(len(cells.team), np.int64)
     owner[cells.assortment_of] = np.arange(len(cells.assortment_of))
-    columns, limits, rules = [], [], []
+    columns, limits, rules, names = [], [], [], []
     for rule in world.rules:
         if not isinstance(rule, QuotaRule):
             continue
         counted = counted_by(rule, world)[goods.offering]
-        for limit, size in (
-            (rule.vcpus_at_most, goods.vcpus),
-            (rule.instances_at_most, np.ones(len(goods.vcpus))),
+        for unit, limit, size in (
+            ("vCPUs", rule.vcpus_at_most, goods.vcpus),
+            ("instances", rule.instances_at_most, np.ones(len(goods.vcpus))),
         ):
             if limit is not None:
                 for r in np.unique(goods.region[counted]).tolist():
                     columns.append(np.where(counted & (goods.region == r), size, 0.0))
                     limits.append(limit)
                     rules.append(rule)
+                    names.append(f"{rule.name}: {world.regions[r].place}, {unit}")
     use = np.array(columns, np.float64).reshape(len(columns), len(goods.vcpus)).T
     budgets = tuple(rule for rule in world.rules if isinstance(rule, BudgetRule))
     teams = np.array([service.team for service in world.services], dtype=object)
@@ -76,6 +78,7 @@ def find_limits(cells: Cells, hours: int) -> Limits:
     ).reshape(len(budgets), len(clouds))
     return Limits(
         tuple(rules),
+        tuple(names),
         sparse.csr_array(use),
         np.array(limits, np.float64),
         budgets,

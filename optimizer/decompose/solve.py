@@ -25,14 +25,16 @@ from models.rules import (
 )
 from models.services import Service
 from models.world import Policy, World
-from optimizer.decompose.again import last_weight, patched
+from optimizer.decompose.again import Again, plan_again
 from optimizer.decompose.ascent import Ascent
+from optimizer.decompose.carried import prices_of
 from optimizer.decompose.cells import make_cells
 from optimizer.decompose.dual import Case, first_prices, make_case
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.journeys import binding, kept_places
 from optimizer.decompose.lacking import dominating
-from optimizer.decompose.last import Last, match, prices_of, remember
+from optimizer.decompose.last import Last, remember
+from optimizer.decompose.matching import match
 from optimizer.decompose.repair import make_fleet
 from optimizer.decompose.tariff import Prices
 from optimizer.executor.seam import IN_PROCESS, Executor
@@ -93,21 +95,30 @@ class Decomposed:
     usd: float
     bound_usd: float
     prices: Prices
+    least: Floats  # [group]: what cells cost at ``prices``, at the least
     rounds: int
     build_s: float
     solve_s: float
-    changed: int | None = None
-    """Cells that an earlier plan did not answer already; None: all were planned anew."""
+    again: Again | None = None
+    """How an earlier plan was taken up; None: all was planned anew."""
 
     @property
     def gap(self) -> float:
         return max(self.usd - self.bound_usd, 0.0) / self.usd if self.usd > 0 else 0.0
 
+    @property
+    def changed(self) -> int | None:
+        """Cells that an earlier plan did not answer already; None: all were planned anew."""
+        return None if self.again is None else self.again.changed
+
     def left_behind(self) -> Last | None:
         """What the next plan may start from; None: there is no plan."""
         if self.fleet is None:
             return None
-        return remember(self.case, self.prices, self.fleet, self.gap)
+        regret, gap = self.fleet.at_prices(self.prices) - self.least, self.gap
+        if self.again is not None:  # what was let pass now counts again next time
+            regret, gap = regret - self.again.since, self.again.gap
+        return remember(self.case, self.prices, self.fleet, regret, gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +161,9 @@ def decompose(
 
     They are what rules about losses are about, and are sure to come unless ``outlook`` has
     scenarios. ``last``: what an earlier plan left behind. Its prices are taken up, and so is what
-    it ran, wherever nothing has changed. If that comes about as near to its bound as before, it is
-    the plan; else the world is planned from these prices on. The cells of large fleets are solved
+    it ran, wherever that is still lawful and about as good. If it comes about as near to its bound
+    as before, it is the plan; else the world is planned from these prices on until one does. The
+    cells of large fleets are solved
     on the workers of ``executor``; the plan is the same.
     """
     if (why := _obstacle(world)) is not None:
@@ -175,44 +187,48 @@ def decompose(
     def barred(weight: Floats) -> Bools | None:
         return _barred(case, weight, slow, distances, reach.allowed, asked)
 
-    def answer(fleet: Fleet | None, climb: Ascent, rounds: int, changed: int | None) -> Decomposed:
+    def answer(
+        fleet: Fleet | None, climb: Ascent, rounds: int, again: Again | None = None
+    ) -> Decomposed:
         usd = np.inf if fleet is None else fleet.usd
         prices = climb.centre or climb.prices
         seconds = built - started, perf_counter() - built
-        return Decomposed(case, reach, fleet, usd, climb.best, prices, rounds, *seconds, changed)
+        return Decomposed(
+            case, reach, fleet, usd, climb.best, prices, climb.value, rounds, *seconds, again
+        )
 
-    prices = first_prices(case)
+    prices, enough = first_prices(case), world.policy.gap_target
     if last is not None:
         found = match(last, case)
-        prices = prices_of(last, case, found)
-        closed = barred(last_weight(last, case, found))
-        patch = None if closed is None else patched(case, prices, last, found, closed)
-        if patch is not None:
-            climb = Ascent(case, prices)
-            climb.look()
-            if patch[0].usd - climb.best <= _again_within(world, last) * patch[0].usd:
-                return answer(patch[0], climb, 1, patch[1])
+        prices, enough = prices_of(last, case, found), _again_within(world, last)
+        again = plan_again(case, last, found, prices, enough, barred)
+        if again is not None:
+            return answer(again.fleet, again.climb, 1, again)
     climb = Ascent(case, prices, executor)
-    fleet, done = _climbed(climb, world.policy, built, barred)
-    return answer(fleet, climb, done, None)
+    fleet, done = _climbed(climb, enough, world.policy.time_limit_s, built, barred)
+    return answer(fleet, climb, done)
 
 
 AS_GOOD_AS_BEFORE = 1.1
-"""A plan that keeps most of the last one may be this much further from its bound."""
+"""A plan that starts from the last one may be this much further from its bound."""
 
 
 def _again_within(world: World, last: Last) -> float:
-    """The gap with which a plan that keeps most of the last one is good enough."""
+    """The gap with which a plan that starts from the last one is good enough."""
     return float(max(world.policy.gap_target, AS_GOOD_AS_BEFORE * last.gap))
 
 
 def _climbed(
     climb: Ascent,
-    policy: Policy,
+    enough: float,
+    limit_s: float,
     began: float,
     barred: Callable[[Floats], Bools | None],
 ) -> tuple[Fleet | None, int]:
-    """The best plan that was found on the way up, and the rounds it took."""
+    """The best plan that was found on the way up, and the rounds it took.
+
+    ``enough``: a relative gap with which to stop; ``limit_s`` after ``began``: the latest to do so.
+    """
     case = climb.case
     best: Fleet | None = None
     done = 0
@@ -226,9 +242,9 @@ def _climbed(
             fleet = make_fleet(case, prices, climb.mix, climb.likely(), closed)
             if fleet is not None and (best is None or fleet.usd < best.usd):
                 best = fleet
-        if best is not None and best.usd - climb.best <= policy.gap_target * best.usd:
+        if best is not None and best.usd - climb.best <= enough * best.usd:
             break
-        if perf_counter() - began > policy.time_limit_s:
+        if perf_counter() - began > limit_s:
             break
     return best, done
 

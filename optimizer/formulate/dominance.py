@@ -166,10 +166,11 @@ def _numbered(place: Ints, places: int, commitment_class: Ints | None) -> tuple[
     """Classes numbered 1, 2, … in each place, 0 for none, and how many each place has."""
     if commitment_class is None:
         return np.zeros(len(place), np.int64), np.ones(places, np.int64)
-    none = np.stack([np.arange(places), np.full(places, -1)], axis=1)
-    pairs = np.concatenate([none, np.stack([place, np.maximum(commitment_class, -1)], axis=1)])
-    known, number = np.unique(pairs, axis=0, return_inverse=True)
-    first = np.searchsorted(known[:, 0], np.arange(places + 1))
+    width = int(commitment_class.max(initial=-1)) + 2
+    none = np.arange(places) * width
+    of_option = place * width + np.maximum(commitment_class, -1) + 1
+    known, number = np.unique(np.concatenate([none, of_option]), return_inverse=True)
+    first = np.searchsorted(known, np.arange(places + 1) * width)
     of_class = number.ravel()[places:] - first[place]
     return of_class.astype(np.int64), np.diff(first)
 

@@ -10,7 +10,7 @@ from models.changes import ChangeCosts
 from models.demand import Outlook
 from models.rules import DisruptionRule
 from models.world import Policy
-from optimizer.decompose.answer import Decomposed, NotSeparable, decompose
+from optimizer.decompose.answer import Decomposed, Last, NotSeparable, decompose
 from optimizer.formulate.market import survey
 from optimizer.formulate.reach import measure
 from optimizer.solve.answers import OutOfTime, ProvenInfeasible, Solved
@@ -46,10 +46,16 @@ def simple(seed: int) -> Asked:
     )
 
 
-def decomposed(asked: Asked) -> Decomposed | NotSeparable:
+def decomposed(asked: Asked, last: Last | None = None) -> Decomposed | NotSeparable:
     world = asked.world
     return decompose(
-        world, survey(world), measure(world), asked.demand_rps, asked.direct_rps, asked.outlook
+        world,
+        survey(world),
+        measure(world),
+        asked.demand_rps,
+        asked.direct_rps,
+        asked.outlook,
+        last,
     )
 
 
