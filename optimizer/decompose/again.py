@@ -15,21 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.decompose.ascent import Ascent
-from optimizer.decompose.choose import choose, find_ways, single_units
+from optimizer.decompose.asking import (
+    answer_groups,
+    given_ends,
+    priced_at,
+    within_places,
+)
+from optimizer.decompose.choose import choose
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD
 from optimizer.decompose.dual import Case
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.last import Last
 from optimizer.decompose.matching import Kept, Match, kept_rows
-from optimizer.decompose.repair import (
-    answer_groups,
-    given_ends,
-    priced_at,
-    within_places,
-)
 from optimizer.decompose.sweep import list_counts
 from optimizer.decompose.tariff import Prices
+from optimizer.decompose.ways import find_ways, single_units
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -160,7 +161,7 @@ def patched(case: Case, prices: Prices, kept: Kept, barred: Bools) -> Fleet | No
     chosen = choose(ways, prices, routes, room, liked, shut, before, moves, moves)
     if chosen is None:
         return None
-    fleet = within_places(chosen[0], prices, routes)
+    fleet = within_places(chosen[0], prices, shut, routes)
     if fleet is None or fleet.share[barred].max(initial=0.0) > 0.0:
         return None
     if (fleet.spending > case.limits.budget_limit * (1 + 1e-9)).any():

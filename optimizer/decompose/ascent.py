@@ -18,7 +18,7 @@ from optimizer.executor.seam import IN_PROCESS, Executor
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-LIKELY = 10
+LIKELY = 2
 """Prices that take part in a plan, at most."""
 
 

@@ -7,148 +7,19 @@ some that way; together they meet limits almost to the dollar.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
-from optimizer.decompose.calls import cost_of_each
-from optimizer.decompose.dual import Case, quota_use
+from optimizer.decompose.dual import quota_use
 from optimizer.decompose.fleet import Fleet
 from optimizer.decompose.split import split_cells
 from optimizer.decompose.tariff import Prices
+from optimizer.decompose.ways import Ways
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Ways:
-    """What every unit may do. A *unit* is a cell, or all cells of a span that go together.
-
-    The last way uses quotas only where there is no other. ``own`` lists, per way and unit, usage
-    that commitments may cover: entries ``start[w, u]:start[w, u] + length``.
-    """
-
-    case: Case
-    fleets: tuple[Fleet, ...]
-    unit_of_cell: Ints
-    first_cell: Ints  # [unit]
-    start: Ints  # [unit] first hour
-    end: Ints
-    unit_of_lane: Ints
-    compute_usd: Floats  # [way, unit] at list prices
-    routes_usd: Floats  # [way, unit]
-    paid: Floats  # [budget, way, unit]
-    use: Floats  # [way, unit, quota row]
-    own_start: Ints  # [way · unit + 1]
-    own_class: Ints
-    own_usd: Floats  # USD/h at list price
-
-    def usd(self, prices: Prices) -> Floats:
-        """[way, unit], budgets priced; nothing is covered and quotas are free."""
-        usd: Floats = self.compute_usd + self.routes_usd
-        for price, paid in zip(prices.budget, self.paid, strict=True):
-            if price > 0:
-                usd = usd + price * paid
-        return usd
-
-    def with_routes(self, routes: Floats) -> Ways:
-        """The same ways at other prices of routes [lane]."""
-        units = len(self.first_cell)
-        routes_usd = [
-            np.bincount(self.unit_of_lane, routes * fleet.share, units) for fleet in self.fleets
-        ]
-        return replace(self, routes_usd=np.array(routes_usd, np.float64))
-
-    def with_calls(self, own: Floats) -> Ways:
-        """The same ways with routes at prices ``own`` [lane] and what calls cost in each way.
-
-        What calls cost is the caller's.
-        """
-        links = self.case.links
-        caller = self.unit_of_lane[links.lane[:, 0]]
-        found = self.with_routes(own)
-        for i, fleet in enumerate(self.fleets):
-            usd = cost_of_each(
-                links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane,
-                fleet.share,
-            )  # fmt: skip
-            found.routes_usd[i] += np.bincount(caller, usd, len(self.first_cell))
-        return found
-
-
-def find_ways(case: Case, fleets: Sequence[Fleet], unit_of_cell: Ints) -> Ways:
-    """What units of ``fleets`` cost and use, but for routes."""
-    cells, asks, limits = case.cells, case.cells.asks, case.limits
-    _, first_cell = np.unique(unit_of_cell, return_index=True)
-    units = len(first_cell)
-    cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
-    unit_of_lane = unit_of_cell[cell_of_lane]
-    span = asks.group_span[cells.cell_group[first_cell]]
-    starts, ends = (np.array(edge) for edge in zip(*cells.spans, strict=True))
-    usd = np.empty((len(fleets), units))
-    budgets = len(limits.budget_limit)
-    paid = np.zeros((budgets, len(fleets), units))
-    counts_lane = [
-        limits.counts_service[b, case.lane_service]
-        & limits.counts_region[b, asks.place[case.lane_slot]]
-        for b in range(budgets)
-    ]
-    use = np.zeros((len(fleets), units, len(limits.quota_limit)))
-    covered, keys = case.covered, []
-    for i, fleet in enumerate(fleets):
-        unit = unit_of_cell[fleet.cell]
-        instance_hours = fleet.count * cells.hours[span[unit]]
-        cost = cells.goods.cost_usd_per_hour[fleet.candidate] * instance_hours
-        usd[i] = np.bincount(unit, cost, units)
-        cost = cells.goods.price_usd_per_hour[fleet.candidate] * instance_hours
-        for b in range(budgets):
-            counts = limits.counts_candidate[b, fleet.candidate]
-            paid[b, i] = np.bincount(unit[counts], cost[counts], units)
-            lanes = counts_lane[b]
-            to_users = case.route_usd[lanes] * fleet.share[lanes]
-            paid[b, i] += np.bincount(unit_of_lane[lanes], to_users, units)
-        usd[i] += np.bincount(unit_of_cell, fleet.unmet_usd, units)
-        for q in range(use.shape[2]):
-            column = limits.quota_use[:, [q]].toarray().ravel()
-            use[i, :, q] = np.bincount(unit, column[fleet.candidate] * fleet.count, units)
-        mine = np.flatnonzero(covered.class_of[fleet.candidate] >= 0)
-        good = fleet.candidate[mine]
-        keys.append(
-            (
-                (i * units + unit[mine]) * max(covered.classes, 1) + covered.class_of[good],
-                cells.goods.price_usd_per_hour[good] * fleet.count[mine],
-            )
-        )
-    key, at = np.unique(np.concatenate([key for key, _ in keys]), return_inverse=True)
-    own_usd = np.bincount(at.ravel(), np.concatenate([usd for _, usd in keys]), len(key))
-    owner, own_class = np.divmod(key, max(covered.classes, 1))
-    own_start = np.searchsorted(owner, np.arange(len(fleets) * units + 1))
-    return Ways(
-        case, tuple(fleets), unit_of_cell, first_cell, starts[span], ends[span], unit_of_lane, usd,
-        np.zeros_like(usd), paid, use, own_start.astype(np.int64), own_class.astype(np.int64),
-        own_usd.astype(np.float64),
-    )  # fmt: skip
-
-
-def single_units(case: Case) -> Ints:
-    """[cell]: cells that may choose alone; those that share a minimum go together."""
-    asks = case.cells.asks
-    tied = asks.group_extra[case.cells.cell_group] > 0
-    new = np.ones(len(tied), np.bool_)
-    new[1:] = ~(tied[1:] & (case.cells.cell_group[1:] == case.cells.cell_group[:-1]))
-    return np.cumsum(new) - 1
-
-
-def tied_units(case: Case) -> Ints:
-    """[cell]: cells of services that call each other, directly or through others, span by span."""
-    asks, cells = case.cells.asks, case.cells
-    key = case.unit_of_group * len(cells.spans) + asks.group_span
-    return np.unique(key[cells.cell_group], return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def choose(
@@ -173,8 +44,8 @@ def choose(
     """
     case, limits = ways.case, ways.case.limits
     units = len(ways.first_cell)
-    scarce = _charge(ways, prices.quota)
-    saved = _saved(ways, prices.covered)
+    scarce = ways.charged(prices.quota)
+    saved = ways.saved(prices.covered)
     usd = ways.usd(prices)
     charged = usd + scarce - saved
     best = charged.argmin(axis=0)
@@ -195,7 +66,7 @@ def choose(
         usd, scarce, ways.use, ways.own_start, ways.own_class, ways.own_usd, prices.covered,
         ways.start, ways.end, left, room, order, before, rounds,
     )  # fmt: skip
-    fleet = _fleet_of(ways, chosen)
+    fleet = fleet_of(ways, chosen)
     if not len(limits.quota_limit) or (may_split is not None and not may_split.any()):
         over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
         return None if over.any() else (fleet, chosen)
@@ -212,7 +83,7 @@ def choose(
     return None if over.any() else (fleet, chosen)
 
 
-def _fleet_of(ways: Ways, chosen: Ints) -> Fleet:
+def fleet_of(ways: Ways, chosen: Ints) -> Fleet:
     """The fleet in which every unit goes its way."""
     asks = ways.case.cells.asks
     picked = chosen[ways.unit_of_cell]
@@ -232,25 +103,6 @@ def _fleet_of(ways: Ways, chosen: Ints) -> Fleet:
         held,
         share,
     )
-
-
-def _charge(ways: Ways, quota: Floats) -> Floats:
-    """What quotas charge [way, unit]."""
-    so_far = np.concatenate([np.zeros((len(quota), 1)), quota.cumsum(axis=1)], axis=1)
-    price = (so_far[:, ways.end] - so_far[:, ways.start]).T
-    charge: Floats = np.einsum("vuq,uq->vu", ways.use, price)
-    return charge
-
-
-def _saved(ways: Ways, worth: Floats) -> Floats:
-    """What commitments would save if they covered all [way, unit]."""
-    so_far = np.concatenate([np.zeros((len(worth), 1)), worth.cumsum(axis=1)], axis=1)
-    owner = np.repeat(np.arange(ways.compute_usd.size), np.diff(ways.own_start))
-    unit = owner % ways.compute_usd.shape[1]
-    each = so_far[ways.own_class, ways.end[unit]] - so_far[ways.own_class, ways.start[unit]]
-    shape = ways.compute_usd.shape
-    saved = np.bincount(owner, each * ways.own_usd, shape[0] * shape[1]).reshape(shape)
-    return np.asarray(saved, np.float64)
 
 
 def _split(

@@ -62,13 +62,9 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Mix:
-    """The best mix of columns: its prices, what commitments cover of it, and who is in it.
-
-    ``covered`` [class, hour] is the usage that the best levels would cover; ``weight`` [column].
-    """
+    """The best mix of columns: its prices, and ``weight`` [column]."""
 
     prices: Shared
-    covered: Floats
     weight: Floats
 
 
@@ -128,10 +124,7 @@ class Master:
         )
         weight = found.x[: at.bought].reshape(at.blocks, -1).sum(axis=0)
         self.weight = (0.7 * np.array(self.weight) + weight).tolist()
-        covered = np.zeros((of.classes, of.hours))
-        used = found.x[at.covered : at.elastic].reshape(-1, of.hours)
-        np.add.at(covered, of.programme.usage_class, used)
-        return Mix(prices, covered, weight)
+        return Mix(prices, weight)
 
     def _rows(self, at: _Layout) -> Any:
         """One of each block; levels hold; then usage, quotas and budgets, with what is elastic."""

@@ -1,102 +1,78 @@
-"""From prices to a plan: lawful cells, routes that know where calls go, limits that are kept."""
+"""From prices to a plan: lawful cells, routes that know where calls go, limits that are kept.
+
+Cells are asked what they would do at several prices, which makes their *ways*. Of these the best
+mix is made whole; what levels of commitments and quotas still have room for is filled.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rules import MaxPlacesRule
-from optimizer.decompose.calls import cost_of_each, given_other_end
-from optimizer.decompose.choose import Ways, choose, find_ways, single_units, tied_units
+from optimizer.decompose.asking import (
+    ALMOST_FREE,
+    given_ends,
+    most_counted,
+    priced_at,
+    settled,
+    within_places,
+)
+from optimizer.decompose.choose import choose, fleet_of, pick
 from optimizer.decompose.covered import room_of
-from optimizer.decompose.covering import BARRED_USD, INFINITE
-from optimizer.decompose.dual import Case
+from optimizer.decompose.covering import BARRED_USD
+from optimizer.decompose.dual import Case, quota_use
 from optimizer.decompose.fleet import Fleet
-from optimizer.decompose.lacking import unmet_usd
-from optimizer.decompose.master import Mix
-from optimizer.decompose.sweep import list_counts, sweep
+from optimizer.decompose.relaxed import Relaxed, relax
+from optimizer.decompose.swaps import swapped
 from optimizer.decompose.tariff import Prices
+from optimizer.decompose.ways import Ways, find_ways, single_units, tied_units
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-OUT_OF_THE_QUESTION = 1e4
-"""Factor on the price of what a full quota counts."""
-ALMOST_FREE = 0.999
-"""Most of the list price that covered usage may be spared: what is free would run idle."""
 
-
-def answer_groups(
-    case: Case,
-    usd: Floats,
-    route_usd: Floats,
-    rooms: Floats,
-    groups: Ints,
-    held: Ints,
-    alive: Ints,
-    share: Floats,
-) -> bool:
-    """Solve groups at prices; False when one of them has no lawful way."""
-    cells = case.cells
-    used, value = np.zeros_like(usd), np.zeros(len(cells.asks.group_span))
-    sweep(
-        case.stock, case.asks, usd, route_usd, rooms, groups, True, used, held, alive, share, value
-    )
-    return bool(value[groups].max(initial=0.0) < INFINITE)
-
-
-LEVELS = (0.0, 0.6, 0.9, 1.0, 1.1, 1.5)
+LEVELS = (0.6, 1.5)
 """Factors on the prices of quotas at which groups are asked what they would do."""
-NEAR = 0.05
-"""How much more than its price covered usage is worth to cells until levels are full."""
+REFITS = 2
+"""How often units swap ways, and levels are fitted to what they choose."""
 FILLS = 4
-"""How often cells look again at what is left of levels, and at where calls go."""
+"""How often cells look again at what is left of levels, and at where calls go, at most."""
+WORTHWHILE = 1e-4
+"""What of its cost a plan must gain for cells to look again."""
 DEARER = (0.02, 0.05, 0.15, 0.4, 1.0, 2.0)
 """By how much prices of budgets that are overdrawn rise from one attempt to the next."""
 
 
 def make_fleet(
-    case: Case,
-    prices: Prices,
-    mix: Mix | None = None,
-    recent: Sequence[Prices] = (),
-    barred: Bools | None = None,
+    case: Case, prices: Prices, recent: Sequence[Prices] = (), barred: Bools | None = None
 ) -> Fleet | None:
     """A plan that keeps quotas; None: none was found.
 
-    ``mix``: what would be best for the fleet if cells could do several things in part; ``recent``:
-    prices to which cells' answers make up that mix; ``barred`` [lane]: lanes that must not be used.
+    ``recent``: prices to which cells' answers make up the best mix so far, the heaviest first;
+    ``barred`` [lane]: lanes that must not be used.
     """
     detour = np.zeros(len(case.lane_slot))
     if barred is not None:
         detour[barred] = BARRED_USD
     own = case.tariff.routes(replace(prices, ends=prices.ends * 0)) + detour
-    state = _settled(case, prices, case.tariff.candidates(prices), own, detour)
-    if state is None:
+    answers = cell_answers(case, prices, recent, own, detour)
+    if answers is None:
         return None
-    if len(case.links):
-        for region in range(len(case.cells.world.regions)):
-            state.gather(region)
-        state.settle(1)
-    answers = [state.fleet()]
-
-    def answer(asked: tuple[Prices, Floats]) -> Fleet | None:
-        found = _settled(case, *asked, own, detour)
-        return None if found is None else found.fleet()
-
-    with ThreadPoolExecutor(2) as pool:
-        answers += [a for a in pool.map(answer, _questions(case, prices, recent)) if a is not None]
-    ways = find_ways(case, answers, single_units(case))
-    tied = find_ways(case, answers, tied_units(case)).with_calls(own) if len(case.links) else None
+    mixes = bool(len(case.limits.quota_limit) or len(case.covered.cover))
+    near = _refined(case, prices, answers, own, detour) if mixes else None
+    ways = find_ways(case, answers, single_units(case)).with_routes(own)
+    tied = find_ways(case, answers, tied_units(case)).with_calls(own) if len(case.links) else ways
     for dearer in DEARER:
-        fleet = _filling(ways, tied, prices, own, mix)
+        fleet = _filling(ways, tied, prices, own, near)
         if fleet is not None:
-            fleet = within_places(fleet, prices, given_ends(case, own, fleet.share))
+            # Others may need what quotas count.
+            shut = priced_at(case, prices, None)
+            fleet = within_places(fleet, prices, shut, given_ends(case, own, fleet.share))
         if fleet is None or (barred is not None and fleet.share[barred].max(initial=0.0) > 0.0):
             return None
         over = fleet.spending > case.limits.budget_limit * (1 + 1e-9)
@@ -107,59 +83,114 @@ def make_fleet(
     return None
 
 
-def _filling(
-    ways: Ways, tied: Ways | None, prices: Prices, own: Floats, mix: Mix | None
-) -> Fleet | None:
-    """One way for each, first for the levels that would suit the mix, then to fill what is bought.
+def cell_answers(
+    case: Case, prices: Prices, recent: Sequence[Prices], own: Floats, detour: Floats
+) -> list[Fleet] | None:
+    """What cells do at several prices; None: some have no lawful way.
 
-    Usage within a level that is paid for anyway costs next to nothing. Services that call each
-    other choose together first (``tied``), and then look again, one half at a time, at where the
-    other ends of their calls are now; ``own`` are prices of routes without calls.
+    The last answer uses quotas only where there is no other.
+    """
+    state = settled(case, prices, case.tariff.candidates(prices), own, detour)
+    if state is None:
+        return None
+    if len(case.links):
+        for region in range(len(case.cells.world.regions)):
+            state.gather(region)
+        state.settle(1)
+    answers = [state.fleet(prices)]
+
+    def answer(asked: tuple[Prices, Floats]) -> Fleet | None:
+        found = settled(case, *asked, own, detour)
+        return None if found is None else found.fleet(asked[0])
+
+    with ThreadPoolExecutor(2) as pool:
+        questions = _questions(case, prices, recent)
+        answers += [a for a in pool.map(answer, questions) if a is not None]
+    return answers
+
+
+def _refined(
+    case: Case, prices: Prices, answers: list[Fleet], own: Floats, detour: Floats
+) -> tuple[Prices, Ints]:
+    """Add what cells do at the prices of the best mix of their answers; these prices, and the ways
+    of units that tied cells make in that mix.
+    """
+    mixed = relax(find_ways(case, answers, tied_units(case)).with_calls(own), prices)
+    state = settled(case, mixed.prices, case.tariff.candidates(mixed.prices), own, detour)
+    if state is None:
+        return mixed.prices, mixed.heaviest
+    answers.insert(0, state.fleet(mixed.prices))
+    return mixed.prices, mixed.heaviest + 1
+
+
+def _filling(
+    ways: Ways, tied: Ways, prices: Prices, own: Floats, near: tuple[Prices, Ints] | None
+) -> Fleet | None:
+    """One way for each, from the best mix of ways, or whoever gains most per scarce thing first.
+
+    Then cells look again, one half at a time, at what is left of levels, whose usage costs next to
+    nothing, and at where the other ends of their calls are now; ``own`` are prices of routes
+    without calls.
     """
     case, of = ways.case, ways.case.covered
     liked, barred = priced_at(case, prices, 0.6), priced_at(case, prices, None)
-    most = _counted(case, prices)
+    full = replace(prices, covered=np.full_like(prices.covered, most_counted(case, prices)))
+    full = replace(full, covered=full.covered * ALMOST_FREE)
+    whole = np.zeros(len(tied.first_cell), np.bool_) if len(case.links) else None
     nothing = np.zeros_like(prices.covered)
-    starts = [(prices, nothing)]
-    if mix is not None and of.classes:
-        eager = replace(prices, covered=np.minimum(prices.covered + NEAR, most))
-        starts = [(eager, mix.covered), (prices, room_of(of, ways.fleets[-1].levels))]
-    full = replace(prices, covered=np.full_like(nothing, most * ALMOST_FREE))
-    halves = _may_move(ways)
+    starts = [choose(tied, prices, own, nothing, liked, barred, may_split=whole)]
+    if near is not None:
+        of_mix = replace(near[0], budget=prices.budget)
+        mixed = relax(tied, of_mix, near[1])
+        starts.insert(0, _rounded(tied, mixed, prices))
     best: Fleet | None = None
-    whole = None if tied is None else np.zeros(len(tied.first_cell), np.bool_)
-    for worth, room in starts:
-        if tied is None:
-            chosen = choose(ways.with_routes(own), worth, own, room, liked, barred)
-        else:
-            chosen = choose(
-                tied,
-                worth,
-                own,
-                room,
-                liked,
-                barred,
-                may_split=whole,
-            )
-            if chosen is not None:
-                of_cell = chosen[1][tied.unit_of_cell]
-                chosen = chosen[0], of_cell[ways.first_cell]
+    for start in starts:
+        if start is None:
+            continue
+        fleet, way = start[0], start[1][tied.unit_of_cell][ways.first_cell]
+        worth = _counts(fleet, prices)
+        if best is not None and worth >= _counts(best, prices):
+            continue
+        best = fleet
         for _ in range(FILLS):
-            if chosen is None or (
-                best is not None and _counts(chosen[0], prices) >= _counts(best, prices)
-            ):
-                break
-            best = chosen[0]
-            for half in halves:
-                if chosen is None:
-                    break
-                fleet, way = chosen
+            for half in _may_move(ways):
                 here = given_ends(case, own, fleet.share)
-                chosen = choose(
-                    ways.with_routes(here), full, here, room_of(of, fleet.levels), liked, barred,
-                    way, half,
+                room = room_of(of, fleet.levels)
+                found = choose(
+                    ways.with_routes(here), full, here, room, liked, barred, way, half
                 )  # fmt: skip
+                if found is not None:
+                    fleet, way = found
+            before, worth = worth, _counts(fleet, prices)
+            if worth < _counts(best, prices):
+                best = fleet
+            if worth > before * (1.0 - WORTHWHILE):
+                break
     return best
+
+
+def _rounded(tied: Ways, mixed: Relaxed, prices: Prices) -> tuple[Fleet, Ints] | None:
+    """The best mix of ways, made whole: fleet and way of each unit; None: it lacks quotas.
+
+    The few units that the mix divides choose one by one; then units swap ways.
+    """
+    case = tied.case
+    thrifty = tied.use.sum(axis=2).argmin(axis=0)
+    before = np.where(mixed.divided, thrifty, mixed.heaviest)
+    usd, limit = tied.usd(prices), case.limits.quota_limit
+    chosen, _ = pick(
+        usd, np.zeros_like(usd), tied.use, tied.own_start, tied.own_class, tied.own_usd,
+        mixed.prices.covered, tied.start, tied.end, np.repeat(limit[:, None], case.periods, axis=1),
+        mixed.covered.copy(), np.flatnonzero(mixed.divided), before, 1,
+    )  # fmt: skip
+    fleet = fleet_of(tied, chosen)
+    bought = (mixed.level - case.covered.cover.owned).max(axis=1, initial=0.0)
+    for _ in range(REFITS):
+        chosen = swapped(tied, mixed, prices, fleet, bought, chosen)
+        fleet = fleet_of(tied, chosen)
+        bought = fleet.levels.bought
+    over = quota_use(case, fleet.used) > limit[:, None] * (1 + 1e-9)
+    return None if over.any() else (fleet, chosen)
 
 
 def _counts(fleet: Fleet, prices: Prices) -> float:
@@ -176,15 +207,6 @@ def _may_move(ways: Ways) -> list[Bools]:
     return [~np.isin(group, other) for other in case.halves]
 
 
-def given_ends(case: Case, own: Floats, share: Floats) -> Floats:
-    """Prices of routes [lane] when the other ends of all calls stay where they are."""
-    links, routes = case.links, own.copy()
-    for end in (0, 1):
-        given_other_end(links.lane, links.places, links.gb, links.usd_per_gb,
-                        links.region_of_lane, share, end, routes)  # fmt: skip
-    return routes
-
-
 def _questions(
     case: Case, prices: Prices, recent: Sequence[Prices]
 ) -> Iterator[tuple[Prices, Floats]]:
@@ -197,172 +219,3 @@ def _questions(
         yield others, priced_at(case, others, 1.0)
     yield prices, priced_at(case, prices, None)
     yield prices, priced_at(case, prices, None, 0.0)
-
-
-def priced_at(case: Case, prices: Prices, level: float | None, worth: float = 1.0) -> Floats:
-    """Candidates with the prices of quotas times ``level``; None: what quotas count is barred."""
-    most = _counted(case, prices)
-    usd = case.tariff.candidates(
-        replace(
-            prices,
-            quota=prices.quota * (level or 0.0),
-            covered=np.minimum(prices.covered * worth, most * ALMOST_FREE),
-        )
-    )
-    if level is None:
-        counted = np.asarray(case.limits.quota_use.sum(axis=1)).ravel() > 0
-        usd[counted] *= OUT_OF_THE_QUESTION
-    return usd
-
-
-def _counted(case: Case, prices: Prices) -> float:
-    """What a dollar that commitments cover counts, at the most."""
-    return float(1.0 + (prices.budget @ case.covered.counts).max(initial=0.0))
-
-
-def _settled(
-    case: Case, prices: Prices, usd: Floats, own: Floats, detour: Floats, rounds: int = 2
-) -> _State | None:
-    """What cells do at prices, once those that call each other have found their places."""
-    asks = case.cells.asks
-    held, alive = np.zeros(len(asks.place), np.int64), np.zeros(len(asks.place), np.int64)
-    share = np.zeros(len(asks.may))
-    everything = np.arange(len(asks.group_span))
-    routes = case.tariff.routes(prices) + detour
-    if not answer_groups(case, usd, routes, prices.rooms, everything, held, alive, share):
-        return None
-    state = _State(case, usd, own, prices.rooms, held, alive, share)
-    if len(case.links):
-        state.settle(rounds)
-    return state
-
-
-@dataclass(eq=False)
-class _State:
-    """What cells do while services that call each other find their places."""
-
-    case: Case
-    usd: Floats
-    own: Floats  # [lane] routes without calls
-    rooms: Floats
-    held: Ints
-    alive: Ints
-    share: Floats
-
-    def routes(self) -> Floats:
-        """Prices of routes when the other ends of all calls stay where they are."""
-        return given_ends(self.case, self.own, self.share)
-
-    def fleet(self) -> Fleet:
-        everything = np.arange(len(self.case.cells.asks.group_span))
-        rows = list_counts(
-            self.case.stock, self.case.asks, self.usd, everything, self.held, self.alive
-        )
-        return Fleet(self.case, *rows, self.held, self.share)
-
-    def settle(self, rounds: int) -> None:
-        """Let callers and callees answer each other."""
-        for _ in range(rounds):
-            for half in self.case.halves:
-                answer_groups(self.case, self.usd, self.routes(), self.rooms, half, self.held,
-                       self.alive, self.share)  # fmt: skip
-
-    def gather(self, region: int) -> None:
-        """Let all that call each other move to a region together, where that pays."""
-        case, cells, asks = self.case, self.case.cells, self.case.cells.asks
-        linked = np.sort(np.concatenate(case.halves))
-        before = self._usd_of_units(linked)
-        kept = self.held.copy(), self.alive.copy(), self.share.copy()
-        away = self.own + case.pull * (case.links.region_of_lane != region)
-        answer_groups(case, self.usd, away, self.rooms, linked, self.held, self.alive, self.share)
-        self.settle(1)
-        worse = self._usd_of_units(linked) > before - 1e-9
-        back = worse[case.unit_of_group]
-        cell_back = back[cells.cell_group]
-        slots = np.repeat(cell_back, np.diff(asks.slot_start))
-        lanes = np.repeat(cell_back, np.diff(asks.lane_start))
-        self.held[slots], self.alive[slots] = kept[0][slots], kept[1][slots]
-        self.share[lanes] = kept[2][lanes]
-
-    def _usd_of_units(self, groups: Ints) -> Floats:
-        """USD at prices of each set of services that call each other, hour by hour."""
-        case, cells, asks, links = self.case, self.case.cells, self.case.cells.asks, self.case.links
-        cell, good, count = list_counts(
-            case.stock, case.asks, self.usd, groups, self.held, self.alive
-        )
-        group = cells.cell_group[cell]
-        unit = case.unit_of_group
-        total = np.bincount(unit[group], self.usd[good, asks.group_span[group]] * count, case.units)
-        lane_group = cells.cell_group[
-            np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
-        ]
-        total += np.bincount(unit[lane_group], self.own * self.share, case.units)
-        lacking = unmet_usd(asks, self.held.astype(np.float64), self.share)
-        total += np.bincount(unit[cells.cell_group], lacking, case.units)
-        between = cost_of_each(
-            links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane, self.share
-        )
-        total += np.bincount(unit[lane_group[links.lane[:, 0]]], between, case.units)
-        return np.asarray(total, np.float64)
-
-
-def within_places(fleet: Fleet, prices: Prices, routes: Floats) -> Fleet | None:
-    """The same fleet with services in no more places than they may use; None: one cannot.
-
-    Closes the place with the fewest instances that the service can do without, and lets it find
-    another way, which uses no quota that others may need.
-    """
-    cells = fleet.case.cells
-    world = cells.world
-    usd = priced_at(fleet.case, prices, None)
-    for rule in world.rules:
-        if not isinstance(rule, MaxPlacesRule):
-            continue
-        s = world.service_index[rule.service]
-        groups = np.flatnonzero(cells.group_service == s)
-        closed = usd
-        while len(used := _places_of(fleet, groups)) > rule.at_most:
-            for region in sorted(used, key=lambda r: used[r]):
-                shut = cells.assortment_of[s] == cells.goods.assortment
-                shut &= cells.goods.region == region
-                fewer = np.where(shut[:, None], closed * OUT_OF_THE_QUESTION, closed)
-                moved = _other_way(fleet, prices, fewer, routes, groups)
-                if moved is not None and len(_places_of(moved, groups)) < len(used):
-                    fleet, closed = moved, fewer
-                    break
-            else:
-                return None
-    return fleet
-
-
-def _places_of(fleet: Fleet, groups: Ints) -> dict[int, int]:
-    """Regions that groups use, and how many instances run there."""
-    cells = fleet.case.cells
-    mine = np.isin(cells.cell_group[fleet.cell], groups)
-    used: dict[int, int] = {}
-    for region, count in zip(
-        cells.goods.region[fleet.candidate[mine]].tolist(), fleet.count[mine].tolist(), strict=True
-    ):
-        used[region] = used.get(region, 0) + count
-    return used
-
-
-def _other_way(
-    fleet: Fleet, prices: Prices, usd: Floats, routes: Floats, groups: Ints
-) -> Fleet | None:
-    """The fleet with ``groups`` solved anew at other prices of candidates; None: no lawful way."""
-    case, cells = fleet.case, fleet.case.cells
-    held, share = fleet.held.copy(), fleet.share.copy()
-    alive = np.zeros_like(held)
-    if not answer_groups(case, usd, routes, prices.rooms, groups, held, alive, share):
-        return None
-    cell, candidate, count = list_counts(case.stock, case.asks, usd, groups, held, alive)
-    stay = ~np.isin(cells.cell_group[fleet.cell], groups)
-    return Fleet(
-        case,
-        np.concatenate([fleet.cell[stay], cell]),
-        np.concatenate([fleet.candidate[stay], candidate]),
-        np.concatenate([fleet.count[stay], count]),
-        held,
-        share,
-    )

@@ -201,7 +201,7 @@ def decompose(
     if last is not None:
         found = match(last, case)
         prices, enough = prices_of(last, case, found), _again_within(world, last)
-        again = plan_again(case, last, found, prices, enough, barred)
+        again = plan_again(case, last, found, prices, enough + A_LITTLE, barred)
         if again is not None:
             return answer(again.fleet, again.climb, 1, again)
     climb = Ascent(case, prices, executor)
@@ -211,6 +211,8 @@ def decompose(
 
 AS_GOOD_AS_BEFORE = 1.1
 """A plan that starts from the last one may be this much further from its bound."""
+A_LITTLE = 0.003
+"""And one that keeps most of it by this share of its cost: what stays makes no room for others."""
 
 
 def _again_within(world: World, last: Last) -> float:
@@ -239,7 +241,7 @@ def _climbed(
         closed = barred(weight)
         if closed is not None:
             prices = climb.centre or climb.prices
-            fleet = make_fleet(case, prices, climb.mix, climb.likely(), closed)
+            fleet = make_fleet(case, prices, climb.likely(), closed)
             if fleet is not None and (best is None or fleet.usd < best.usd):
                 best = fleet
         if best is not None and best.usd - climb.best <= enough * best.usd:
