@@ -171,10 +171,16 @@ def within_places(fleet: Fleet, prices: Prices, usd: Floats, routes: Floats) -> 
     """
     cells = fleet.case.cells
     world = cells.world
+    used_by = np.zeros((len(world.services), len(world.regions)), np.bool_)
+    service = cells.group_service[cells.cell_group[fleet.cell]]
+    used_by[service, cells.goods.region[fleet.candidate]] = True
+    places = used_by.sum(axis=1)
     for rule in world.rules:
         if not isinstance(rule, MaxPlacesRule):
             continue
         s = world.service_index[rule.service]
+        if places[s] <= rule.at_most:
+            continue
         groups = np.flatnonzero(cells.group_service == s)
         closed = usd
         while len(used := _places_of(fleet, groups)) > rule.at_most:

@@ -7,8 +7,6 @@
 with every dollar of a commitment counted as budgets at their prices count it. The master mixes
 answers of whole spans; here every unit mixes for itself. A basic solution has at most as many units
 that go several ways as rows that units share: of large fleets, hardly any (Shapley and Folkman).
-Units whose minds only far other prices would change are settled beforehand, so that the programme
-grows little with the fleet.
 """
 
 from __future__ import annotations
@@ -32,6 +30,8 @@ Bools = NDArray[np.bool_]
 
 OPEN = 800
 """Ways of a span's units that are mixed anew, at most: those for which prices change least."""
+COLUMNS = 30_000
+"""Ways that one programme mixes, at most: about those of 400 services over a day."""
 FAR = 0.5
 """By how much prices per dollar of usage would have to change for a way that is not mixed."""
 LACKING = 100.0
@@ -68,23 +68,54 @@ class Relaxed:
         return divided
 
 
-def relax(ways: Ways, prices: Prices, before: Ints | None = None) -> Relaxed:
-    """The best mix, with units of more than one span, whose choice binds all, whole beforehand.
+def relax(ways: Ways, prices: Prices) -> Relaxed:
+    """The best mix of all ways, worth mixing at ``prices``.
 
-    ``before`` [unit]: ways that were best at ``prices``, of fewer ways; units that these prices do
-    not tempt to leave them stay. None: all may do anything.
+    Large fleets are dealt into parts, each of which has its share of levels and quotas: they are
+    alike, and one programme would take more than linearly longer.
+    """
+    way, unit = _worth_mixing(ways, prices, None)
+    parts = -(-len(way) // COLUMNS)
+    first = np.bincount(unit, ways.usd(prices)[way, unit]) / np.bincount(unit)
+    shares = np.bincount(np.arange(len(first)) % parts, first, parts) / first.sum()
+    mixes = [
+        _mixed(ways, prices, way[own := unit % parts == part], unit[own], float(share))
+        for part, share in enumerate(shares)
+    ]
+    if parts == 1:
+        return mixes[0]
+    asked = replace(
+        prices,
+        covered=np.mean([mix.prices.covered for mix in mixes], axis=0),
+        quota=np.mean([mix.prices.quota for mix in mixes], axis=0),
+    )
+    return Relaxed(
+        np.concatenate([mix.way for mix in mixes]),
+        np.concatenate([mix.unit for mix in mixes]),
+        np.concatenate([mix.weight for mix in mixes]),
+        asked,
+        np.sum([mix.level for mix in mixes], axis=0),
+        np.sum([mix.covered for mix in mixes], axis=0),
+    )
+
+
+def relax_near(ways: Ways, prices: Prices, before: Ints) -> Relaxed:
+    """The best mix near ``before`` [unit], ways that make a good mix at ``prices``.
+
+    Units that these prices do not tempt stay. Units that span all hours, whose choice binds all,
+    are whole before the others are mixed.
     """
     way, unit = _worth_mixing(ways, prices, before)
-    found = _mixed(ways, prices, way, unit)
+    found = _mixed(ways, prices, way, unit, 1.0)
     of_all = (ways.end - ways.start == ways.case.periods) & (ways.case.periods > 1)
     if not (of_all & found.divided).any():
         return found
     kept = ~of_all[unit] | (way == found.heaviest[unit])
-    return _mixed(ways, prices, way[kept], unit[kept])
+    return _mixed(ways, prices, way[kept], unit[kept], 1.0)
 
 
-def _mixed(ways: Ways, prices: Prices, way: Ints, unit: Ints) -> Relaxed:
-    """The best mix of columns ``way``, ``unit``, at least one of each unit."""
+def _mixed(ways: Ways, prices: Prices, way: Ints, unit: Ints, share: float) -> Relaxed:
+    """The best mix of columns ``way``, ``unit``, for a ``share`` of all levels and quotas."""
     case, of, cover = ways.case, ways.case.covered, ways.case.covered.cover
     usage, use = _usage(ways, way, unit), _quota_use(ways, way, unit)
     alone = np.bincount(unit)[unit] == 1
@@ -99,10 +130,10 @@ def _mixed(ways: Ways, prices: Prices, way: Ints, unit: Ints) -> Relaxed:
         np.full(quotas, lacking_usd(ways)),
     ])  # fmt: skip
     upper = np.full(len(cost), np.inf)
-    upper[bought : bought + levels] = cover.at_most
+    upper[bought : bought + levels] = cover.at_most * share
     bounds: Any = np.stack([np.zeros(len(cost)), upper], axis=1)
-    limit = np.repeat(case.limits.quota_limit, of.hours)
-    settled = cover.owned.ravel(), usage @ weight, limit - use @ weight
+    limit = np.repeat(case.limits.quota_limit, of.hours) * share
+    settled = cover.owned.ravel() * share, usage @ weight, limit - use @ weight
     whole: Any = _one_of_each(unit[mixed], len(cost))
     found: Any = linprog(
         cost,
@@ -126,7 +157,7 @@ def _mixed(ways: Ways, prices: Prices, way: Ints, unit: Ints) -> Relaxed:
     covered = np.zeros((of.classes, of.hours))
     by_pair = found.x[bought + levels : lacking].reshape(-1, of.hours)
     np.add.at(covered, of.programme.usage_class, by_pair)
-    level = cover.owned + found.x[bought : bought + levels, None]
+    level = cover.owned * share + found.x[bought : bought + levels, None]
     return Relaxed(way, unit, weight, asked, level, covered)
 
 

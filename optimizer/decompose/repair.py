@@ -26,7 +26,7 @@ from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD
 from optimizer.decompose.dual import Case, quota_use
 from optimizer.decompose.fleet import Fleet
-from optimizer.decompose.relaxed import Relaxed, relax
+from optimizer.decompose.relaxed import Relaxed, relax, relax_near
 from optimizer.decompose.swaps import swapped
 from optimizer.decompose.tariff import Prices
 from optimizer.decompose.ways import Ways, find_ways, single_units, tied_units
@@ -141,7 +141,7 @@ def _filling(
     starts = [choose(tied, prices, own, nothing, liked, barred, may_split=whole)]
     if near is not None:
         of_mix = replace(near[0], budget=prices.budget)
-        mixed = relax(tied, of_mix, near[1])
+        mixed = relax_near(tied, of_mix, near[1])
         starts.insert(0, _rounded(tied, mixed, prices))
     best: Fleet | None = None
     for start in starts:
