@@ -76,7 +76,7 @@ def most_counted(case: Case, prices: Prices) -> float:
 
 
 def settled(
-    case: Case, prices: Prices, usd: Floats, own: Floats, detour: Floats, rounds: int = 2
+    case: Case, prices: Prices, usd: Floats, own: Floats, detour: Floats
 ) -> Answering | None:
     """What cells do at prices, once those that call each other have found their places."""
     asks = case.cells.asks
@@ -88,7 +88,7 @@ def settled(
         return None
     state = Answering(case, usd, own, prices.rooms, held, alive, share)
     if len(case.links):
-        state.settle(rounds)
+        state.settle()
     return state
 
 
@@ -117,12 +117,13 @@ class Answering:
         fleet = Fleet(self.case, *rows, self.held, self.share)
         return within_places(fleet, prices, self.usd, self.routes()) or fleet
 
-    def settle(self, rounds: int) -> None:
-        """Let callers and callees answer each other."""
-        for _ in range(rounds):
-            for half in self.case.halves:
-                answer_groups(self.case, self.usd, self.routes(), self.rooms, half, self.held,
-                       self.alive, self.share)  # fmt: skip
+    def settle(self) -> None:
+        """Let callers and callees answer each other, once; a second time hardly moves anybody."""
+        for half in self.case.halves:
+            answer_groups(
+                self.case, self.usd, self.routes(), self.rooms, half, self.held, self.alive,
+                self.share,
+            )  # fmt: skip
 
     def gather(self, region: int) -> None:
         """Let all that call each other move to a region together, where that pays."""
@@ -132,7 +133,7 @@ class Answering:
         kept = self.held.copy(), self.alive.copy(), self.share.copy()
         away = self.own + case.pull * (case.links.region_of_lane != region)
         answer_groups(case, self.usd, away, self.rooms, linked, self.held, self.alive, self.share)
-        self.settle(1)
+        self.settle()
         worse = self._usd_of_units(linked) > before - 1e-9
         back = worse[case.unit_of_group]
         cell_back = back[cells.cell_group]

@@ -96,7 +96,7 @@ def cell_answers(
     if len(case.links):
         for region in range(len(case.cells.world.regions)):
             state.gather(region)
-        state.settle(1)
+        state.settle()
     answers = [state.fleet(prices)]
 
     def answer(asked: tuple[Prices, Floats]) -> Fleet | None:
