@@ -354,6 +354,7 @@ def _sorted_asks(
         need,
         need,
         need,
+        np.zeros_like(need),
         left(Extent.ZONE),
         left(Extent.REGION),
         left(Extent.CLOUD),
@@ -373,6 +374,7 @@ def _sorted_asks(
         np.zeros(len(order)),
         np.zeros(len(order)),
         np.zeros(len(order) + 1, np.int64),
+        np.zeros(0),
         np.zeros(0),
         np.zeros(0),
     )

@@ -59,7 +59,7 @@ def with_unmet(
         return asks, np.zeros(0, np.int64)
     rate = np.array([service.replica.throughput_rps for service in world.services])
     low, low_bound, most = asks.need.copy(), asks.need.copy(), np.zeros(len(asks.need))
-    cells, busy, scenario = [], [], []
+    cells, busy, cap, scenario = [], [], [], []
     at_most = terms.at_most[where.service]
     for i, origins in enumerate(where.origins):
         for j, (start, end) in enumerate(where.spans):
@@ -76,23 +76,29 @@ def with_unmet(
             pair = here.swapaxes(0, 1).reshape(len(mine), -1)
             cells.append(np.repeat(mine, pair.shape[1]))
             busy.append(pair.ravel())
+            cap.append(spared.swapaxes(0, 1).ravel())
             scenario.append(np.tile(np.repeat(np.arange(len(asked)), end - start), len(mine)))
     low, low_bound = _with_minimum(asks, low, low_bound, minimum[where.service])
     cell = np.concatenate([*cells, np.zeros(0, np.int64)])
     all_busy = np.concatenate([*busy, np.zeros(0)])
+    all_cap = np.concatenate([*cap, np.zeros(0)])
     all_scenario = np.concatenate([*scenario, np.zeros(0, np.int64)])
-    kept = np.flatnonzero(all_busy > np.minimum(low, low_bound)[cell])
+    sizes = np.diff(asks.group_start)
+    alone = np.repeat(sizes == 1, sizes)  # others must know of all hours what is missing together
+    kept = np.flatnonzero(~alone[cell] | (all_busy > np.minimum(low, low_bound)[cell]))
     kept = kept[np.argsort(cell[kept], kind="stable")]
-    cell, all_busy, all_scenario = cell[kept], all_busy[kept], all_scenario[kept]
+    cell, all_scenario = cell[kept], all_scenario[kept]
     price = terms.usd_per_replica_hour[where.service]
     found = asks._replace(
         low=low,
         low_bound=low_bound,
+        least_of_group=np.minimum(minimum[where.service], _of_group(asks, asks.need)),
         unmet_most=most,
         unmet_top=np.where(most > 0, price * outlook.probability[top], 0.0),
         unmet_start=np.searchsorted(cell, np.arange(len(low) + 1)).astype(np.int64),
-        unmet_busy=all_busy,
+        unmet_busy=all_busy[kept],
         unmet_usd=price[cell] * outlook.probability[all_scenario],
+        unmet_cap=all_cap[kept],
     )
     return found, all_scenario
 
@@ -103,16 +109,22 @@ def _least(busy: Floats) -> Ints:
     return np.maximum(whole_replicas(peak), 0.0).astype(np.int64)
 
 
+def _of_group(asks: Asks, values: Ints) -> Ints:
+    """[cell]: the sum over all cells of its group."""
+    starts = asks.group_start[:-1]
+    return np.repeat(np.add.reduceat(values, starts), np.diff(asks.group_start))
+
+
 def _with_minimum(asks: Asks, low: Ints, low_bound: Ints, minimum: Ints) -> tuple[Ints, Ints]:
     """A minimum is about all cells of a group together, and nothing buys it off.
 
     Groups of one cell hold it themselves. In plans the cells of others serve all of their demand
     unless they reach the minimum anyway; in bounds only what goes beyond their demand stays.
     """
-    starts, sizes = asks.group_start[:-1], np.diff(asks.group_start)
+    sizes = np.diff(asks.group_start)
     extra = np.repeat(asks.group_extra, sizes)
     alone = np.repeat(sizes == 1, sizes)
-    short = np.repeat(np.add.reduceat(low, starts), sizes) < minimum
+    short = _of_group(asks, low) < minimum
     least = np.where(extra > 0, asks.need, np.minimum(minimum, asks.need))
     plan = np.where(alone, np.maximum(low, least), np.where(short | (extra > 0), asks.need, low))
     bound = np.where(alone, np.maximum(low_bound, least), low_bound)

@@ -24,12 +24,12 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 OF_CELL = (
-    "need", "low", "low_bound", "share_zone", "share_region", "share_cloud", "unmet_most",
-    "unmet_top",
+    "need", "low", "low_bound", "least_of_group", "share_zone", "share_region", "share_cloud",
+    "unmet_most", "unmet_top",
 )  # fmt: skip
 OF_ENTRY = ("peak", "busy", "ruled")
 OF_ROW = ("row_busy", "row_ruled")
-OF_UNMET = ("unmet_busy", "unmet_usd")
+OF_UNMET = ("unmet_busy", "unmet_usd", "unmet_cap")
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,10 +49,10 @@ class PackedTables(structref.StructRefProxy):
 STOCK = ("start", "size", "spot", "zones", "cloud", "share", "most", "least", "zoned")
 ASKS = (
     "group_start", "group_assortment", "group_span", "group_extra", "slot_start", "entry_start",
-    "lane_start", "need", "low", "low_bound", "share_zone", "share_region", "share_cloud",
-    "cluster", "place", "peak", "busy", "ruled", "hour_start", "hour_busy", "may", "row_start",
+    "lane_start", "need", "low", "low_bound", "least_of_group", "share_zone", "share_region",
+    "share_cloud", "cluster", "place", "peak", "busy", "ruled", "hour_start", "hour_busy", "may", "row_start",
     "row_busy", "row_ruled", "row_atoms", "atom", "unmet_most", "unmet_top", "unmet_start",
-    "unmet_busy", "unmet_usd",
+    "unmet_busy", "unmet_usd", "unmet_cap",
 )  # fmt: skip
 TABLES = (
     "cost", "on_spot", "steady", "steady_choice", "spot", "spot_choice", "pair", "pair_layers",
@@ -71,13 +71,13 @@ def pack_stock(start, size, spot, zones, cloud, share, most, least, zoned):  # t
 @compiled
 def pack_asks(  # type: ignore[no-untyped-def]
     group_start, group_assortment, group_span, group_extra, slot_start, entry_start, lane_start,
-    need, low, low_bound, share_zone, share_region, share_cloud, cluster, place, peak, busy, ruled,
-    hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms, atom, unmet_most,
-    unmet_top, unmet_start, unmet_busy, unmet_usd,
+    need, low, low_bound, least_of_group, share_zone, share_region, share_cloud, cluster, place,
+    peak, busy, ruled, hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms, atom, unmet_most,
+    unmet_top, unmet_start, unmet_busy, unmet_usd, unmet_cap,
 ):  # fmt: skip
     return PackedAsks(
         group_start, group_assortment, group_span, group_extra, slot_start, entry_start,
-        lane_start, need, low, low_bound, share_zone, share_region, share_cloud, cluster, place,
-        peak, busy, ruled, hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms,
-        atom, unmet_most, unmet_top, unmet_start, unmet_busy, unmet_usd,
+        lane_start, need, low, low_bound, least_of_group, share_zone, share_region, share_cloud,
+        cluster, place, peak, busy, ruled, hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms,
+        atom, unmet_most, unmet_top, unmet_start, unmet_busy, unmet_usd, unmet_cap,
     )  # fmt: skip

@@ -33,7 +33,8 @@ WORTH_SHARING_CELLS: Final = 50_000
 
 AXES: Final = {
     "group_assortment": "group", "group_span": "group", "group_extra": "group",
-    "need": "cell", "low": "cell", "low_bound": "cell", "share_zone": "cell",
+    "need": "cell", "low": "cell", "low_bound": "cell",
+    "least_of_group": "cell", "share_zone": "cell",
     "share_region": "cell", "share_cloud": "cell", "cluster": "cell", "unmet_most": "cell",
     "unmet_top": "cell",
     "place": "slot", "atom": "slot",
@@ -42,6 +43,7 @@ AXES: Final = {
     "may": "lane",
     "row_busy": "row", "row_ruled": "row", "row_atoms": "row",
     "unmet_busy": "hour of a scenario", "unmet_usd": "hour of a scenario",
+    "unmet_cap": "hour of a scenario",
 }  # fmt: skip
 """What the first axis of a field of ``Asks`` counts."""
 

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
-from optimizer.decompose.covering import INFINITE, reserve
-from optimizer.decompose.several import bound_several, plan_several
-from optimizer.decompose.single import left_of, solve_single
+from optimizer.decompose.covering import reserve
+from optimizer.decompose.group import solve_group
 from optimizer.decompose.tables import (
     LARGEST_ZONED,
     Asks,
@@ -21,7 +20,6 @@ from optimizer.decompose.tables import (
     expand,
     fill_tables,
     make_tables,
-    unmet_of,
 )
 
 Floats = NDArray[np.float64]
@@ -58,7 +56,7 @@ def sweep(
             _flush(stock, count, used, a, span)
             a, span = asks.group_assortment[g], asks.group_span[g]
             fill_tables(stock, usd, a, span, plan, tables)
-        value[g] = _solve_group(stock, asks, tables, y, route_usd, g, a, plan, held, alive, share)
+        value[g] = solve_group(stock, asks, tables, y, route_usd, g, a, plan, held, alive, share)
         for slot in range(
             asks.slot_start[asks.group_start[g]], asks.slot_start[asks.group_start[g + 1]]
         ):
@@ -104,96 +102,6 @@ def _flush(stock: Stock, count: Ints, used: Floats, assortment: int, span: int) 
     for i in range(low, stock.start[(assortment + 1) * regions]):
         used[i, span] += count[i]
         count[i] = 0
-
-
-@compiled
-def _solve_cell(
-    stock: Stock,
-    asks: Asks,
-    tables: Tables,
-    y: Floats,
-    route_usd: Floats,
-    cell: int,
-    extra: int,
-    assortment: int,
-    plan: bool,
-    held: Ints,
-    alive: Ints,
-    share: Floats,
-) -> float:
-    low, high = asks.slot_start[cell], asks.slot_start[cell + 1]
-    entry = asks.entry_start[cell]
-    entries = asks.entry_start[cell + 1] - entry
-    if entries > 1:
-        if plan:
-            return plan_several(
-                stock, asks, tables, y, route_usd, cell, extra, assortment, held, alive, share
-            )
-        return bound_several(
-            stock, asks, tables, y, route_usd, cell, extra, assortment, held, alive, share
-        )
-    busy = asks.peak[entry] if entries == 1 else 0.0
-    lane = asks.lane_start[cell]
-    served = share[lane : asks.lane_start[cell + 1]]
-    prices = route_usd[lane : asks.lane_start[cell + 1]]
-    if entries == 0:  # nobody asks: only a minimum
-        served, prices = np.zeros(high - low), np.zeros(high - low)
-    ruled = asks.ruled[entry] if entries == 1 else 0.0
-    least = asks.low[cell] if plan else asks.low_bound[cell]
-    return solve_single(
-        stock, tables, assortment, plan, asks.place[low:high], prices, busy, least + extra,
-        asks.need[cell] + extra, unmet_of(asks, cell),
-        left_of(asks.share_zone[cell], ruled), left_of(asks.share_region[cell], ruled),
-        left_of(asks.share_cloud[cell], ruled), held[low:high], alive[low:high], served,
-    )  # fmt: skip
-
-
-@compiled
-def _solve_group(
-    stock: Stock,
-    asks: Asks,
-    tables: Tables,
-    y: Floats,
-    route_usd: Floats,
-    group: int,
-    assortment: int,
-    plan: bool,
-    held: Ints,
-    alive: Ints,
-    share: Floats,
-) -> float:
-    """The least for cells that together place ``group_extra`` replicas more than they need."""
-    first, last = asks.group_start[group], asks.group_start[group + 1]
-    extra = asks.group_extra[group]
-    usd = 0.0
-    if extra == 0 or last - first == 1:
-        for cell in range(first, last):
-            usd += _solve_cell(
-                stock, asks, tables, y, route_usd, cell, extra, assortment, plan, held, alive,
-                share,
-            )  # fmt: skip
-        return usd
-    best = np.full((last - first + 1, extra + 1), INFINITE)
-    best[0, 0] = 0.0
-    given = np.zeros((last - first, extra + 1), np.int64)
-    for i in range(last - first):
-        for more in range(extra + 1):
-            one = _solve_cell(
-                stock, asks, tables, y, route_usd, first + i, more, assortment, plan, held, alive,
-                share,
-            )  # fmt: skip
-            for done in range(extra + 1 - more):
-                if best[i, done] + one < best[i + 1, done + more]:
-                    best[i + 1, done + more] = best[i, done] + one
-                    given[i, done + more] = more
-    left = extra
-    for i in range(last - first - 1, -1, -1):
-        _solve_cell(
-            stock, asks, tables, y, route_usd, first + i, given[i, left], assortment, plan, held,
-            alive, share,
-        )  # fmt: skip
-        left -= given[i, left]
-    return best[last - first, extra]
 
 
 @compiled

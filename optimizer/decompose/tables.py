@@ -57,6 +57,7 @@ class Asks(NamedTuple):
     need: Ints  # [cell]: replicas that all origins ask for together
     low: Ints  # [cell]: of these, how many plans must have
     low_bound: Ints  # [cell]: how many any lawful way has
+    least_of_group: Ints  # [cell]: replicas that all cells of its group hold, whatever demand is
     share_zone: Floats  # [cell]: of demand, after the loss of any zone, region or cloud
     share_region: Floats
     share_cloud: Floats
@@ -80,6 +81,7 @@ class Asks(NamedTuple):
     unmet_start: Ints  # [cell + 1] into hours of scenarios in which replicas may be missing
     unmet_busy: Floats  # [hour of a scenario]: replicas that the traffic keeps busy
     unmet_usd: Floats  # [hour of a scenario]: USD for each that is missing
+    unmet_cap: Floats  # [hour of a scenario]: replicas that may be missing in all cells of a group
 
 
 class Unmet(NamedTuple):

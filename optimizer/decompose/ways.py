@@ -150,13 +150,15 @@ def find_ways(case: Case, fleets: Sequence[Fleet], unit_of_cell: Ints) -> Ways:
 def single_units(case: Case) -> Ints:
     """[cell]: cells that may choose alone.
 
-    Those that share a minimum go together, and those that share the places a rule allows them.
+    Those that share a minimum or what may go unmet go together, and those that share the places a
+    rule allows them.
     """
     asks, cells = case.cells.asks, case.cells
     few = np.zeros(len(cells.world.services), np.bool_)
     few[[cells.world.service_index[rule.service] for rule in cells.world.rules
          if isinstance(rule, MaxPlacesRule)]] = True  # fmt: skip
     tied = ((asks.group_extra > 0) | few[cells.group_service])[cells.cell_group]
+    tied |= asks.unmet_most > 0
     new = np.ones(len(tied), np.bool_)
     new[1:] = ~(tied[1:] & (case.cells.cell_group[1:] == case.cells.cell_group[:-1]))
     return np.cumsum(new) - 1
