@@ -79,7 +79,7 @@ def plan_again(
     kept = kept_rows(last, case, found)
     stays = staying(case, last.regret, prices, kept, climb.value, closed)
     fleet = patched(case, prices, stays.kept, closed)
-    if fleet is None or fleet.usd - climb.best > within * fleet.usd:
+    if fleet is None or fleet.usd - climb.proven > within * fleet.usd:
         return None
     return Again(fleet, climb, stays.since, int((~stays.kept.same).sum()), float(last.gap))
 

@@ -24,7 +24,7 @@ LIKELY = 2
 
 @dataclass(eq=False)
 class Ascent:
-    """Prices on their way to the highest bound.
+    """Prices on their way to the highest bound: ``best`` on the way, ``proven`` with exact cells.
 
     What all services share is priced by the restricted master. Ends of calls and rooms belong to
     one unit each, services that call each other: they follow averaged subgradients (Barahona and
@@ -35,6 +35,7 @@ class Ascent:
     prices: Prices
     executor: Executor = IN_PROCESS
     best: float = -np.inf
+    proven: float = -np.inf
     step: float = 0.12
     since: int = 0
     centre: Prices | None = None
@@ -61,6 +62,14 @@ class Ascent:
     def look(self) -> None:
         """The bound at the prices as they are."""
         self._take(run(self.case, self.prices, self.solve))
+        self.prove()
+
+    def prove(self) -> None:
+        """Look at the best prices once more, exactly: ``proven`` is what follows."""
+        if self.centre is not None:
+            found = run(self.case, self.centre, self.solve, exact=True)
+            more = np.maximum(found.units - self.own_best, 0.0)
+            self.proven = max(self.proven, self.best + float(more.sum()))
 
     def climb(self, rounds: int) -> None:
         """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""

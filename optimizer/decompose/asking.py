@@ -40,8 +40,9 @@ def answer_groups(
     cells = case.cells
     used, value = np.zeros_like(usd), np.zeros(len(cells.asks.group_span))
     sweep(
-        case.stock, case.asks, usd, route_usd, rooms, groups, True, used, held, alive, share, value
-    )
+        case.stock, case.asks, usd, route_usd, rooms, groups, True, True, used, held, alive, share,
+        value,
+    )  # fmt: skip
     return bool(value[groups].max(initial=0.0) < INFINITE)
 
 
@@ -155,7 +156,7 @@ class Answering:
             np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
         ]
         total += np.bincount(unit[lane_group], self.own * self.share, case.units)
-        lacking = unmet_usd(asks, self.held.astype(np.float64), self.share)
+        lacking = unmet_usd(case.asks, self.held.astype(np.float64), self.share)
         total += np.bincount(unit[cells.cell_group], lacking, case.units)
         between = cost_of_each(
             links.lane, links.places, links.gb, links.usd_per_gb, links.region_of_lane, self.share

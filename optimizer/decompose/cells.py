@@ -377,6 +377,8 @@ def _sorted_asks(
         np.zeros(0),
         np.zeros(0),
         np.zeros(0),
+        np.zeros(len(order) + 1, np.int64),
+        np.zeros(0),
     )
     return asks, service[starts], np.cumsum(new) - 1
 

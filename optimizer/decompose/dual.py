@@ -204,9 +204,9 @@ class Pass:
     pairs: Floats  # [price of a link's end]: 1 where the link's cheapest pair stands
 
 
-def run(case: Case, prices: Prices, solve: Subproblems) -> Pass:
+def run(case: Case, prices: Prices, solve: Subproblems, exact: bool = False) -> Pass:
     """What is cheapest for all at these prices, and the bound that follows."""
-    swept, links = solve(prices), case.links
+    swept, links = solve(prices, exact), case.links
     chosen = np.zeros(2 * len(links), np.int64)
     between = np.zeros(len(links))
     cheapest_pairs(

@@ -50,7 +50,7 @@ class Fleet:
     @property
     def unmet_usd(self) -> Floats:
         """What the demand that cells leave unmet costs [cell]; nobody is paid it."""
-        return unmet_usd(self.case.cells.asks, self.capacity, self.share)
+        return unmet_usd(self.case.asks, self.capacity, self.share)
 
     def at_prices(self, prices: Prices) -> Floats:
         """What groups cost where shared things have prices, and the ends of calls [group], USD."""

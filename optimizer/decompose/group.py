@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from optimizer.compiled import compiled
 from optimizer.decompose.capped import cheapest_within
 from optimizer.decompose.covering import INFINITE
+from optimizer.decompose.exact import cap_of, may_be_exact, most_held, try_totals, write_total
 from optimizer.decompose.several import bound_several, plan_several
 from optimizer.decompose.single import left_of, solve_single
 from optimizer.decompose.tables import Asks, Stock, Tables, unmet_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @compiled
@@ -26,17 +28,21 @@ def solve_group(
     group: int,
     assortment: int,
     plan: bool,
+    exact: bool,
     held: Ints,
     alive: Ints,
     share: Floats,
 ) -> float:
-    """The least for cells that together place ``group_extra`` replicas more than they need."""
+    """The least for cells that together place ``group_extra`` replicas more than they need.
+
+    Cells of several origins are relaxed in bounds, unless they shall be ``exact``.
+    """
     first, last = asks.group_start[group], asks.group_start[group + 1]
     extra = asks.group_extra[group]
     usd = 0.0
-    if extra == 0 and _caps(asks, first, last):
-        usd = _solve_capped(
-            stock, asks, tables, y, route_usd, group, assortment, plan, held, alive, share
+    if extra == 0 and _hangs_together(asks, first, last, exact):
+        usd = _solve_together(
+            stock, asks, tables, y, route_usd, group, assortment, plan, exact, held, alive, share
         )
         if usd < INFINITE:
             return usd
@@ -118,14 +124,20 @@ def _solve_cell(
 
 
 @compiled
-def _caps(asks: Asks, first: int, last: int) -> bool:
-    """Whether cells share a cap on unmet demand that does not hold in each of them anyway."""
-    outlives = asks.share_zone[first] + asks.share_region[first] + asks.share_cloud[first] > 0.0
-    return last - first > 1 and asks.unmet_start[first] < asks.unmet_start[last] and not outlives
+def _hangs_together(asks: Asks, first: int, last: int, exact: bool) -> bool:
+    """Whether what may go unmet, or several origins, want all cells to be looked at together."""
+    if asks.share_zone[first] + asks.share_region[first] + asks.share_cloud[first] > 0.0:
+        return False
+    if last - first > 1 and asks.unmet_start[first] < asks.unmet_start[last]:
+        return True
+    several = False
+    for cell in range(first, last):
+        several = several or may_be_exact(asks, cell)
+    return exact and several
 
 
 @compiled
-def _solve_capped(
+def _solve_together(
     stock: Stock,
     asks: Asks,
     tables: Tables,
@@ -134,6 +146,7 @@ def _solve_capped(
     group: int,
     assortment: int,
     plan: bool,
+    exact: bool,
     held: Ints,
     alive: Ints,
     share: Floats,
@@ -144,63 +157,120 @@ def _solve_capped(
     plans where some other hour or scenario, or a minimum, stands in the way.
     """
     first, last = asks.group_start[group], asks.group_start[group + 1]
-    usd, widest = 0.0, 0
+    cells, widest, places = last - first, 0, 0
+    pairs = asks.unmet_start[first + 1] - asks.unmet_start[first]
     for cell in range(first, last):
-        usd += _solve_cell(
-            stock, asks, tables, y, route_usd, cell, asks.low_bound[cell], 0, assortment, plan,
-            held, alive, share,
+        widest = max(widest, most_held(asks, cell))
+        places = max(places, asks.slot_start[cell + 1] - asks.slot_start[cell])
+    widest = min(widest, stock.most[assortment]) + 1
+    options = np.full((cells, widest), INFINITE)
+    missing = np.zeros((cells, widest, pairs))
+    ways = np.zeros((cells, widest, places), np.int64)
+    tried, taken = np.zeros(cells, np.bool_), np.zeros(cells, np.int64)
+    usd = 0.0
+    for i in range(cells):
+        cell = first + i
+        if asks.entry_start[cell + 1] - asks.entry_start[cell] == 1:
+            usd += _solve_cell(
+                stock, asks, tables, y, route_usd, cell, asks.low_bound[cell], 0, assortment,
+                plan, held, alive, share,
+            )  # fmt: skip
+            taken[i] = held[asks.slot_start[cell] : asks.slot_start[cell + 1]].sum()
+            for pair in range(pairs):
+                busy = asks.unmet_busy[asks.unmet_start[cell] + pair]
+                for replicas in range(asks.need[cell]):
+                    missing[i, replicas, pair] = max(busy - replicas, 0.0)
+            continue
+        tried[i] = exact and may_be_exact(asks, cell)
+        usd += _solve_several(
+            stock, asks, tables, y, route_usd, cell, assortment, plan, tried, i, cells == 1,
+            options, missing, ways, taken, held, alive, share,
         )  # fmt: skip
-        widest = max(widest, asks.need[cell] - asks.low_bound[cell] + 1)
-    pair = _most_exceeded(asks, first, last, held)
+    pair = _most_exceeded(asks, first, missing, taken)
     if pair >= 0:
-        options = np.full((last - first, widest), INFINITE)
-        missing, taken = np.zeros_like(options), np.zeros(last - first, np.int64)
-        for i in range(last - first):
+        for i in range(cells):
             cell = first + i
-            busy = asks.unmet_busy[asks.unmet_start[cell] + pair]
-            several = asks.entry_start[cell + 1] - asks.entry_start[cell] > 1
-            fewest = asks.need[cell] if several else asks.low_bound[cell]
-            for replicas in range(fewest, asks.need[cell] + 1):
-                options[i, replicas - fewest] = _solve_cell(
+            if asks.entry_start[cell + 1] - asks.entry_start[cell] > 1:
+                continue
+            for replicas in range(asks.low_bound[cell], asks.need[cell] + 1):
+                options[i, replicas] = _solve_cell(
                     stock, asks, tables, y, route_usd, cell, asks.need[cell],
                     replicas - asks.need[cell], assortment, plan, held, alive, share,
                 )  # fmt: skip
-                missing[i, replicas - fewest] = 0.0 if several else max(busy - replicas, 0.0)
         cap = asks.unmet_cap[asks.unmet_start[first] + pair]
-        usd = cheapest_within(options, missing, cap, plan, taken)
-        if usd >= INFINITE:
-            return usd
-        for i in range(last - first):
-            cell = first + i
-            several = asks.entry_start[cell + 1] - asks.entry_start[cell] > 1
-            fewest = asks.need[cell] if several else asks.low_bound[cell]
-            _solve_cell(
-                stock, asks, tables, y, route_usd, cell, asks.need[cell],
-                fewest + taken[i] - asks.need[cell], assortment, plan, held, alive, share,
-            )  # fmt: skip
-    if plan:
-        total = held[asks.slot_start[first] : asks.slot_start[last]].sum()
-        if total < asks.least_of_group[first] or _most_exceeded(asks, first, last, held) >= 0:
+        usd = cheapest_within(options, missing[:, :, pair].copy(), cap, plan, taken)
+        if usd >= INFINITE or (plan and _most_exceeded(asks, first, missing, taken) >= 0):
             return INFINITE
+        for i in range(cells):
+            cell = first + i
+            if asks.entry_start[cell + 1] - asks.entry_start[cell] == 1:
+                _solve_cell(
+                    stock, asks, tables, y, route_usd, cell, asks.need[cell],
+                    taken[i] - asks.need[cell], assortment, plan, held, alive, share,
+                )  # fmt: skip
+    for i in range(cells):
+        if tried[i]:
+            cap = cap_of(asks, first + i)[0] if missing[i, taken[i]].sum() > 0.0 else 0.0
+            write_total(asks, route_usd, first + i, cap, ways[i, taken[i]], held, share)
+    if plan and taken.sum() < asks.least_of_group[first]:
+        return INFINITE
     return usd
 
 
 @compiled
-def _most_exceeded(asks: Asks, first: int, last: int, held: Ints) -> int:
-    """The hour of a scenario in which cells leave most beyond their cap unmet; -1: none.
+def _solve_several(
+    stock: Stock,
+    asks: Asks,
+    tables: Tables,
+    y: Floats,
+    route_usd: Floats,
+    cell: int,
+    assortment: int,
+    plan: bool,
+    tried: Bools,
+    i: int,
+    alone: bool,
+    options: Floats,
+    missing: Floats,
+    ways: Ints,
+    taken: Ints,
+    held: Ints,
+    alive: Ints,
+    share: Floats,
+) -> float:
+    """A cell of several origins: its options, if it is ``tried``, or only what is cheapest.
 
-    What cells hold serves as much as it can; those of several origins serve all.
+    What cannot be tried to the end, ``tried`` says, is as good as if there had been no try.
     """
-    start = asks.unmet_start[first]
-    pairs = asks.unmet_start[first + 1] - start
+    usd = _solve_cell(
+        stock, asks, tables, y, route_usd, cell, asks.low_bound[cell], 0, assortment, plan, held,
+        alive, share,
+    )  # fmt: skip
+    first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
+    if tried[i]:
+        sure = try_totals(
+            asks, tables, y, route_usd, cell, plan, alone, held[first:last], options[i],
+            missing[i], ways[i],
+        )  # fmt: skip
+        best = int(np.argmin(options[i]))
+        if (sure or plan) and options[i, best] < INFINITE:
+            taken[i] = best
+            return float(options[i, best])
+        tried[i] = False
+    options[i], missing[i] = INFINITE, 0.0
+    taken[i] = min(held[first:last].sum(), options.shape[1] - 1)
+    options[i, taken[i]] = usd
+    return usd
+
+
+@compiled
+def _most_exceeded(asks: Asks, first: int, missing: Floats, taken: Ints) -> int:
+    """The hour of a scenario in which cells leave most beyond their cap unmet; -1: none."""
     worst, at = 1e-9, -1
-    for pair in range(pairs):
-        beyond = -asks.unmet_cap[start + pair]
-        for cell in range(first, last):
-            if asks.entry_start[cell + 1] - asks.entry_start[cell] == 1:
-                replicas = held[asks.slot_start[cell] : asks.slot_start[cell + 1]].sum()
-                busy = asks.unmet_busy[asks.unmet_start[cell] + pair]
-                beyond += max(busy - replicas, 0.0)
+    for pair in range(missing.shape[2]):
+        beyond = -asks.unmet_cap[asks.unmet_start[first] + pair]
+        for i in range(len(taken)):
+            beyond += missing[i, taken[i], pair]
         if beyond > worst:
             worst, at = beyond, pair
     return at

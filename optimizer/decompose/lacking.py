@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from models.demand import Outlook
 from models.world import World
+from optimizer.compiled import compiled
 from optimizer.decompose.tables import Asks
 from optimizer.formulate.spread import whole_replicas
 from optimizer.formulate.terms import UnmetTerms
@@ -60,6 +61,7 @@ def with_unmet(
     rate = np.array([service.replica.throughput_rps for service in world.services])
     low, low_bound, most = asks.need.copy(), asks.need.copy(), np.zeros(len(asks.need))
     cells, busy, cap, scenario = [], [], [], []
+    part_cells, parts = [], []
     at_most = terms.at_most[where.service]
     for i, origins in enumerate(where.origins):
         for j, (start, end) in enumerate(where.spans):
@@ -78,16 +80,23 @@ def with_unmet(
             busy.append(pair.ravel())
             cap.append(spared.swapaxes(0, 1).ravel())
             scenario.append(np.tile(np.repeat(np.arange(len(asked)), end - start), len(mine)))
+            if len(origins) > 1:
+                part = asked[:, :, origins].transpose(1, 0, 3, 2).reshape(len(mine), -1)
+                part_cells.append(np.repeat(mine, part.shape[1]))
+                parts.append(part.ravel())
     low, low_bound = _with_minimum(asks, low, low_bound, minimum[where.service])
     cell = np.concatenate([*cells, np.zeros(0, np.int64)])
     all_busy = np.concatenate([*busy, np.zeros(0)])
     all_cap = np.concatenate([*cap, np.zeros(0)])
     all_scenario = np.concatenate([*scenario, np.zeros(0, np.int64)])
     sizes = np.diff(asks.group_start)
-    alone = np.repeat(sizes == 1, sizes)  # others must know of all hours what is missing together
+    # Others must know of every hour what is missing, together or of each origin.
+    alone = np.repeat(sizes == 1, sizes) & (np.diff(asks.entry_start) == 1)
     kept = np.flatnonzero(~alone[cell] | (all_busy > np.minimum(low, low_bound)[cell]))
     kept = kept[np.argsort(cell[kept], kind="stable")]
     cell, all_scenario = cell[kept], all_scenario[kept]
+    part_cell = np.concatenate([*part_cells, np.zeros(0, np.int64)])
+    order = np.argsort(part_cell, kind="stable")
     price = terms.usd_per_replica_hour[where.service]
     found = asks._replace(
         low=low,
@@ -99,6 +108,8 @@ def with_unmet(
         unmet_busy=all_busy[kept],
         unmet_usd=price[cell] * outlook.probability[all_scenario],
         unmet_cap=all_cap[kept],
+        part_start=np.searchsorted(part_cell[order], np.arange(len(low) + 1)).astype(np.int64),
+        unmet_part=np.concatenate([*parts, np.zeros(0)])[order],
     )
     return found, all_scenario
 
@@ -131,31 +142,36 @@ def _with_minimum(asks: Asks, low: Ints, low_bound: Ints, minimum: Ints) -> tupl
     return plan.astype(np.int64), bound.astype(np.int64)
 
 
+@compiled
 def unmet_replicas(asks: Asks, slot_capacity: Floats, share: Floats) -> tuple[Ints, Ints, Floats]:
-    """Slot, entry of ``unmet_busy`` and replicas that places lack at these ``share`` [lane].
+    """Slot, entry of ``unmet_busy`` and replicas that places lack at these ``share`` [lane]."""
+    slots, pairs, lacking = [0], [0], [0.0]
+    for cell in range(len(asks.need)):
+        low, high = asks.slot_start[cell], asks.slot_start[cell + 1]
+        entries = asks.entry_start[cell + 1] - asks.entry_start[cell]
+        for pair in range(asks.unmet_start[cell], asks.unmet_start[cell + 1]):
+            part = asks.part_start[cell] + (pair - asks.unmet_start[cell]) * entries
+            for slot in range(low, high):
+                lane = asks.lane_start[cell] + slot - low
+                asked = 0.0
+                for e in range(entries):
+                    busy = asks.unmet_busy[pair] if entries == 1 else asks.unmet_part[part + e]
+                    asked += share[lane + e * (high - low)] * busy
+                if asked - slot_capacity[slot] > NOISE * (1.0 + asked):
+                    slots.append(slot)
+                    pairs.append(pair)
+                    lacking.append(asked - slot_capacity[slot])
+    return np.array(slots[1:]), np.array(pairs[1:]), np.array(lacking[1:])
 
-    Only cells of one origin leave demand unmet.
-    """
-    alone = np.diff(asks.entry_start) == 1
-    pairs = np.where(alone, np.diff(asks.unmet_start), 0)
-    if not pairs.any():
-        none = np.zeros(0, np.int64)
-        return none, none, np.zeros(0)
-    places = np.diff(asks.slot_start)
-    cell = np.repeat(np.arange(len(pairs)), pairs * places)
-    first = np.cumsum(pairs * places) - pairs * places
-    within = np.arange(len(cell)) - first[cell]
-    place = within % places[cell]
-    slot, pair = asks.slot_start[cell] + place, asks.unmet_start[cell] + within // places[cell]
-    asked = share[asks.lane_start[cell] + place] * asks.unmet_busy[pair]
-    lacking = asked - slot_capacity[slot]
-    some = np.flatnonzero(lacking > NOISE * (1.0 + asked))
-    return slot[some], pair[some], lacking[some]
 
-
+@compiled
 def unmet_usd(asks: Asks, slot_capacity: Floats, share: Floats) -> Floats:
     """What the demand that cells leave unmet costs [cell]."""
     slot, pair, lacking = unmet_replicas(asks, slot_capacity, share)
-    cell = np.searchsorted(asks.slot_start, slot, side="right") - 1
-    usd = np.bincount(cell, lacking * asks.unmet_usd[pair], len(asks.need))
-    return usd.astype(np.float64)
+    usd = np.zeros(len(asks.need))
+    cell = 0
+    for i in range(len(slot)):
+        while asks.slot_start[cell + 1] <= slot[i]:
+            cell += 1
+        usd[cell] += lacking[i] * asks.unmet_usd[pair[i]]
+    return usd

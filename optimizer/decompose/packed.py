@@ -50,9 +50,9 @@ STOCK = ("start", "size", "spot", "zones", "cloud", "share", "most", "least", "z
 ASKS = (
     "group_start", "group_assortment", "group_span", "group_extra", "slot_start", "entry_start",
     "lane_start", "need", "low", "low_bound", "least_of_group", "share_zone", "share_region",
-    "share_cloud", "cluster", "place", "peak", "busy", "ruled", "hour_start", "hour_busy", "may", "row_start",
-    "row_busy", "row_ruled", "row_atoms", "atom", "unmet_most", "unmet_top", "unmet_start",
-    "unmet_busy", "unmet_usd", "unmet_cap",
+    "share_cloud", "cluster", "place", "peak", "busy", "ruled", "hour_start", "hour_busy", "may",
+    "row_start", "row_busy", "row_ruled", "row_atoms", "atom", "unmet_most", "unmet_top",
+    "unmet_start", "unmet_busy", "unmet_usd", "unmet_cap", "part_start", "unmet_part",
 )  # fmt: skip
 TABLES = (
     "cost", "on_spot", "steady", "steady_choice", "spot", "spot_choice", "pair", "pair_layers",
@@ -72,12 +72,13 @@ def pack_stock(start, size, spot, zones, cloud, share, most, least, zoned):  # t
 def pack_asks(  # type: ignore[no-untyped-def]
     group_start, group_assortment, group_span, group_extra, slot_start, entry_start, lane_start,
     need, low, low_bound, least_of_group, share_zone, share_region, share_cloud, cluster, place,
-    peak, busy, ruled, hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms, atom, unmet_most,
-    unmet_top, unmet_start, unmet_busy, unmet_usd, unmet_cap,
+    peak, busy, ruled, hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms, atom,
+    unmet_most, unmet_top, unmet_start, unmet_busy, unmet_usd, unmet_cap, part_start, unmet_part,
 ):  # fmt: skip
     return PackedAsks(
         group_start, group_assortment, group_span, group_extra, slot_start, entry_start,
         lane_start, need, low, low_bound, least_of_group, share_zone, share_region, share_cloud,
-        cluster, place, peak, busy, ruled, hour_start, hour_busy, may, row_start, row_busy, row_ruled, row_atoms,
-        atom, unmet_most, unmet_top, unmet_start, unmet_busy, unmet_usd, unmet_cap,
+        cluster, place, peak, busy, ruled, hour_start, hour_busy, may, row_start, row_busy,
+        row_ruled, row_atoms, atom, unmet_most, unmet_top, unmet_start, unmet_busy, unmet_usd,
+        unmet_cap, part_start, unmet_part,
     )  # fmt: skip

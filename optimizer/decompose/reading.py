@@ -208,7 +208,7 @@ def _unmet_lines(fleet: Fleet, weights: Floats) -> tuple[ShadowLine, ...]:
     """One line per service and place that leaves demand unmet."""
     cells, asks = fleet.case.cells, fleet.case.cells.asks
     world = cells.world
-    slot, pair, lacking = unmet_replicas(asks, fleet.capacity, fleet.share)
+    slot, pair, lacking = unmet_replicas(fleet.case.asks, fleet.capacity, fleet.share)
     cell = np.searchsorted(asks.slot_start, slot, side="right") - 1
     service = cells.group_service[cells.cell_group[cell]]
     replicas = np.zeros((len(world.services), len(world.regions)))

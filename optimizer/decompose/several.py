@@ -241,7 +241,7 @@ def _together(
         found = constant_routes(together, busy, prices, may, served)
     else:
         found = cheapest_routes(
-            together.astype(np.float64), asks.busy[low:high], prices, may, served
+            together.astype(np.float64), asks.busy[low:high], prices, may, 0.0, 0.0, served
         )
     if not _clouds_kept(stock, asks, cell, together):
         return usd

@@ -44,6 +44,7 @@ AXES: Final = {
     "row_busy": "row", "row_ruled": "row", "row_atoms": "row",
     "unmet_busy": "hour of a scenario", "unmet_usd": "hour of a scenario",
     "unmet_cap": "hour of a scenario",
+    "unmet_part": "part",
 }  # fmt: skip
 """What the first axis of a field of ``Asks`` counts."""
 
@@ -55,6 +56,7 @@ STARTS: Final = {
     "row_start": ("cell", "row"),
     "hour_start": ("entry", "hour"),
     "unmet_start": ("cell", "hour of a scenario"),
+    "part_start": ("cell", "part"),
 }
 """Fields of ``Asks`` that say where something begins, [what + 1] into what; outer ones first."""
 
@@ -69,8 +71,8 @@ class Swept:
     value: Floats
 
 
-Subproblems = Callable[[Prices], Swept]
-"""Solves all cells at prices."""
+Subproblems = Callable[[Prices, bool], Swept]
+"""Solves all cells at prices; exactly, where that takes longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +111,15 @@ def subproblems(fleet: Shard, parts: Sequence[Ints], executor: Executor) -> Subp
     ``parts``: all groups, cut into runs of whole assortments.
     """
     if executor is IN_PROCESS or len(fleet.asks.need) < WORTH_SHARING_CELLS:
-        return lambda prices: _solved(fleet, parts, prices)
+        return lambda prices, exact: _solved(fleet, parts, prices, exact)
     cuts = [Cut.around(part, fleet) for part in parts]
     shards = [executor.share(cut.shard(fleet)) for cut in cuts]
 
-    def elsewhere(prices: Prices) -> Swept:
+    def elsewhere(prices: Prices, exact: bool) -> Swept:
         swept = fleet.nothing()
-        pieces = [(shard, cut.prices(prices)) for cut, shard in zip(cuts, shards, strict=True)]
+        pieces = [
+            (shard, cut.prices(prices), exact) for cut, shard in zip(cuts, shards, strict=True)
+        ]
         for cut, answer in zip(cuts, executor.map(solve_shard, pieces), strict=True):
             cut.write(answer, swept)
         return swept
@@ -123,14 +127,14 @@ def subproblems(fleet: Shard, parts: Sequence[Ints], executor: Executor) -> Subp
     return elsewhere
 
 
-def _solved(shard: Shard, parts: Sequence[Ints], prices: Prices) -> Swept:
+def _solved(shard: Shard, parts: Sequence[Ints], prices: Prices, exact: bool) -> Swept:
     swept, tariff = shard.nothing(), shard.tariff
     usd, route_usd = tariff.candidates(prices), tariff.routes(prices)
     alive = np.zeros_like(swept.held)
 
     def one(groups: Ints) -> None:
-        sweep(*shard.packed, usd, route_usd, prices.rooms, groups, False, swept.used, swept.held,
-              alive, swept.share, swept.value)  # fmt: skip
+        sweep(*shard.packed, usd, route_usd, prices.rooms, groups, False, exact, swept.used,
+              swept.held, alive, swept.share, swept.value)  # fmt: skip
 
     with ThreadPoolExecutor(min(THREADS, len(parts))) as pool:
         list(pool.map(one, parts))
@@ -164,12 +168,13 @@ class Answer:
     value: Floats
 
 
-def solve_shard(shared: Shared[Shard], prices: Prices) -> Answer:
+def solve_shard(shared: Shared[Shard], prices: Prices, exact: bool) -> Answer:
     """Solve the cells of a shard at its part of the prices."""
     shard = shared.value
     rooms = np.zeros(len(shard.asks.place))
     rooms[shard.several] = prices.rooms
-    swept = _solved(shard, [np.arange(len(shard.asks.group_span))], replace(prices, rooms=rooms))
+    everything = [np.arange(len(shard.asks.group_span))]
+    swept = _solved(shard, everything, replace(prices, rooms=rooms), exact)
     return Answer(Thin.of(swept.used), Thin.of(swept.held), Thin.of(swept.share), swept.value)
 
 

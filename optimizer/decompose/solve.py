@@ -163,8 +163,7 @@ def decompose(
     scenarios. ``last``: what an earlier plan left behind. Its prices are taken up, and so is what
     it ran, wherever that is still lawful and about as good. If it comes about as near to its bound
     as before, it is the plan; else the world is planned from these prices on until one does. The
-    cells of large fleets are solved
-    on the workers of ``executor``; the plan is the same.
+    cells of large fleets are solved on the workers of ``executor``; the plan is the same.
     """
     if (why := _obstacle(world)) is not None:
         return NotSeparable(why)
@@ -194,7 +193,7 @@ def decompose(
         prices = climb.centre or climb.prices
         seconds = built - started, perf_counter() - built
         return Decomposed(
-            case, reach, fleet, usd, climb.best, prices, climb.value, rounds, *seconds, again
+            case, reach, fleet, usd, climb.proven, prices, climb.value, rounds, *seconds, again
         )
 
     prices, enough = first_prices(case), world.policy.gap_target
@@ -236,6 +235,7 @@ def _climbed(
     done = 0
     while done < ROUNDS:
         climb.climb(AT_A_TIME)
+        climb.prove()
         done += AT_A_TIME
         weight = np.zeros(len(case.lane_slot)) if climb.answer is None else climb.answer.share
         closed = barred(weight)
@@ -244,7 +244,7 @@ def _climbed(
             fleet = make_fleet(case, prices, climb.likely(), closed)
             if fleet is not None and (best is None or fleet.usd < best.usd):
                 best = fleet
-        if best is not None and best.usd - climb.best <= enough * best.usd:
+        if best is not None and best.usd - climb.proven <= enough * best.usd:
             break
         if perf_counter() - began > limit_s:
             break

@@ -35,6 +35,7 @@ def sweep(
     y: Floats,
     groups: Ints,
     plan: bool,
+    exact: bool,
     used: Floats,
     held: Ints,
     alive: Ints,
@@ -56,7 +57,9 @@ def sweep(
             _flush(stock, count, used, a, span)
             a, span = asks.group_assortment[g], asks.group_span[g]
             fill_tables(stock, usd, a, span, plan, tables)
-        value[g] = solve_group(stock, asks, tables, y, route_usd, g, a, plan, held, alive, share)
+        value[g] = solve_group(
+            stock, asks, tables, y, route_usd, g, a, plan, exact, held, alive, share
+        )
         for slot in range(
             asks.slot_start[asks.group_start[g]], asks.slot_start[asks.group_start[g + 1]]
         ):

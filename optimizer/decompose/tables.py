@@ -82,6 +82,8 @@ class Asks(NamedTuple):
     unmet_busy: Floats  # [hour of a scenario]: replicas that the traffic keeps busy
     unmet_usd: Floats  # [hour of a scenario]: USD for each that is missing
     unmet_cap: Floats  # [hour of a scenario]: replicas that may be missing in all cells of a group
+    part_start: Ints  # [cell + 1] into parts; none where a cell has one origin
+    unmet_part: Floats  # [part]: ``unmet_busy`` of every origin, hour of a scenario by hour
 
 
 class Unmet(NamedTuple):

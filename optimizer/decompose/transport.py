@@ -20,23 +20,32 @@ NOTHING = 1e-9
 
 
 @compiled
-def cheapest_routes(room: Floats, busy: Floats, prices: Floats, may: Bools, share: Floats) -> float:
+def cheapest_routes(
+    room: Floats,
+    busy: Floats,
+    prices: Floats,
+    may: Bools,
+    spare: float,
+    spare_usd: float,
+    share: Floats,
+) -> float:
     """USD of the cheapest shares [origin, place]; INFINITE when there is not enough room.
 
     ``room`` [place] and ``busy`` [origin] in replicas, ``prices`` [origin, place] in USD if all of
-    the origin's traffic goes there.
+    the origin's traffic goes there. Beyond their room all places together take ``spare`` replicas'
+    traffic, at ``spare_usd`` each.
     """
     origins, places = prices.shape
-    flow = np.zeros((origins, places))
-    left = room.copy()
+    flow, over = np.zeros((origins, places)), np.zeros(places)
+    left = np.append(room, spare)
     for e in range(origins):
         todo = busy[e]
         while todo > NOTHING:
-            pushed = _augment(e, todo, left, busy, prices, may, flow)
+            pushed = _augment(e, todo, left, busy, prices, may, spare_usd, flow, over)
             if pushed <= 0.0:
                 return INFINITE
             todo -= pushed
-    usd = 0.0
+    usd = spare_usd * over.sum()
     for e in range(origins):
         whole = flow[e].sum()
         if busy[e] <= NOTHING:
@@ -53,13 +62,26 @@ def cheapest_routes(room: Floats, busy: Floats, prices: Floats, may: Bools, shar
 
 @compiled
 def _augment(
-    origin: int, todo: float, left: Floats, busy: Floats, prices: Floats, may: Bools, flow: Floats
+    origin: int,
+    todo: float,
+    left: Floats,
+    busy: Floats,
+    prices: Floats,
+    may: Bools,
+    spare_usd: float,
+    flow: Floats,
+    over: Floats,
 ) -> float:
-    """Push as much as one shortest path of the residual network takes; 0: there is none."""
+    """Push as much as one shortest path of the residual network takes; 0: there is none.
+
+    The node after all places is what they take beyond their room, ``over`` [place].
+    """
     origins, places = prices.shape
-    distance = np.full(places, INFINITE)
-    through = np.full(places, -1)  # the origin whose traffic moves away from ``before``
-    before = np.full(places, -1)
+    beyond = places
+    spills = left[beyond] > NOTHING or over.max() > NOTHING
+    distance = np.full(places + 1, INFINITE)
+    through = np.full(places + 1, -1)  # the origin whose traffic moves away from ``before``
+    before = np.full(places + 1, -1)
     noise = 1e-12
     for e in range(origins):
         for p in range(places):
@@ -68,7 +90,7 @@ def _augment(
     for p in range(places):
         if may[origin, p]:
             distance[p] = prices[origin, p] / busy[origin]
-    for _ in range(places):
+    for _ in range(places + 1):
         changed = False
         for p in range(places):
             if distance[p] >= INFINITE:
@@ -83,10 +105,17 @@ def _augment(
                     if new < distance[to] - noise:
                         distance[to], through[to], before[to] = new, e, p
                         changed = True
+            if spills and distance[p] + spare_usd < distance[beyond] - noise:
+                distance[beyond], before[beyond] = distance[p] + spare_usd, p
+                changed = True
+        for p in range(places):
+            if over[p] > NOTHING and distance[beyond] - spare_usd < distance[p] - noise:
+                distance[p], before[p] = distance[beyond] - spare_usd, beyond
+                changed = True
         if not changed:
             break
     end = -1
-    for p in range(places):
+    for p in range(places + 1):
         if (
             left[p] > NOTHING
             and distance[p] < INFINITE
@@ -98,13 +127,21 @@ def _augment(
     pushed = min(todo, left[end])
     p = end
     while before[p] >= 0:
-        pushed = min(pushed, flow[through[p], before[p]])
+        if before[p] == beyond:
+            pushed = min(pushed, over[p])
+        elif p != beyond:
+            pushed = min(pushed, flow[through[p], before[p]])
         p = before[p]
     left[end] -= pushed
     p = end
     while before[p] >= 0:
-        flow[through[p], p] += pushed
-        flow[through[p], before[p]] -= pushed
+        if before[p] == beyond:
+            over[p] -= pushed
+        elif p == beyond:
+            over[before[p]] += pushed
+        else:
+            flow[through[p], p] += pushed
+            flow[through[p], before[p]] -= pushed
         p = before[p]
     flow[origin, p] += pushed
     return pushed
