@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+MOST_COUNTED = 32
+"""Replicas of a minimum that bounds count, where demand may go unmet."""
+
 
 @compiled
 def solve_group(
@@ -187,7 +190,10 @@ def _solve_together(
             options, missing, ways, taken, held, alive, share,
         )  # fmt: skip
     pair = _most_exceeded(asks, first, missing, taken)
-    if pair >= 0:
+    minimum = asks.least_of_group[first]
+    if not plan:
+        minimum = min(minimum, MOST_COUNTED)
+    if pair >= 0 or taken.sum() < minimum:
         for i in range(cells):
             cell = first + i
             if asks.entry_start[cell + 1] - asks.entry_start[cell] > 1:
@@ -197,8 +203,9 @@ def _solve_together(
                     stock, asks, tables, y, route_usd, cell, asks.need[cell],
                     replicas - asks.need[cell], assortment, plan, held, alive, share,
                 )  # fmt: skip
+        pair = max(pair, 0)
         cap = asks.unmet_cap[asks.unmet_start[first] + pair]
-        usd = cheapest_within(options, missing[:, :, pair].copy(), cap, plan, taken)
+        usd = cheapest_within(options, missing[:, :, pair].copy(), cap, minimum, plan, taken)
         if usd >= INFINITE or (plan and _most_exceeded(asks, first, missing, taken) >= 0):
             return INFINITE
         for i in range(cells):
@@ -212,8 +219,6 @@ def _solve_together(
         if tried[i]:
             cap = cap_of(asks, first + i)[0] if missing[i, taken[i]].sum() > 0.0 else 0.0
             write_total(asks, route_usd, first + i, cap, ways[i, taken[i]], held, share)
-    if plan and taken.sum() < asks.least_of_group[first]:
-        return INFINITE
     return usd
 
 
