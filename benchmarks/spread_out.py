@@ -112,13 +112,13 @@ def measure_subproblems(folder: Path) -> Iterator[Metric]:
             clients.append(running.enter_context(Client(address, set_as_default=False)))
             solves.append(subproblems(case.whole, case.parts, executor))
             for each in prices[:2]:
-                solves[-1](each)
+                solves[-1](each, False)
         before = [client.run(process_time) for client in clients]
         own_s = process_time()
         for each in prices:
             for solve, seconds in zip(solves, took_s, strict=True):
                 began = perf_counter()
-                solve(each)
+                solve(each, False)
                 seconds.append(perf_counter() - began)
         own_s = process_time() - own_s
         busiest = [

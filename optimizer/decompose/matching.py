@@ -128,7 +128,11 @@ def _same_demand(last: Last, case: Case, cell: Ints) -> Bools:
     for name in OF_CELL:
         same &= getattr(asks, name) == last.arrays[f"asks_{name}"][cell]
     same &= asks.group_extra[cells.cell_group] == last.asks_group_extra[_groups(last)][cell]
-    for starts, names in (("entry_start", OF_ENTRY), ("unmet_start", OF_UNMET), ("part_start", OF_PART)):
+    for starts, names in (
+        ("entry_start", OF_ENTRY),
+        ("unmet_start", OF_UNMET),
+        ("part_start", OF_PART),
+    ):
         for name in names:
             same &= _same(asks, last, name, starts, cell)
     hours, old_hours = (

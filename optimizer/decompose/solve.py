@@ -49,10 +49,14 @@ from optimizer.formulate.reach import Distances, Reach, find_reach
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-ROUNDS = 120
+ROUNDS = 160
 """Steps of the dual at most."""
-AT_A_TIME = 60
-"""Steps between two plans."""
+AT_A_TIME = 20
+"""Steps after which it is asked whether more are worth their time."""
+WORTH_CLIMBING = 2e-4
+"""By how much the bound must rise in these, relatively, for a plan to wait."""
+WITHIN_REACH = 2.0
+"""Times the gap that is asked for from which more rounds may lead to it."""
 
 
 KNOWN_RULES = (
@@ -226,17 +230,21 @@ def _climbed(
     began: float,
     barred: Callable[[Floats], Bools | None],
 ) -> tuple[Fleet | None, int]:
-    """The best plan that was found on the way up, and the rounds it took.
+    """A plan from the prices at which the bound has all but stopped rising, and the rounds it took.
 
-    ``enough``: a relative gap with which to stop; ``limit_s`` after ``began``: the latest to do so.
+    More rounds only where that gives no plan, or ``enough``, a relative gap, is within reach;
+    ``limit_s`` after ``began``: the latest to stop.
     """
-    case = climb.case
+    case, done, late = climb.case, 0, False
     best: Fleet | None = None
-    done = 0
-    while done < ROUNDS:
+    while done < ROUNDS and not late:
+        before = climb.best
         climb.climb(AT_A_TIME)
-        climb.prove()
         done += AT_A_TIME
+        late = perf_counter() - began > limit_s
+        if climb.best - before > WORTH_CLIMBING * abs(climb.best) and done < ROUNDS and not late:
+            continue
+        climb.prove()
         weight = np.zeros(len(case.lane_slot)) if climb.answer is None else climb.answer.share
         closed = barred(weight)
         if closed is not None:
@@ -244,9 +252,8 @@ def _climbed(
             fleet = make_fleet(case, prices, climb.likely(), closed)
             if fleet is not None and (best is None or fleet.usd < best.usd):
                 best = fleet
-        if best is not None and best.usd - climb.proven <= enough * best.usd:
-            break
-        if perf_counter() - began > limit_s:
+        gap = np.inf if best is None else (best.usd - climb.proven) / best.usd
+        if best is not None and not enough < gap <= WITHIN_REACH * enough:
             break
     return best, done
 
