@@ -96,7 +96,7 @@ def measure_subproblems(folder: Path) -> Iterator[Metric]:
     from optimizer import late
     from optimizer.decompose.ascent import Ascent
     from optimizer.decompose.dual import first_prices
-    from optimizer.decompose.shards import subproblems
+    from optimizer.decompose.shards import Effort, subproblems
 
     case = _fleet_case(strict_world(FLEET, 24, folder / "world", without=WITHOUT))
     climb, prices = Ascent(case, first_prices(case)), []
@@ -112,13 +112,13 @@ def measure_subproblems(folder: Path) -> Iterator[Metric]:
             clients.append(running.enter_context(Client(address, set_as_default=False)))
             solves.append(subproblems(case.whole, case.parts, executor))
             for each in prices[:2]:
-                solves[-1](each, False)
+                solves[-1](each, Effort.QUICK)
         before = [client.run(process_time) for client in clients]
         own_s = process_time()
         for each in prices:
             for solve, seconds in zip(solves, took_s, strict=True):
                 began = perf_counter()
-                solve(each, False)
+                solve(each, Effort.QUICK)
                 seconds.append(perf_counter() - began)
         own_s = process_time() - own_s
         busiest = [

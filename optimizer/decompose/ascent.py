@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.dual import Case, Pass, run
 from optimizer.decompose.master import Column, Master, Mix, Shared
-from optimizer.decompose.shards import subproblems
+from optimizer.decompose.shards import Effort, subproblems
 from optimizer.decompose.tariff import Prices
 from optimizer.executor.seam import IN_PROCESS, Executor
 
@@ -67,14 +67,14 @@ class Ascent:
     def prove(self) -> None:
         """Look at the best prices once more, exactly: ``proven`` is what follows."""
         if self.centre is not None:
-            found = run(self.case, self.centre, self.solve, exact=True)
+            found = run(self.case, self.centre, self.solve, Effort.EXACT)
             more = np.maximum(found.units - self.own_best, 0.0)
             self.proven = max(self.proven, self.best + float(more.sum()))
 
     def climb(self, rounds: int) -> None:
         """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""
         for _ in range(rounds):
-            found = run(self.case, self.prices, self.solve)
+            found = self._look()
             if self.centre is None:
                 self._take(found)
             if not self.turns or found.bound >= INFINITE:  # nothing to price, or no lawful way
@@ -86,6 +86,12 @@ class Ascent:
                 self.turns[0](found)
                 self.turns.append(self.turns.pop(0))
             self.prices = self._next(self.turns[0])
+
+    def _look(self) -> Pass:
+        """A pass at the prices to be judged: where all share the best ones, what they are about."""
+        if self.centre is None or not self.turns or self.turns[0] != self._own:
+            return run(self.case, self.prices, self.solve)
+        return run(self.case, self.prices, self.solve, Effort.OWN, self.value)
 
     def likely(self) -> list[Prices]:
         """Prices to which cells' answers make up the best mix so far."""

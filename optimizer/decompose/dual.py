@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +14,7 @@ from optimizer.decompose.calls import Links, cheapest_pairs, find_links, halves,
 from optimizer.decompose.cells import Cells
 from optimizer.decompose.covered import Covered, find_covered, full_discount, levels_usd
 from optimizer.decompose.limits import Limits, find_limits
-from optimizer.decompose.shards import Shard, Subproblems
+from optimizer.decompose.shards import Effort, Shard, Subproblems
 from optimizer.decompose.tables import Asks
 from optimizer.decompose.tariff import Prices, Tariff
 from optimizer.decompose.users import origin_of, to_users
@@ -204,9 +204,21 @@ class Pass:
     pairs: Floats  # [price of a link's end]: 1 where the link's cheapest pair stands
 
 
-def run(case: Case, prices: Prices, solve: Subproblems, exact: bool = False) -> Pass:
-    """What is cheapest for all at these prices, and the bound that follows."""
-    swept, links = solve(prices, exact), case.links
+def run(
+    case: Case,
+    prices: Prices,
+    solve: Subproblems,
+    effort: Effort = Effort.QUICK,
+    known: Floats | None = None,
+) -> Pass:
+    """What is cheapest for all at these prices, and the bound that follows.
+
+    ``known``: what groups without prices of their own cost [group], where ``effort`` leaves them
+    out; what these use and where they are served from is left out then, too.
+    """
+    swept, links = solve(prices, effort), case.links
+    if known is not None:
+        swept = replace(swept, value=np.where(case.whole.owned, swept.value, known))
     chosen = np.zeros(2 * len(links), np.int64)
     between = np.zeros(len(links))
     cheapest_pairs(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -71,8 +72,16 @@ class Swept:
     value: Floats
 
 
-Subproblems = Callable[[Prices, bool], Swept]
-"""Solves all cells at prices; exactly, where that takes longer."""
+class Effort(Enum):
+    """Which cells a pass is about, and how well they are bounded."""
+
+    QUICK = "all cells, those of several origins relaxed"
+    OWN = "only those that have prices of their own, relaxed like that"
+    EXACT = "all cells, exactly"
+
+
+Subproblems = Callable[[Prices, Effort], Swept]
+"""Solves cells at prices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +102,17 @@ class Shard:
         )
         return pack_stock(*stock), pack_asks(*asks)
 
+    @cached_property
+    def owned(self) -> NDArray[np.bool_]:
+        """Whether any price stands on a cell of the group alone [group]."""
+        asks = self.asks
+        lanes = np.searchsorted(asks.lane_start, self.tariff.end_lane, side="right") - 1
+        slots = np.searchsorted(asks.slot_start, self.several, side="right") - 1
+        cells = np.concatenate([lanes, slots])
+        owned = np.zeros(len(asks.group_span), np.bool_)
+        owned[np.searchsorted(asks.group_start, cells, side="right") - 1] = True
+        return owned
+
     def __getstate__(self) -> dict[str, object]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
@@ -111,14 +131,14 @@ def subproblems(fleet: Shard, parts: Sequence[Ints], executor: Executor) -> Subp
     ``parts``: all groups, cut into runs of whole assortments.
     """
     if executor is IN_PROCESS or len(fleet.asks.need) < WORTH_SHARING_CELLS:
-        return lambda prices, exact: _solved(fleet, parts, prices, exact)
+        return lambda prices, effort: _solved(fleet, parts, prices, effort)
     cuts = [Cut.around(part, fleet) for part in parts]
     shards = [executor.share(cut.shard(fleet)) for cut in cuts]
 
-    def elsewhere(prices: Prices, exact: bool) -> Swept:
+    def elsewhere(prices: Prices, effort: Effort) -> Swept:
         swept = fleet.nothing()
         pieces = [
-            (shard, cut.prices(prices), exact) for cut, shard in zip(cuts, shards, strict=True)
+            (shard, cut.prices(prices), effort) for cut, shard in zip(cuts, shards, strict=True)
         ]
         for cut, answer in zip(cuts, executor.map(solve_shard, pieces), strict=True):
             cut.write(answer, swept)
@@ -127,8 +147,10 @@ def subproblems(fleet: Shard, parts: Sequence[Ints], executor: Executor) -> Subp
     return elsewhere
 
 
-def _solved(shard: Shard, parts: Sequence[Ints], prices: Prices, exact: bool) -> Swept:
-    swept, tariff = shard.nothing(), shard.tariff
+def _solved(shard: Shard, parts: Sequence[Ints], prices: Prices, effort: Effort) -> Swept:
+    swept, tariff, exact = shard.nothing(), shard.tariff, effort is Effort.EXACT
+    if effort is Effort.OWN:
+        parts = [part[shard.owned[part]] for part in parts]
     usd, route_usd = tariff.candidates(prices), tariff.routes(prices)
     alive = np.zeros_like(swept.held)
 
@@ -168,13 +190,13 @@ class Answer:
     value: Floats
 
 
-def solve_shard(shared: Shared[Shard], prices: Prices, exact: bool) -> Answer:
+def solve_shard(shared: Shared[Shard], prices: Prices, effort: Effort) -> Answer:
     """Solve the cells of a shard at its part of the prices."""
     shard = shared.value
     rooms = np.zeros(len(shard.asks.place))
     rooms[shard.several] = prices.rooms
     everything = [np.arange(len(shard.asks.group_span))]
-    swept = _solved(shard, everything, replace(prices, rooms=rooms), exact)
+    swept = _solved(shard, everything, replace(prices, rooms=rooms), effort)
     return Answer(Thin.of(swept.used), Thin.of(swept.held), Thin.of(swept.share), swept.value)
 
 

@@ -53,7 +53,7 @@ ROUNDS = 160
 """Steps of the dual at most."""
 AT_A_TIME = 20
 """Steps after which it is asked whether more are worth their time."""
-WORTH_CLIMBING = 2e-4
+WORTH_CLIMBING = 3e-4
 """By how much the bound must rise in these, relatively, for a plan to wait."""
 WITHIN_REACH = 2.0
 """Times the gap that is asked for from which more rounds may lead to it."""

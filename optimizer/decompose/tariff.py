@@ -51,16 +51,17 @@ class Tariff:
         for b in np.flatnonzero(prices.budget).tolist():
             counted += prices.budget[b] * self.counts_candidate[b]
         base = self.cost_usd_per_hour + self.price_usd_per_hour * counted
-        hourly = self.quota_use @ prices.quota if len(prices.quota) else None
-        less = self.list_usd.T @ prices.covered if len(prices.covered) else None
-        usd = np.empty((len(base), len(self.spans)))
-        for i, (start, end) in enumerate(self.spans):
-            usd[:, i] = base * (end - start)
-            if hourly is not None:
-                usd[:, i] += hourly[:, start:end].sum(axis=1)
-            if less is not None:
-                usd[:, i] -= less[:, start:end].sum(axis=1)
+        hours = np.array([end - start for start, end in self.spans], np.float64)
+        usd = base[:, None] * hours
+        if len(prices.quota):
+            usd += self.quota_use @ self._by_span(prices.quota)
+        if len(prices.covered):
+            usd -= self.list_usd.T @ self._by_span(prices.covered)
         return np.maximum(usd, 0.0)
+
+    def _by_span(self, hourly: Floats) -> Floats:
+        """Sums of ``hourly`` [row, hour] over the hours of each span."""
+        return np.stack([hourly[:, start:end].sum(axis=1) for start, end in self.spans], axis=1)
 
     def routes(self, prices: Prices) -> Floats:
         """USD of each lane if all of the origin's traffic goes there."""

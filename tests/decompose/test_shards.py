@@ -16,7 +16,7 @@ from models.world import World
 from optimizer.decompose import shards, solve
 from optimizer.decompose.answer import Decomposed, decompose
 from optimizer.decompose.dual import Case
-from optimizer.decompose.shards import AXES, STARTS, Cut, Shard, Swept, subproblems
+from optimizer.decompose.shards import AXES, STARTS, Cut, Effort, Shard, Swept, subproblems
 from optimizer.decompose.tables import Asks
 from optimizer.decompose.tariff import Prices
 from optimizer.executor.cluster import DaskCluster
@@ -121,11 +121,28 @@ def test_a_pass_is_the_same_wherever_it_is_made(alone: Decomposed, executor: Exe
     solve_here = subproblems(case.whole, case.parts, IN_PROCESS)
     solve_there = subproblems(case.whole, case.parts, executor)
     prices = any_prices(case)
-    for exact in (False, True):
-        here = solve_here(prices, exact)
+    for effort in Effort:
+        here = solve_here(prices, effort)
         assert (here.used.sum() > 0, here.share.sum() > 0) == (True, True)
-        assert_same(solve_there(prices, exact), here)
-        assert_same(solve_there(alone.prices, exact), solve_here(alone.prices, exact))
+        assert_same(solve_there(prices, effort), here)
+        assert_same(solve_there(alone.prices, effort), solve_here(alone.prices, effort))
+
+
+def test_a_pass_over_cells_with_prices_of_their_own_is_part_of_one_over_all(
+    alone: Decomposed,
+) -> None:
+    case = alone.case
+    solve, owned = subproblems(case.whole, case.parts, IN_PROCESS), case.whole.owned
+    prices = any_prices(case)
+    everything, some = solve(prices, Effort.QUICK), solve(prices, Effort.OWN)
+    assert 0 < owned.sum() < len(owned)
+    np.testing.assert_array_equal(some.value, np.where(owned, everything.value, 0.0))
+    moved = replace(
+        prices, ends=prices.ends * 0.7 + 0.01, rooms=np.where(prices.rooms > 0, prices.rooms / 2, 0)
+    )
+    changed = solve(moved, Effort.QUICK).value != everything.value
+    assert changed.any()
+    assert not changed[~owned].any()
 
 
 def test_a_worker_killed_in_the_middle_costs_time_and_not_the_answer(
@@ -142,7 +159,7 @@ def test_small_fleets_stay_here(alone: Decomposed, monkeypatch: pytest.MonkeyPat
     case = alone.case
     monkeypatch.setattr(shards, "WORTH_SHARING_CELLS", len(case.cells.asks.need) + 1)
     asked = DyingOnce(IN_PROCESS, Path())
-    subproblems(case.whole, case.parts, asked)(alone.prices, False)
+    subproblems(case.whole, case.parts, asked)(alone.prices, Effort.QUICK)
     assert asked.calls == 0
 
 
@@ -152,11 +169,11 @@ def test_a_shard_travels_without_what_is_compiled_and_reads_what_it_may_not_writ
     case = alone.case
     cut = Cut.around(case.parts[1], case.whole)
     shard = cut.shard(case.whole)
-    here = shards.solve_shard(Held(shard), cut.prices(alone.prices), True)
+    here = shards.solve_shard(Held(shard), cut.prices(alone.prices), Effort.EXACT)
     travelled: Shard = pickle.loads(pickle.dumps(shard))
     assert "packed" in vars(shard)
     assert "packed" not in vars(travelled)
     for array in (*travelled.stock, *travelled.asks):
         array.flags.writeable = False
-    there = shards.solve_shard(Held(travelled), cut.prices(alone.prices), True)
+    there = shards.solve_shard(Held(travelled), cut.prices(alone.prices), Effort.EXACT)
     np.testing.assert_array_equal(there.value, here.value)
