@@ -83,7 +83,8 @@ def try_totals(
             if may[e, p]:
                 reached += busy[e]
         if tables.kind[asks.place[first + p]] > 0:
-            limit[p] = min(left_of(1.0, reached), top)
+            # More than asks for it only where a minimum wants replicas anywhere.
+            limit[p] = top if asks.least_of_group[cell] > 0 else min(left_of(1.0, reached), top)
         for q in range(limit[p] + 1):
             reduced[p, q] = tables.cost[asks.place[first + p], q] - toll[p] * q
         reduced[p, 0] = 0.0
