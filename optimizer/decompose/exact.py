@@ -64,9 +64,9 @@ def try_totals(
     """``usd[q]``: the least for q replicas in all, held as in ``held_at[q]``; True: surely.
 
     ``missing`` [q, pair]: replicas that are missing then (in a bound: at least), all of the
-    group's cap being this cell's. Totals that cost more than one with which nothing is missing are
-    left out; if the cell is ``alone`` with the cap, all but the cheapest. ``first_try`` [place] is
-    some way with enough replicas.
+    group's cap being this cell's. Only what is cheaper than the best with which nothing is missing
+    is looked at; if the cell is ``alone`` with the cap, only the cheapest. Bounds take all other
+    totals for as cheap as that. ``first_try`` [place] is some way with enough replicas.
     """
     first, last = asks.slot_start[cell], asks.slot_start[cell + 1]
     places, top = last - first, len(usd) - 1
@@ -98,6 +98,7 @@ def try_totals(
                 least = min(least, prices[e, p] + busy[e] * toll[p])
         routed += least
     best = _look(asks, tables, prices, may, 0.0, cell, plan, first_try, usd, missing, held_at)
+    of_best = first_try.copy()
     here, spent = np.full(places, -1), np.zeros(places + 1)
     total, p, nodes, looks = 0, 0, 0, 0
     while p >= 0:
@@ -122,8 +123,12 @@ def try_totals(
             continue
         looks += 1
         found = _look(asks, tables, prices, may, cap, cell, plan, here, usd, missing, held_at)
-        if alone or (found < INFINITE and missing[total].sum() <= 0.0):
-            best = min(best, found)
+        if found < best and (alone or missing[total].sum() <= 0.0):
+            best = found
+            of_best[:] = here
+    for q in range(top + 1):
+        if usd[q] > best and not plan:
+            usd[q], missing[q], held_at[q, :places] = best, 0.0, of_best
     return True
 
 

@@ -160,8 +160,14 @@ def _solve_together(
     plans where some other hour or scenario, or a minimum, stands in the way.
     """
     first, last = asks.group_start[group], asks.group_start[group + 1]
-    cells, widest, places = last - first, 0, 0
     pairs = asks.unmet_start[first + 1] - asks.unmet_start[first]
+    minimum = asks.least_of_group[first]
+    if minimum > MOST_COUNTED:
+        if plan:
+            return INFINITE
+        minimum = MOST_COUNTED
+    # What a minimum asks for beyond demand may stand wherever it is cheapest.
+    cells, widest, places = last - first, minimum, 0
     for cell in range(first, last):
         widest = max(widest, most_held(asks, cell))
         places = max(places, asks.slot_start[cell + 1] - asks.slot_start[cell])
@@ -190,15 +196,13 @@ def _solve_together(
             options, missing, ways, taken, held, alive, share,
         )  # fmt: skip
     pair = _most_exceeded(asks, first, missing, taken)
-    minimum = asks.least_of_group[first]
-    if not plan:
-        minimum = min(minimum, MOST_COUNTED)
-    if pair >= 0 or taken.sum() < minimum:
+    if pairs > 0 and (pair >= 0 or taken.sum() < minimum):
         for i in range(cells):
             cell = first + i
             if asks.entry_start[cell + 1] - asks.entry_start[cell] > 1:
                 continue
-            for replicas in range(asks.low_bound[cell], asks.need[cell] + 1):
+            most = min(max(asks.need[cell], minimum), widest - 1)
+            for replicas in range(asks.low_bound[cell], most + 1):
                 options[i, replicas] = _solve_cell(
                     stock, asks, tables, y, route_usd, cell, asks.need[cell],
                     replicas - asks.need[cell], assortment, plan, held, alive, share,
@@ -245,7 +249,8 @@ def _solve_several(
 ) -> float:
     """A cell of several origins: its options, if it is ``tried``, or only what is cheapest.
 
-    What cannot be tried to the end, ``tried`` says, is as good as if there had been no try.
+    What cannot be tried to the end, ``tried`` says, is as good as if there had been no try. Then
+    bounds take every total for as cheap as the cheapest.
     """
     usd = _solve_cell(
         stock, asks, tables, y, route_usd, cell, asks.low_bound[cell], 0, assortment, plan, held,
@@ -262,7 +267,7 @@ def _solve_several(
             taken[i] = best
             return float(options[i, best])
         tried[i] = False
-    options[i], missing[i] = INFINITE, 0.0
+    options[i], missing[i] = INFINITE if plan else usd, 0.0
     taken[i] = min(held[first:last].sum(), options.shape[1] - 1)
     options[i, taken[i]] = usd
     return usd
