@@ -29,7 +29,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 OPEN = 800
-"""Ways of a span's units that are mixed anew, at most: those for which prices change least."""
+"""Ways of a span's units that a part mixes anew: those for which prices change least."""
+UNITS = 50_000
+"""Units of a part, at most: about those of 1,000 services over a day."""
 COLUMNS = 30_000
 """Ways that one programme mixes, at most: about those of 400 services over a day."""
 FAR = 0.5
@@ -74,8 +76,28 @@ def relax(ways: Ways, prices: Prices) -> Relaxed:
     Large fleets are dealt into parts, each of which has its share of levels and quotas: they are
     alike, and one programme would take more than linearly longer.
     """
-    way, unit = _worth_mixing(ways, prices, None)
-    parts = -(-len(way) // COLUMNS)
+    way, unit = _worth_mixing(ways, prices, None, 0)
+    return _dealt(ways, prices, way, unit, -(-len(way) // COLUMNS))
+
+
+def relax_near(ways: Ways, prices: Prices, before: Ints) -> Relaxed:
+    """The best mix near ``before`` [unit], ways that make a good mix at ``prices``.
+
+    Units that these prices do not tempt stay. Units that span all hours, whose choice binds all,
+    are whole before the others are mixed.
+    """
+    parts = -(-len(before) // UNITS)
+    way, unit = _worth_mixing(ways, prices, before, OPEN * parts)
+    found = _dealt(ways, prices, way, unit, parts)
+    of_all = (ways.end - ways.start == ways.case.periods) & (ways.case.periods > 1)
+    if not (of_all & found.divided).any():
+        return found
+    kept = ~of_all[unit] | (way == found.heaviest[unit])
+    return _dealt(ways, prices, way[kept], unit[kept], parts)
+
+
+def _dealt(ways: Ways, prices: Prices, way: Ints, unit: Ints, parts: int) -> Relaxed:
+    """The best mix of columns ``way``, ``unit``, each of some ``parts`` of the units for itself."""
     first = np.bincount(unit, ways.usd(prices)[way, unit]) / np.bincount(unit)
     shares = np.bincount(np.arange(len(first)) % parts, first, parts) / first.sum()
     mixes = [
@@ -97,21 +119,6 @@ def relax(ways: Ways, prices: Prices) -> Relaxed:
         np.sum([mix.level for mix in mixes], axis=0),
         np.sum([mix.covered for mix in mixes], axis=0),
     )
-
-
-def relax_near(ways: Ways, prices: Prices, before: Ints) -> Relaxed:
-    """The best mix near ``before`` [unit], ways that make a good mix at ``prices``.
-
-    Units that these prices do not tempt stay. Units that span all hours, whose choice binds all,
-    are whole before the others are mixed.
-    """
-    way, unit = _worth_mixing(ways, prices, before)
-    found = _mixed(ways, prices, way, unit, 1.0)
-    of_all = (ways.end - ways.start == ways.case.periods) & (ways.case.periods > 1)
-    if not (of_all & found.divided).any():
-        return found
-    kept = ~of_all[unit] | (way == found.heaviest[unit])
-    return _mixed(ways, prices, way[kept], unit[kept], 1.0)
 
 
 def _mixed(ways: Ways, prices: Prices, way: Ints, unit: Ints, share: float) -> Relaxed:
@@ -184,8 +191,11 @@ def _one_of_each(unit: Ints, columns: int) -> Any:
     return sparse.csr_array(ones, shape=(int(row.max(initial=-1)) + 1, columns))
 
 
-def _worth_mixing(ways: Ways, prices: Prices, before: Ints | None) -> tuple[Ints, Ints]:
-    """Way and unit of the columns: every unit's best way, and others that are not far from it."""
+def _worth_mixing(ways: Ways, prices: Prices, before: Ints | None, most: int) -> tuple[Ints, Ints]:
+    """Way and unit of the columns: every unit's best way, and others that are not far from it.
+
+    Where there is a way ``before``, that and at most ``most`` others of each span.
+    """
     usd = ways.usd(prices) + ways.charged(prices.quota) - ways.saved(prices.covered)
     every = np.arange(usd.shape[1])
     best = usd.argmin(axis=0) if before is None else before
@@ -203,7 +213,7 @@ def _worth_mixing(ways: Ways, prices: Prices, before: Ints | None) -> tuple[Ints
     order = np.lexsort((far, span.ravel()[unit]))
     way, unit, far, span = way[order], unit[order], far[order], span.ravel()[unit][order]
     rank = np.arange(len(way)) - np.searchsorted(span, span)
-    near = rank < np.bincount(span, np.isinf(far))[span] + OPEN
+    near = rank < np.bincount(span, np.isinf(far))[span] + most
     return way[near], unit[near]
 
 

@@ -44,7 +44,7 @@ FILLS = 4
 """How often cells look again at what is left of levels, and at where calls go, at most."""
 WORTHWHILE = 1e-4
 """What of its cost a plan must gain for cells to look again."""
-DEARER = (0.02, 0.05, 0.15, 0.4, 1.0, 2.0)
+DEARER = (0.2, 0.4, 1.0, 2.0)
 """By how much prices of budgets that are overdrawn rise from one attempt to the next."""
 
 
