@@ -19,6 +19,8 @@ INFINITE = 1e30
 """Cost of what cannot be had."""
 BARRED_USD = 1e7
 """Price of a route that a plan must not use; small enough for differences of prices to count."""
+OPEN_USD = 0.5 * BARRED_USD
+"""Routes that cost less may be used; prices of calls make barred ones a little cheaper, too."""
 
 
 @compiled

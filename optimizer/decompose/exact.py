@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
-from optimizer.decompose.covering import BARRED_USD, INFINITE
+from optimizer.decompose.covering import INFINITE, OPEN_USD
 from optimizer.decompose.single import left_of
 from optimizer.decompose.tables import Asks, Tables
 from optimizer.decompose.transport import cheapest_routes
@@ -138,7 +138,7 @@ def lanes_of(asks: Asks, route_usd: Floats, cell: int) -> tuple[Floats, Bools]:
     places = asks.slot_start[cell + 1] - asks.slot_start[cell]
     lane = slice(asks.lane_start[cell], asks.lane_start[cell + 1])
     prices = route_usd[lane].copy().reshape(-1, places)
-    may = asks.may[lane].copy().reshape(-1, places) & (prices < BARRED_USD)
+    may = asks.may[lane].copy().reshape(-1, places) & (prices < OPEN_USD)
     return prices, may
 
 

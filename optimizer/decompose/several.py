@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
 from optimizer.decompose.atoms import MOST_TRIALS, atom_tables, best_totals, row_needs
-from optimizer.decompose.covering import BARRED_USD, INFINITE
+from optimizer.decompose.covering import INFINITE, OPEN_USD
 from optimizer.decompose.outliving import search_under_loss
 from optimizer.decompose.sharing import unwind
 from optimizer.decompose.single import left_of, solve_single
@@ -234,7 +234,7 @@ def _together(
     for e in range(high - low):
         for p in range(places):
             prices[e, p] = route_usd[lane + e * places + p]
-            may[e, p] = asks.may[lane + e * places + p] and prices[e, p] < BARRED_USD
+            may[e, p] = asks.may[lane + e * places + p] and prices[e, p] < OPEN_USD
     if asks.hour_start[low] < asks.hour_start[high]:
         hours = asks.hour_start[low + 1] - asks.hour_start[low]
         busy = asks.hour_busy[asks.hour_start[low] : asks.hour_start[high]].reshape(-1, hours)

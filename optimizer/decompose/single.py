@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
-from optimizer.decompose.covering import INFINITE
+from optimizer.decompose.covering import INFINITE, OPEN_USD
 from optimizer.decompose.sharing import by_price, clouds_within, routes, shortest, unwind
 from optimizer.decompose.tables import Stock, Tables, Unmet, zone_cost
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+OUT_OF_THE_WAY_USD = 1e5
+"""What a replica seems to cost where no traffic may go: only losses can make it worth having."""
 
 
 @compiled
@@ -214,7 +217,11 @@ def _under_loss(
                 if wz > 0 and q > 0 and tables.kind[r] > 0:
                     here[p, q] = zone_cost(stock, assortment, tables, r, q, q - (total - wz), plan)
         if grouped and plan:
-            if not clouds_within(here, trial, cloud, total, wc, most):
+            liked = here.copy()  # the search over clouds does not see what routes cost
+            for p in range(places):
+                for q in range(top + 1):
+                    liked[p, q] += q * OUT_OF_THE_WAY_USD if prices[p] >= OPEN_USD else 0.0
+            if not clouds_within(liked, trial, cloud, total, wc, most):
                 continue
             routes(trial, order, min(busy, float(total)), served)
             found = beside[total] - _beyond(prices[order[0]], loose, busy, float(total))
