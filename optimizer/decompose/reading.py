@@ -89,14 +89,17 @@ def _counts(fleet: Fleet) -> pd.DataFrame:
     period = starts[span][row] + within(lengths)
     good, service = fleet.candidate[row], cells.group_service[group][row]
     # Cells that share their replicas between two prices may name an offering twice.
-    keys = np.stack([service, goods.offering[good], period], axis=1)
-    distinct, first, same = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    offerings, periods = int(goods.offering.max(initial=0)) + 1, fleet.case.periods
+    key = (service * offerings + goods.offering[good]) * periods + period
+    distinct, first, same = np.unique(key, return_index=True, return_inverse=True)
     count = np.bincount(same.ravel(), fleet.count[row]).astype(np.int64)
+    offered, period = np.divmod(distinct, periods)
+    service, offering = np.divmod(offered, offerings)
     return counts_table(
         world,
-        distinct[:, 0],
-        distinct[:, 1],
-        distinct[:, 2],
+        service,
+        offering,
+        period,
         count,
         goods.replicas[good[first]],
         goods.price_usd_per_hour[good[first]],
