@@ -25,7 +25,7 @@ from optimizer.decompose.choose import choose
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD
 from optimizer.decompose.dual import Case
-from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.fleet import Fleet, ThinFleet
 from optimizer.decompose.last import Last
 from optimizer.decompose.matching import Kept, Match, kept_rows
 from optimizer.decompose.sweep import list_counts
@@ -153,7 +153,8 @@ def patched(case: Case, prices: Prices, kept: Kept, barred: Bools) -> Fleet | No
         questions += [priced_at(case, prices, factor) for factor in FACTORS]
     questions.append(priced_at(case, prices, None, 0.0))
     fleets = [fleet for usd in questions if (fleet := fleet_at(usd, routes)) is not None]
-    ways = find_ways(case, fleets, single_units(case)).with_routes(routes)
+    answers = [ThinFleet.of(fleet) for fleet in fleets]
+    ways = find_ways(case, answers, single_units(case)).with_routes(routes)
     room = room_of(case.covered, fleets[0].levels)
     liked, shut = priced_at(case, prices, 0.6), priced_at(case, prices, None)
     before = np.full(len(ways.first_cell), len(fleets) - 1)

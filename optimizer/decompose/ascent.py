@@ -94,11 +94,13 @@ class Ascent:
         return run(self.case, self.prices, self.solve, Effort.OWN, self.value)
 
     def likely(self) -> list[Prices]:
-        """Prices to which cells' answers make up the best mix so far."""
+        """Prices to which cells' answers make up the best mix so far, ends of calls as they are."""
         if self.mix is None:
             return []
         order = np.argsort(-self.mix.weight, kind="stable")[:LIKELY]
-        return [self.master.columns[i].asked for i in order if self.mix.weight[i] > 1e-6]
+        asked = [self.master.columns[i].asked for i in order if self.mix.weight[i] > 1e-6]
+        own = self.centre or self.prices
+        return [replace(own, quota=of.quota, budget=of.budget, covered=of.covered) for of in asked]
 
     def _take(self, found: Pass) -> None:
         self.best, self.centre, self.answer = found.bound, self.prices, found
@@ -128,7 +130,7 @@ class Ascent:
         self.centre = replace(
             before,
             ends=np.where(better[case.unit_of_end], self.prices.ends, before.ends),
-            rooms=np.where(better[case.unit_of_slot], self.prices.rooms, before.rooms),
+            rooms=self._rooms_of(better, before),
         )
 
     def _revalue(self, found: Pass, better: Bools) -> None:
@@ -163,20 +165,28 @@ class Ascent:
             shared = self.mix.prices
             return replace(prices, quota=shared.quota, budget=shared.budget, covered=shared.covered)
         ends = self.own_step[case.unit_of_end] * case.links.largest * self.mean["ends"]
-        rooms = prices.rooms + self.own_step[case.unit_of_slot] * self.mean["rooms"]
-        return replace(prices, ends=prices.ends + ends, rooms=np.clip(rooms, 0.0, case.rooms_most))
+        several, rooms = case.whole.several, prices.rooms.copy()
+        moved = rooms[several] + self.own_step[case.unit_of_room] * self.mean["rooms"]
+        rooms[several] = np.clip(moved, 0.0, case.rooms_most)
+        return replace(prices, ends=prices.ends + ends, rooms=rooms)
+
+    def _rooms_of(self, better: Bools, before: Prices) -> Floats:
+        """Rooms' prices [slot]: new ones of units that are ``better``, those of ``before`` else."""
+        rooms, several = before.rooms.copy(), self.case.whole.several
+        mine = several[better[self.case.unit_of_room]]
+        rooms[mine] = self.prices.rooms[mine]
+        return rooms
 
     def _rooms(self, found: Pass) -> Floats:
+        """By how much routes exceed what rooms hold, in USD [room]."""
         case, asks = self.case, self.case.cells.asks
         load = np.bincount(
             case.lane_slot, found.share * asks.busy[case.lane_entry], len(asks.place)
         )
-        excess = np.zeros(len(asks.place))
         several = case.whole.several
         cell = np.searchsorted(asks.slot_start, several, side="right") - 1
-        excess[several] = (load[several] - found.held[several]) / np.maximum(asks.need[cell], 1)
-        excess[several] *= case.replica_usd[several]
-        return excess
+        excess = (load[several] - found.held[several]) / np.maximum(asks.need[cell], 1)
+        return np.asarray(excess * case.replica_usd, np.float64)
 
 
 def column_of(case: Case, prices: Prices, found: Pass) -> Column:
@@ -202,4 +212,5 @@ def column_of(case: Case, prices: Prices, found: Pass) -> Column:
     for i, (start, end) in enumerate(block.spans):
         cost[i] += prices.covered[:, start:end].sum(axis=1) @ usage[:, i]
         cost[i] -= prices.quota[:, start:end].sum(axis=1) @ use[:, i]
-    return Column(prices, cost, usage, use, paid)
+    asked = Shared(prices.quota, prices.budget, prices.covered)
+    return Column(asked, cost, usage, use, paid)

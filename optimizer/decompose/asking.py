@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,8 @@ Bools = NDArray[np.bool_]
 
 OUT_OF_THE_QUESTION = 1e4
 """Factor on the price of what a full quota counts."""
+WORTH_TWO_THREADS = 10_000
+"""Groups from which two threads are worth starting: some ten milliseconds of work."""
 ALMOST_FREE = 0.999
 """Most of the list price that covered usage may be spared: what is free would run idle."""
 
@@ -39,11 +42,29 @@ def answer_groups(
     """Solve groups at prices; False when one of them has no lawful way."""
     cells = case.cells
     used, value = np.zeros_like(usd), np.zeros(len(cells.asks.group_span))
-    sweep(
-        case.stock, case.asks, usd, route_usd, rooms, groups, True, True, used, held, alive, share,
-        value,
-    )  # fmt: skip
+
+    def solve(part: Ints) -> None:
+        sweep(
+            case.stock, case.asks, usd, route_usd, rooms, part, True, True, used, held, alive,
+            share, value,
+        )  # fmt: skip
+
+    parts = _halves(case, groups)
+    if len(parts) > 1:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(solve, parts))
+    else:
+        solve(groups)
     return bool(value[groups].max(initial=0.0) < INFINITE)
+
+
+def _halves(case: Case, groups: Ints) -> list[Ints]:
+    """Groups in two parts of whole assortments, which write to different candidates; few in one."""
+    if len(groups) < WORTH_TWO_THREADS:
+        return [groups]
+    assortment = case.cells.asks.group_assortment[groups]
+    cut = int(np.searchsorted(assortment, assortment[len(groups) // 2]))
+    return [part for part in (groups[:cut], groups[cut:]) if len(part)]
 
 
 def given_ends(case: Case, own: Floats, share: Floats) -> Floats:
@@ -118,30 +139,48 @@ class Answering:
         fleet = Fleet(self.case, *rows, self.held, self.share)
         return within_places(fleet, prices, self.usd, self.routes()) or fleet
 
-    def settle(self) -> None:
-        """Let callers and callees answer each other, once; a second time hardly moves anybody."""
+    def settle(self, units: Bools | None = None) -> None:
+        """Let callers and callees answer each other, once; a second time hardly moves anybody.
+
+        ``units`` [unit]: of which services, hour by hour; None: of all.
+        """
         for half in self.case.halves:
+            groups = half if units is None else half[units[self.case.unit_of_group[half]]]
             answer_groups(
-                self.case, self.usd, self.routes(), self.rooms, half, self.held, self.alive,
+                self.case, self.usd, self.routes(), self.rooms, groups, self.held, self.alive,
                 self.share,
             )  # fmt: skip
 
-    def gather(self, region: int) -> None:
+    def gather(self) -> None:
         """Let all that call each other move to a region together, where that pays."""
+        linked = np.sort(np.concatenate(self.case.halves))
+        usd = self._usd_of_units(linked)
+        for region in range(len(self.case.cells.world.regions)):
+            usd = self._gather(region, linked, usd)
+
+    def _gather(self, region: int, linked: Ints, before: Floats) -> Floats:
+        """Try one region, for those that have calls both ends of which may be there.
+
+        ``before`` [unit] is what their groups, ``linked``, cost; returns what they cost then.
+        """
         case, cells, asks = self.case, self.case.cells, self.case.cells.asks
-        linked = np.sort(np.concatenate(case.halves))
-        before = self._usd_of_units(linked)
+        meets = _may_meet(case, region)
+        groups = linked[meets[case.unit_of_group[linked]]]
+        if not len(groups):
+            return before
         kept = self.held.copy(), self.alive.copy(), self.share.copy()
         away = self.own + case.pull * (case.links.region_of_lane != region)
-        answer_groups(case, self.usd, away, self.rooms, linked, self.held, self.alive, self.share)
-        self.settle()
-        worse = self._usd_of_units(linked) > before - 1e-9
+        answer_groups(case, self.usd, away, self.rooms, groups, self.held, self.alive, self.share)
+        self.settle(meets)
+        after = self._usd_of_units(groups)
+        worse = ~meets | (after > before - 1e-9)
         back = worse[case.unit_of_group]
         cell_back = back[cells.cell_group]
         slots = np.repeat(cell_back, np.diff(asks.slot_start))
         lanes = np.repeat(cell_back, np.diff(asks.lane_start))
         self.held[slots], self.alive[slots] = kept[0][slots], kept[1][slots]
         self.share[lanes] = kept[2][lanes]
+        return np.where(worse, before, after)
 
     def _usd_of_units(self, groups: Ints) -> Floats:
         """USD at prices of each set of services that call each other, hour by hour."""
@@ -163,6 +202,18 @@ class Answering:
         )
         total += np.bincount(unit[lane_group[links.lane[:, 0]]], between, case.units)
         return np.asarray(total, np.float64)
+
+
+def _may_meet(case: Case, region: int) -> Bools:
+    """Whether any call of a unit may start and end in a region [unit]."""
+    links = case.links
+    there = (links.region_of_lane == region) & links.may
+    so_far = np.concatenate([[0], np.cumsum(there[links.lane_of])])
+    ends = so_far[links.start[1:]] > so_far[links.start[:-1]]
+    both = ends.reshape(-1, 2).all(axis=1)
+    found = np.zeros(case.units, np.bool_)
+    found[case.unit_of_link[both]] = True
+    return found
 
 
 def within_places(fleet: Fleet, prices: Prices, usd: Floats, routes: Floats) -> Fleet | None:

@@ -25,6 +25,7 @@ from optimizer.formulate.egress import groups, price_levels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
 
@@ -47,7 +48,7 @@ class Links:
     lane_of: Ints  # [price] the lane it stands on
     largest: Floats  # [price] the dearest pair of the link, USD
     usd_per_gb: Floats  # [region, region] data that leaves the first for the second
-    region_of_lane: Ints
+    region_of_lane: Rows
     may: Bools
 
     def __len__(self) -> int:
@@ -110,7 +111,7 @@ def find_links(cells: Cells, demand_rps: Floats) -> Links:
     cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
     slots = np.diff(asks.slot_start)[cell_of_lane]
     within = (np.arange(len(asks.may)) - asks.lane_start[cell_of_lane]) % slots
-    region = asks.place[asks.slot_start[cell_of_lane] + within]
+    region = asks.place[asks.slot_start[cell_of_lane] + within].astype(np.int32)
     return Links(
         lane, places, start, gb, number, origin, hour, lane_of, dearest[owner // 2], usd_per_gb,
         region, asks.may,
@@ -215,7 +216,7 @@ def cheapest_pairs(
     start: Ints,
     gb: Floats,
     usd_per_gb: Floats,
-    region: Ints,
+    region: Rows,
     may: Bools,
     alpha: Floats,
     chosen: Ints,
@@ -246,7 +247,7 @@ def given_other_end(
     places: Ints,
     gb: Floats,
     usd_per_gb: Floats,
-    region: Ints,
+    region: Rows,
     share: Floats,
     end: int,
     route_usd: Floats,
@@ -268,7 +269,7 @@ def given_other_end(
 
 @compiled
 def link_cost(
-    lane: Ints, places: Ints, gb: Floats, usd_per_gb: Floats, region: Ints, share: Floats
+    lane: Ints, places: Ints, gb: Floats, usd_per_gb: Floats, region: Rows, share: Floats
 ) -> float:
     """USD of all links at given shares, paired place by place from the cheapest pair on.
 
@@ -287,7 +288,7 @@ def pay_links(
     places: Ints,
     gb: Floats,
     usd_per_gb: Floats,
-    region: Ints,
+    region: Rows,
     share: Floats,
     service: Ints,
     cloud: Ints,
@@ -306,7 +307,7 @@ def _pair(
     places: Ints,
     gb: Floats,
     usd_per_gb: Floats,
-    region: Ints,
+    region: Rows,
     share: Floats,
     service: Ints,
     cloud: Ints,
@@ -347,7 +348,7 @@ def _pair(
 
 @compiled
 def cost_of_each(
-    lane: Ints, places: Ints, gb: Floats, usd_per_gb: Floats, region: Ints, share: Floats
+    lane: Ints, places: Ints, gb: Floats, usd_per_gb: Floats, region: Rows, share: Floats
 ) -> Floats:
     """``link_cost`` of every link."""
     nobody = np.zeros((1, 2), np.int64)

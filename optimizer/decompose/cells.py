@@ -68,7 +68,7 @@ class Cells:
     place_at: Ints  # [cluster, region] → position among the cluster's places; -1: none
     entry_at: Ints  # [cluster, origin] → position among the cluster's origins; -1: none
     assortment_of: Ints  # [service]
-    unmet_scenario: Ints  # parallel to ``Asks.unmet_busy``
+    unmet_scenario: NDArray[np.int16]  # parallel to ``Asks.unmet_busy``
 
     @property
     def hours(self) -> Floats:

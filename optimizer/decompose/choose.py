@@ -52,6 +52,8 @@ def choose(
     every = np.arange(units)
     stake = np.maximum((scarce + saved)[best, every], 1e-9)
     regret = (charged[-1] - charged[best, every]) / stake
+    cheapest = (usd - saved).min(axis=0)
+    del charged, saved  # as large as all ways of all units
     order = np.argsort(-regret, kind="stable")
     if may_move is not None:
         order = order[may_move[order]]
@@ -70,7 +72,7 @@ def choose(
     if not len(limits.quota_limit) or (may_split is not None and not may_split.any()):
         over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
         return None if over.any() else (fleet, chosen)
-    gain = value - (usd - saved).min(axis=0)
+    gain = value - cheapest
     wanting = np.flatnonzero((gain > 1e-9) & (np.bincount(ways.unit_of_cell) == 1))
     if may_split is not None:
         wanting = wanting[may_split[wanting]]
@@ -89,20 +91,19 @@ def fleet_of(ways: Ways, chosen: Ints) -> Fleet:
     picked = chosen[ways.unit_of_cell]
     cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
     cell_of_slot = np.repeat(np.arange(len(asks.need)), np.diff(asks.slot_start))
-    rows = [np.flatnonzero(picked[fleet.cell] == i) for i, fleet in enumerate(ways.fleets)]
-    held, share = ways.fleets[0].held.copy(), ways.fleets[0].share.copy()
-    for i, fleet in enumerate(ways.fleets):
-        slots, lanes = picked[cell_of_slot] == i, picked[cell_of_lane] == i
-        held[slots], share[lanes] = fleet.held[slots], fleet.share[lanes]
-    chosen_rows = list(zip(ways.fleets, rows, strict=True))
-    return Fleet(
-        ways.case,
-        np.concatenate([way.cell[own] for way, own in chosen_rows]),
-        np.concatenate([way.candidate[own] for way, own in chosen_rows]),
-        np.concatenate([way.count[own] for way, own in chosen_rows]),
-        held,
-        share,
-    )
+    held, share = np.zeros(len(asks.place), np.int64), np.zeros(len(asks.may))
+    rows = []
+    for i, way in enumerate(ways.fleets):
+        own = np.flatnonzero(picked[way.cell] == i)
+        rows.append([way.cell[own], way.candidate[own], way.count[own]])
+        for thin, whose, values in (
+            (way.held, cell_of_slot, held),
+            (way.share, cell_of_lane, share),
+        ):
+            mine = picked[whose[thin.at]] == i
+            values[thin.at[mine]] = thin.values[mine]
+    cell, candidate, count = (np.concatenate(row) for row in zip(*rows, strict=True))
+    return Fleet(ways.case, cell, candidate, count, held, share)
 
 
 def _split(
@@ -158,9 +159,9 @@ def _split(
 def pick(
     usd: Floats,
     scarce: Floats,
-    use: Floats,
-    own_start: Ints,
-    own_class: Ints,
+    use: NDArray[np.float32],
+    own_start: NDArray[np.int32],
+    own_class: NDArray[np.int16],
     own_usd: Floats,
     worth: Floats,
     first: Ints,

@@ -23,6 +23,7 @@ from optimizer.formulate.commitments import Cover
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Rows = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +38,20 @@ class Case:
     links: Links
     periods: int
     parts: tuple[Ints, ...]  # groups, cut into parts of about equal work
-    lane_slot: Ints
-    lane_entry: Ints
-    lane_service: Ints
-    lane_origin: Ints
+    lane_slot: Rows
+    lane_entry: Rows
+    lane_service: Rows
+    lane_origin: Rows
     blocks: Blocks
-    replica_usd: Floats  # [slot]: about what one replica costs
+    replica_usd: Floats  # [room]: about what one replica costs; rooms: ``Shard.several``
     halves: tuple[Ints, ...]  # groups that call or are called, in two sets
     unit_of_group: Ints  # groups whose calls tie them together share a unit
     unit_of_link: Ints
     unit_of_end: Ints  # [price of a link's end]
-    unit_of_slot: Ints
+    unit_of_room: Ints
     units: int
     pull: float  # USD that outweigh all other reasons for a route
-    rooms_most: Floats  # [slot]: more than it costs to go without a replica
+    rooms_most: Floats  # [room]: more than it costs to go without a replica
 
     @property
     def has_own(self) -> bool:
@@ -93,7 +94,7 @@ class Blocks:
 
     spans: tuple[tuple[int, int], ...]  # [block]
     of_group: Ints
-    of_lane: Ints
+    of_lane: Rows
     part_of_candidate: Ints
 
 
@@ -103,7 +104,10 @@ def _blocks(cells: Cells, group_of_lane: Ints) -> Blocks:
     part = np.minimum(work * BLOCKS // (work[-1] + 1), BLOCKS - 1)
     of_group = part[asks.group_assortment] * spans + asks.group_span
     return Blocks(
-        cells.spans * BLOCKS, of_group, of_group[group_of_lane], part[cells.goods.assortment]
+        cells.spans * BLOCKS,
+        of_group,
+        of_group[group_of_lane].astype(np.int32),
+        part[cells.goods.assortment],
     )
 
 
@@ -113,12 +117,14 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook) -> Case:
     cell_of_lane = np.repeat(np.arange(len(asks.need)), np.diff(asks.lane_start))
     places = np.diff(asks.slot_start)[cell_of_lane]
     within = np.arange(len(asks.may)) - asks.lane_start[cell_of_lane]
-    slot = asks.slot_start[cell_of_lane] + within % places
-    entry = asks.entry_start[cell_of_lane] + within // places
-    service = cells.group_service[cells.cell_group[cell_of_lane]]
+    slot = (asks.slot_start[cell_of_lane] + within % places).astype(np.int32)
+    entry = (asks.entry_start[cell_of_lane] + within // places).astype(np.int32)
+    service = cells.group_service[cells.cell_group[cell_of_lane]].astype(np.int32)
     several = np.diff(asks.entry_start) > 1
     slot_cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.slot_start))
-    assortment = asks.group_assortment[cells.cell_group[slot_cell]]
+    rooms = np.flatnonzero(several[slot_cell])
+    room_cell = slot_cell[rooms]
+    assortment = asks.group_assortment[cells.cell_group[room_cell]]
     goods = cells.goods
     unit = np.full((len(cells.stock.most), len(cells.world.regions)), np.inf)
     np.minimum.at(
@@ -126,7 +132,7 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook) -> Case:
         (goods.assortment, goods.region),
         goods.cost_usd_per_hour / cells.stock.size,
     )
-    hours = cells.hours[asks.group_span[cells.cell_group[slot_cell]]]
+    hours = cells.hours[asks.group_span[cells.cell_group[room_cell]]]
     links = find_links(cells, outlook.expected_rps)
     unit_of_group, units = tied_groups(cells)
     unit_of_link = unit_of_group[cells.cell_group[cell_of_lane[links.lane[:, 0]]]]
@@ -135,13 +141,13 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook) -> Case:
     users = to_users(cells, outlook.expected_direct_rps, slot, service, entry)
     tariff = Tariff(
         cells.spans, goods.cost_usd_per_hour, goods.price_usd_per_hour, limits.counts_candidate,
-        limits.quota_use, covered.list_usd, users, service, asks.place[slot],
+        limits.quota_use, covered.list_usd, users, service, links.region_of_lane,
         limits.counts_service, limits.counts_region, links.lane_of,
     )  # fmt: skip
     return Case(
         cells,
         outlook,
-        Shard(cells.stock, asks, tariff, np.flatnonzero(several[slot_cell])),
+        Shard(cells.stock, asks, tariff, rooms),
         limits,
         covered,
         links,
@@ -150,17 +156,17 @@ def make_case(cells: Cells, cover: Cover, outlook: Outlook) -> Case:
         slot,
         entry,
         service,
-        origin_of(cells, entry),
+        origin_of(cells, entry).astype(np.int32),
         _blocks(cells, cells.cell_group[cell_of_lane]),
-        unit[assortment, asks.place] * hours,
+        unit[assortment, asks.place[rooms]] * hours,
         halves(cells),
         unit_of_group,
         unit_of_link,
         np.repeat(np.repeat(unit_of_link, 2), np.diff(links.start)),
-        unit_of_group[cells.cell_group[slot_cell]],
+        unit_of_group[cells.cell_group[room_cell]],
         units,
         float(10.0 * links.largest.max(initial=1.0)),
-        np.where(asks.unmet_most > 0, asks.unmet_top, np.inf)[slot_cell],
+        np.where(asks.unmet_most > 0, asks.unmet_top, np.inf)[room_cell],
     )
 
 

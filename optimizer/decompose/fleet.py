@@ -13,9 +13,11 @@ from optimizer.decompose.covered import Levels, best_levels
 from optimizer.decompose.dual import Case, spending
 from optimizer.decompose.lacking import unmet_usd
 from optimizer.decompose.tariff import Prices
+from optimizer.decompose.thin import Thin
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
 
 
 @dataclass(eq=False)
@@ -23,9 +25,9 @@ class Fleet:
     """What every cell runs, and who is served from where."""
 
     case: Case
-    cell: Ints  # [row]
-    candidate: Ints  # [row]
-    count: Ints  # [row]
+    cell: Ints | Rows  # [row]
+    candidate: Ints | Rows  # [row]
+    count: Ints | Rows  # [row]
     held: Ints  # [slot]
     share: Floats  # [lane]
 
@@ -102,3 +104,29 @@ class Fleet:
         )
         besides = self.unmet_usd.sum() + self.levels.usd
         return float(compute + case.route_usd @ self.share + between + besides)
+
+
+@dataclass(frozen=True, eq=False)
+class ThinFleet:
+    """A fleet as it waits among others, in a third of the memory."""
+
+    cell: Rows
+    candidate: Rows
+    count: Rows
+    held: Thin[np.int32]
+    share: Thin[np.float64]
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> ThinFleet:
+        cell, candidate, count, held = (
+            array.astype(np.int32, copy=False)
+            for array in (fleet.cell, fleet.candidate, fleet.count, fleet.held)
+        )
+        return cls(cell, candidate, count, Thin.of(held), Thin.of(fleet.share))
+
+    def fleet(self, case: Case) -> Fleet:
+        """The fleet itself, to the last bit."""
+        asks = case.cells.asks
+        held = self.held.dense(len(asks.place)).astype(np.int64)
+        share = self.share.dense(len(asks.may))
+        return Fleet(case, self.cell, self.candidate, self.count, held, share)

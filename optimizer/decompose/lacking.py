@@ -49,7 +49,7 @@ def dominating(outlook: Outlook) -> int | None:
 
 def with_unmet(
     world: World, outlook: Outlook, asks: Asks, where: Where, minimum: Ints
-) -> tuple[Asks, Ints]:
+) -> tuple[Asks, NDArray[np.int16]]:
     """``asks`` with what cells may leave unmet, and the scenario of every pair in ``unmet_busy``.
 
     ``minimum`` [service]: replicas that run whatever demand is.
@@ -57,7 +57,7 @@ def with_unmet(
     terms = UnmetTerms.of(world)
     top = dominating(outlook)
     if not (terms.at_most > 0).any() or top is None:
-        return asks, np.zeros(0, np.int64)
+        return asks, np.zeros(0, np.int16)
     rate = np.array([service.replica.throughput_rps for service in world.services])
     low, low_bound, most = asks.need.copy(), asks.need.copy(), np.zeros(len(asks.need))
     cells, busy, cap, scenario = [], [], [], []
@@ -79,7 +79,9 @@ def with_unmet(
             cells.append(np.repeat(mine, pair.shape[1]))
             busy.append(pair.ravel())
             cap.append(spared.swapaxes(0, 1).ravel())
-            scenario.append(np.tile(np.repeat(np.arange(len(asked)), end - start), len(mine)))
+            scenario.append(
+                np.tile(np.repeat(np.arange(len(asked), dtype=np.int16), end - start), len(mine))
+            )
             if len(origins) > 1:
                 part = asked[:, :, origins].transpose(1, 0, 3, 2).reshape(len(mine), -1)
                 part_cells.append(np.repeat(mine, part.shape[1]))
@@ -88,7 +90,7 @@ def with_unmet(
     cell = np.concatenate([*cells, np.zeros(0, np.int64)])
     all_busy = np.concatenate([*busy, np.zeros(0)])
     all_cap = np.concatenate([*cap, np.zeros(0)])
-    all_scenario = np.concatenate([*scenario, np.zeros(0, np.int64)])
+    all_scenario = np.concatenate([*scenario, np.zeros(0, np.int16)])
     sizes = np.diff(asks.group_start)
     # Others must know of every hour what is missing, together or of each origin.
     alone = np.repeat(sizes == 1, sizes) & (np.diff(asks.entry_start) == 1)

@@ -53,7 +53,7 @@ class Column:
     ``paid`` [budget, block].
     """
 
-    asked: Any
+    asked: Shared
     cost: Floats
     usage: Floats
     use: Floats

@@ -98,10 +98,11 @@ def relax_near(ways: Ways, prices: Prices, before: Ints) -> Relaxed:
 
 def _dealt(ways: Ways, prices: Prices, way: Ints, unit: Ints, parts: int) -> Relaxed:
     """The best mix of columns ``way``, ``unit``, each of some ``parts`` of the units for itself."""
-    first = np.bincount(unit, ways.usd(prices)[way, unit]) / np.bincount(unit)
+    usd = ways.usd(prices)[way, unit]
+    first = np.bincount(unit, usd) / np.bincount(unit)
     shares = np.bincount(np.arange(len(first)) % parts, first, parts) / first.sum()
     mixes = [
-        _mixed(ways, prices, way[own := unit % parts == part], unit[own], float(share))
+        _mixed(ways, prices, way[own := unit % parts == part], unit[own], usd[own], float(share))
         for part, share in enumerate(shares)
     ]
     if parts == 1:
@@ -121,8 +122,10 @@ def _dealt(ways: Ways, prices: Prices, way: Ints, unit: Ints, parts: int) -> Rel
     )
 
 
-def _mixed(ways: Ways, prices: Prices, way: Ints, unit: Ints, share: float) -> Relaxed:
-    """The best mix of columns ``way``, ``unit``, for a ``share`` of all levels and quotas."""
+def _mixed(ways: Ways, prices: Prices, way: Ints, unit: Ints, usd: Floats, share: float) -> Relaxed:
+    """The best mix of columns ``way``, ``unit`` that cost ``usd`` at ``prices``, for a ``share`` of
+    all levels and quotas.
+    """
     case, of, cover = ways.case, ways.case.covered, ways.case.covered.cover
     usage, use = _usage(ways, way, unit), _quota_use(ways, way, unit)
     alone = np.bincount(unit)[unit] == 1
@@ -131,7 +134,7 @@ def _mixed(ways: Ways, prices: Prices, way: Ints, unit: Ints, share: float) -> R
     bought, lacking = len(mixed), len(mixed) + of.programme.rows.shape[1]
     counted = 1.0 + prices.budget @ of.counts
     cost = np.concatenate([
-        ways.usd(prices)[way, unit][mixed],
+        usd[mixed],
         counted * cover.usd_per_level_hour * of.hours,
         -np.repeat(counted[of.programme.commitment], of.hours),
         np.full(quotas, lacking_usd(ways)),
@@ -196,19 +199,9 @@ def _worth_mixing(ways: Ways, prices: Prices, before: Ints | None, most: int) ->
 
     Where there is a way ``before``, that and at most ``most`` others of each span.
     """
-    usd = ways.usd(prices) + ways.charged(prices.quota) - ways.saved(prices.covered)
-    every = np.arange(usd.shape[1])
-    best = usd.argmin(axis=0) if before is None else before
-    stake = ways.saved(np.ones_like(prices.covered))
-    stake += ways.use.sum(axis=2) * _unit_usd(ways) * (ways.end - ways.start)
-    change = (usd - usd[best, every]) / np.maximum(stake + stake[best, every], 1e-12)
-    change[best, every] = -np.inf
-    way, unit = np.nonzero(change < FAR)
-    new = _first_of_equals(ways, usd, way, unit, change[way, unit])
-    way, unit = way[new], unit[new]
+    way, unit, far = _not_far(ways, prices, before)
     if before is None:
         return way, unit
-    far = change[way, unit]
     span = np.unique(ways.start * (ways.case.periods + 1) + ways.end, return_inverse=True)[1]
     order = np.lexsort((far, span.ravel()[unit]))
     way, unit, far, span = way[order], unit[order], far[order], span.ravel()[unit][order]
@@ -217,19 +210,45 @@ def _worth_mixing(ways: Ways, prices: Prices, before: Ints | None, most: int) ->
     return way[near], unit[near]
 
 
-def _first_of_equals(ways: Ways, usd: Floats, way: Ints, unit: Ints, far: Floats) -> Ints:
-    """Of a unit's ways that cost and use the same, the nearest.
+def _not_far(ways: Ways, prices: Prices, before: Ints | None) -> tuple[Ints, Ints, Floats]:
+    """Ways ``FAR`` from each unit's best at most, or from the one ``before``: way, unit, how far.
+
+    Of a unit's ways that cost and use the same, the nearest.
+    """
+    usd = ways.usd(prices) + ways.charged(prices.quota) - ways.saved(prices.covered)
+    every = np.arange(usd.shape[1])
+    best = usd.argmin(axis=0) if before is None else before
+    stake = ways.saved(np.ones_like(prices.covered))
+    stake += ways.use.sum(axis=2) * _unit_usd(ways) * (ways.end - ways.start)
+    stake = np.maximum(stake + stake[best, every], 1e-12)
+    change = (usd - usd[best, every]) / stake
+    change[best, every] = -np.inf
+    del stake
+    mark = _marks(ways, usd)
+    found = []
+    for first in range(0, len(every), UNITS):
+        part = slice(first, first + UNITS)
+        way, unit = np.nonzero(change[:, part] < FAR)
+        far, of = change[:, part][way, unit], mark[:, part][way, unit]
+        order = np.lexsort((far, of, unit))
+        new = np.ones(len(way), np.bool_)
+        new[1:] = (np.diff(unit[order]) != 0) | (np.diff(of[order]) != 0)
+        kept = order[new]
+        found.append((way[kept], unit[kept] + first, far[kept]))
+    way, unit, far = (np.concatenate(part) for part in zip(*found, strict=True))
+    return way, unit, far
+
+
+def _marks(ways: Ways, usd: Floats) -> Floats:
+    """Numbers [way, unit] that are equal where ways cost ``usd`` and use the same.
 
     What they use is told by its sum with weights that no two classes, hours or quotas share.
     """
-    marks = np.random.default_rng(0).random(ways.case.covered.classes * ways.case.covered.hours)
-    sums = usd + ways.saved(marks.reshape(-1, ways.case.covered.hours))
-    sums += ways.use @ (0.5 + np.arange(ways.use.shape[2]))
-    mark = np.round(sums[way, unit], 9)
-    order = np.lexsort((far, mark, unit))
-    new = np.ones(len(way), np.bool_)
-    new[1:] = (np.diff(unit[order]) != 0) | (np.diff(mark[order]) != 0)
-    return np.asarray(order[new], np.int64)
+    weights = np.random.default_rng(0).random(ways.case.covered.classes * ways.case.covered.hours)
+    sums = usd + ways.saved(weights.reshape(-1, ways.case.covered.hours))
+    for q in range(ways.use.shape[2]):
+        sums += (0.5 + q) * ways.use[:, :, q]
+    return np.round(sums, 9)
 
 
 def _unit_usd(ways: Ways) -> float:
@@ -246,17 +265,24 @@ def lacking_usd(ways: Ways) -> float:
 def _usage(ways: Ways, way: Ints, unit: Ints) -> Any:
     """Usage at list price [class · hour, column], USD/h."""
     at = way * len(ways.first_cell) + unit
-    low, length = ways.own_start[at], ways.own_start[at + 1] - ways.own_start[at]
-    entry = np.repeat(low, length) + within(length)
+    low = ways.own_start[at].astype(np.int64)
+    length = ways.own_start[at + 1] - low
+    entry: Ints = np.repeat(low, length)
+    entry += within(length)
     column = np.repeat(np.arange(len(at)), length)
     return _hourly(
-        ways, unit, ways.own_class[entry], column, ways.own_usd[entry], ways.case.covered.classes
+        ways,
+        unit,
+        ways.own_class[entry].astype(np.int64),
+        column,
+        ways.own_usd[entry],
+        ways.case.covered.classes,
     )
 
 
 def _quota_use(ways: Ways, way: Ints, unit: Ints) -> Any:
     """Use of quotas [quota row · hour, column]."""
-    use = ways.use[way, unit]
+    use = ways.use[way, unit].astype(np.float64)
     column, row = np.nonzero(use)
     return _hourly(ways, unit, row, column, use[column, row], use.shape[1])
 
@@ -267,6 +293,6 @@ def _hourly(ways: Ways, unit: Ints, row: Ints, column: Ints, value: Floats, rows
     first = ways.start[unit[column]]
     length = ways.end[unit[column]] - first
     hour = np.repeat(first, length) + within(length)
-    at = np.repeat(row, length) * hours + hour
+    at: Ints = np.repeat(row, length) * hours + hour
     entries = np.repeat(value, length), (at, np.repeat(column, length))
     return sparse.csr_array(entries, shape=(rows * hours, len(unit)))

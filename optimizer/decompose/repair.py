@@ -25,7 +25,7 @@ from optimizer.decompose.choose import choose, fleet_of, pick
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD
 from optimizer.decompose.dual import Case, quota_use
-from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.fleet import Fleet, ThinFleet
 from optimizer.decompose.relaxed import Relaxed, relax, relax_near
 from optimizer.decompose.swaps import swapped
 from optimizer.decompose.tariff import Prices
@@ -85,7 +85,7 @@ def make_fleet(
 
 def cell_answers(
     case: Case, prices: Prices, recent: Sequence[Prices], own: Floats, detour: Floats
-) -> list[Fleet] | None:
+) -> list[ThinFleet] | None:
     """What cells do at several prices; None: some have no lawful way.
 
     The last answer uses quotas only where there is no other.
@@ -94,14 +94,14 @@ def cell_answers(
     if state is None:
         return None
     if len(case.links):
-        for region in range(len(case.cells.world.regions)):
-            state.gather(region)
+        state.gather()
         state.settle()
-    answers = [state.fleet(prices)]
+    answers = [ThinFleet.of(state.fleet(prices))]
+    del state  # as large as some answers
 
-    def answer(asked: tuple[Prices, Floats]) -> Fleet | None:
-        found = settled(case, *asked, own, detour)
-        return None if found is None else found.fleet(asked[0])
+    def answer(asked: tuple[Prices, float | None, float]) -> ThinFleet | None:
+        found = settled(case, asked[0], priced_at(case, *asked), own, detour)
+        return None if found is None else ThinFleet.of(found.fleet(asked[0]))
 
     with ThreadPoolExecutor(2) as pool:
         questions = _questions(case, prices, recent)
@@ -110,7 +110,7 @@ def cell_answers(
 
 
 def _refined(
-    case: Case, prices: Prices, answers: list[Fleet], own: Floats, detour: Floats
+    case: Case, prices: Prices, answers: list[ThinFleet], own: Floats, detour: Floats
 ) -> tuple[Prices, Ints]:
     """Add what cells do at the prices of the best mix of their answers; these prices, and the ways
     of units that tied cells make in that mix.
@@ -119,7 +119,7 @@ def _refined(
     state = settled(case, mixed.prices, case.tariff.candidates(mixed.prices), own, detour)
     if state is None:
         return mixed.prices, mixed.heaviest
-    answers.insert(0, state.fleet(mixed.prices))
+    answers.insert(0, ThinFleet.of(state.fleet(mixed.prices)))
     return mixed.prices, mixed.heaviest + 1
 
 
@@ -136,15 +136,17 @@ def _filling(
     liked, barred = priced_at(case, prices, 0.6), priced_at(case, prices, None)
     full = replace(prices, covered=np.full_like(prices.covered, most_counted(case, prices)))
     full = replace(full, covered=full.covered * ALMOST_FREE)
-    whole = np.zeros(len(tied.first_cell), np.bool_) if len(case.links) else None
-    nothing = np.zeros_like(prices.covered)
-    starts = [choose(tied, prices, own, nothing, liked, barred, may_split=whole)]
-    if near is not None:
-        of_mix = replace(near[0], budget=prices.budget)
-        mixed = relax_near(tied, of_mix, near[1])
-        starts.insert(0, _rounded(tied, mixed, prices))
+
+    def starts() -> Iterator[tuple[Fleet, Ints] | None]:
+        if near is not None:
+            mixed = relax_near(tied, replace(near[0], budget=prices.budget), near[1])
+            yield _rounded(tied, mixed, prices)
+        whole = np.zeros(len(tied.first_cell), np.bool_) if len(case.links) else None
+        nothing = np.zeros_like(prices.covered)
+        yield choose(tied, prices, own, nothing, liked, barred, may_split=whole)
+
     best: Fleet | None = None
-    for start in starts:
+    for start in starts():
         if start is None:
             continue
         fleet, way = start[0], start[1][tied.unit_of_cell][ways.first_cell]
@@ -209,13 +211,13 @@ def _may_move(ways: Ways) -> list[Bools]:
 
 def _questions(
     case: Case, prices: Prices, recent: Sequence[Prices]
-) -> Iterator[tuple[Prices, Floats]]:
-    """Prices, and USD of candidates [candidate, span], at which cells are asked what they do."""
+) -> Iterator[tuple[Prices, float | None, float]]:
+    """What ``priced_at`` makes prices of candidates from at which cells are asked what they do."""
     if not case.shares:
         return
     for level in LEVELS if len(case.limits.quota_limit) else ():
-        yield prices, priced_at(case, prices, level)
+        yield prices, level, 1.0
     for others in recent:
-        yield others, priced_at(case, others, 1.0)
-    yield prices, priced_at(case, prices, None)
-    yield prices, priced_at(case, prices, None, 0.0)
+        yield others, 1.0, 1.0
+    yield prices, None, 1.0
+    yield prices, None, 0.0

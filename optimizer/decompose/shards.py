@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,11 @@ from optimizer.decompose.packed import pack_asks, pack_stock
 from optimizer.decompose.sweep import sweep
 from optimizer.decompose.tables import Asks, Stock
 from optimizer.decompose.tariff import Prices, Tariff
+from optimizer.decompose.thin import Thin
 from optimizer.executor.seam import IN_PROCESS, Executor, Shared
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Number = TypeVar("Number", bound=np.generic)
 
 THREADS: Final = 2
 
@@ -161,23 +161,6 @@ def _solved(shard: Shard, parts: Sequence[Ints], prices: Prices, effort: Effort)
     with ThreadPoolExecutor(min(THREADS, len(parts))) as pool:
         list(pool.map(one, parts))
     return swept
-
-
-@dataclass(frozen=True, eq=False)
-class Thin(Generic[Number]):
-    """An array that is mostly zeros, as it travels."""
-
-    at: NDArray[np.int32]
-    values: NDArray[Number]
-
-    @classmethod
-    def of(cls, array: NDArray[Number]) -> Self:
-        at = np.flatnonzero(array)
-        return cls(at.astype(np.int32), array.ravel()[at])
-
-    def write(self, array: NDArray[Number]) -> None:
-        """Put the values into ``array``, which is contiguous and zero."""
-        array.reshape(-1)[self.at] = self.values
 
 
 @dataclass(frozen=True, eq=False)

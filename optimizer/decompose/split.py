@@ -9,7 +9,7 @@ from optimizer.compiled import compiled
 from optimizer.decompose.covering import INFINITE
 from optimizer.decompose.sharing import by_price, routes
 from optimizer.decompose.single import solve_single
-from optimizer.decompose.sweep import room_for
+from optimizer.decompose.sweep import mark_places, room_for
 from optimizer.decompose.tables import Asks, Stock, expand, fill_tables, nothing_unmet
 
 Floats = NDArray[np.float64]
@@ -37,9 +37,9 @@ def split_cells(
     own: Floats,
     use: Floats,
     left: Floats,
-    own_first: Ints,
-    own_last: Ints,
-    own_class: Ints,
+    own_first: NDArray[np.int32],
+    own_last: NDArray[np.int32],
+    own_class: NDArray[np.int16],
     own_usd: Floats,
     worth: Floats,
     room: Floats,
@@ -59,6 +59,7 @@ def split_cells(
     for i in range(len(cells)):
         groups[i] = np.searchsorted(asks.group_start, cells[i], side="right") - 1
     liked, barred = room_for(stock, asks, groups), room_for(stock, asks, groups)
+    wanted = np.zeros(len(stock.zones), np.bool_)
     changed = np.zeros(len(cells), np.bool_)
     out_cell, out_candidate, out_count = [0], [0], [0]
     count, best_count = np.zeros(len(stock.size), np.int64), np.zeros(len(stock.size), np.int64)
@@ -68,8 +69,9 @@ def split_cells(
         space = np.empty(quotas)
         for q in range(quotas):
             space[q] = left[q, first[i] : last[i]].min() + own[i, q]
-        fill_tables(stock, liked_usd, a, span[i], True, liked)
-        fill_tables(stock, barred_usd, a, span[i], True, barred)
+        mark_places(asks, groups[i : i + 1], wanted)
+        fill_tables(stock, liked_usd, a, span[i], True, wanted, liked)
+        fill_tables(stock, barred_usd, a, span[i], True, wanted, barred)
         low, high = asks.slot_start[cell], asks.slot_start[cell + 1]
         lane = slice(asks.lane_start[cell], asks.lane_start[cell + 1])
         place, prices = asks.place[low:high], route_usd[lane]

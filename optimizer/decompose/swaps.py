@@ -80,9 +80,9 @@ def covered_usd(
 @compiled
 def swap(
     usd: Floats,
-    use: Floats,
-    own_start: Ints,
-    own_class: Ints,
+    use: NDArray[np.float32],
+    own_start: NDArray[np.int32],
+    own_class: NDArray[np.int16],
     own_usd: Floats,
     way: Ints,
     unit: Ints,
@@ -159,9 +159,9 @@ def _lack(left: Floats) -> float:
 @compiled
 def _move(
     usd: Floats,
-    use: Floats,
-    own_start: Ints,
-    own_class: Ints,
+    use: NDArray[np.float32],
+    own_start: NDArray[np.int32],
+    own_class: NDArray[np.int16],
     own_usd: Floats,
     way: int,
     unit: int,

@@ -24,6 +24,8 @@ from optimizer.decompose.tables import (
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 
 
 @compiled
@@ -51,12 +53,15 @@ def sweep(
     """
     tables = room_for(stock, asks, groups)
     count = np.zeros(len(stock.size), np.int64)
+    wanted = np.zeros(len(stock.zones), np.bool_)
     a, span = -1, -1
-    for g in groups:
+    for i in range(len(groups)):
+        g = groups[i]
         if a != asks.group_assortment[g] or span != asks.group_span[g]:
             _flush(stock, count, used, a, span)
             a, span = asks.group_assortment[g], asks.group_span[g]
-            fill_tables(stock, usd, a, span, plan, tables)
+            mark_places(asks, groups[i:], wanted)
+            fill_tables(stock, usd, a, span, plan, wanted, tables)
         value[g] = solve_group(
             stock, asks, tables, y, route_usd, g, a, plan, exact, held, alive, share
         )
@@ -67,6 +72,22 @@ def sweep(
                 stock, usd, tables, a, span, asks.place[slot], held[slot], alive[slot], plan, count
             )
     _flush(stock, count, used, a, span)
+
+
+@compiled
+def mark_places(asks: Asks, groups: Ints, wanted: Bools) -> None:
+    """``wanted`` [region]: where the first of ``groups`` may be, and all after it that share its
+    tables.
+    """
+    wanted[:] = False
+    a, span = asks.group_assortment[groups[0]], asks.group_span[groups[0]]
+    for g in groups:
+        if asks.group_assortment[g] != a or asks.group_span[g] != span:
+            return
+        for slot in range(
+            asks.slot_start[asks.group_start[g]], asks.slot_start[asks.group_start[g + 1]]
+        ):
+            wanted[asks.place[slot]] = True
 
 
 @compiled
@@ -110,18 +131,21 @@ def _flush(stock: Stock, count: Ints, used: Floats, assortment: int, span: int) 
 @compiled
 def list_counts(
     stock: Stock, asks: Asks, usd: Floats, groups: Ints, held: Ints, alive: Ints
-) -> tuple[Ints, Ints, Ints]:
+) -> tuple[Rows, Rows, Rows]:
     """Cell, candidate and instances of all that runs in a plan's ``held`` and ``alive``."""
     tables = room_for(stock, asks, groups)
     regions = len(stock.zones)
     count = np.zeros(len(stock.size), np.int64)
     room, size = max(4 * len(groups), 16), 0
-    rows = np.empty((3, room), np.int64)
+    rows = np.empty((3, room), np.int32)
+    wanted = np.zeros(regions, np.bool_)
     a, span = -1, -1
-    for g in groups:
+    for first in range(len(groups)):
+        g = groups[first]
         if a != asks.group_assortment[g] or span != asks.group_span[g]:
             a, span = asks.group_assortment[g], asks.group_span[g]
-            fill_tables(stock, usd, a, span, True, tables)
+            mark_places(asks, groups[first:], wanted)
+            fill_tables(stock, usd, a, span, True, wanted, tables)
         for cell in range(asks.group_start[g], asks.group_start[g + 1]):
             for slot in range(asks.slot_start[cell], asks.slot_start[cell + 1]):
                 expand(
@@ -132,7 +156,7 @@ def list_counts(
                 if count[i] == 0:
                     continue
                 if size == room:
-                    larger = np.empty((3, 2 * room), np.int64)
+                    larger = np.empty((3, 2 * room), np.int32)
                     larger[:, :room] = rows
                     rows, room = larger, 2 * room
                 rows[0, size], rows[1, size], rows[2, size] = cell, i, count[i]

@@ -140,9 +140,17 @@ def make_tables(regions: int, length: int, most: int, square: int, layers: int) 
 
 @compiled
 def fill_tables(
-    stock: Stock, usd: Floats, assortment: int, span: int, plan: bool, tables: Tables
+    stock: Stock,
+    usd: Floats,
+    assortment: int,
+    span: int,
+    plan: bool,
+    wanted: Bools,
+    tables: Tables,
 ) -> None:
-    """Tables of every region for one assortment in one span; ``usd`` [candidate, span]."""
+    """Tables of regions ``wanted`` [region] for one assortment in one span; ``usd`` [candidate,
+    span].
+    """
     regions = len(stock.zones)
     most, share = stock.most[assortment], stock.share[assortment]
     least = stock.least[assortment]
@@ -151,7 +159,7 @@ def fill_tables(
         low = stock.start[assortment * regions + r]
         high = stock.start[assortment * regions + r + 1]
         tables.kind[r] = 0
-        if high == low:
+        if high == low or not wanted[r]:
             continue
         size, price = stock.size[low:high], usd[low:high, span]
         mixed = share < 1.0 and stock.spot[low:high].any()

@@ -39,8 +39,8 @@ class Tariff:
     quota_use: sparse.csr_array  # [candidate, quota row]
     list_usd: sparse.csr_array  # [class, candidate] USD an hour that commitments may cover
     route_usd: Floats  # [lane] data to users
-    lane_service: Ints
-    lane_region: Ints
+    lane_service: NDArray[np.int32]
+    lane_region: NDArray[np.int32]
     counts_service: Bools  # [budget, service]
     counts_region: Bools  # [budget, region]
     end_lane: Ints  # [price of a link's end] the lane it stands on

@@ -11,9 +11,10 @@ from optimizer.formulate.egress import price_levels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.int32]
 
 
-def origin_of(cells: Cells, entry: Ints) -> Ints:
+def origin_of(cells: Cells, entry: Ints | Rows) -> Ints:
     """The origin of each entry."""
     asks = cells.asks
     entry_cell = np.repeat(np.arange(len(asks.need)), np.diff(asks.entry_start))
@@ -26,7 +27,7 @@ def origin_of(cells: Cells, entry: Ints) -> Ints:
     return origin
 
 
-def to_users(cells: Cells, direct_rps: Floats, slot: Ints, service: Ints, entry: Ints) -> Floats:
+def to_users(cells: Cells, direct_rps: Floats, slot: Rows, service: Rows, entry: Rows) -> Floats:
     asks = cells.asks
     kib = np.array([s.response_kib for s in cells.world.services])
     internet = price_levels(cells.world)[:, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -12,12 +13,12 @@ from separable import decomposed, simple
 
 from optimizer.decompose.answer import Decomposed
 from optimizer.decompose.choose import fleet_of
-from optimizer.decompose.dual import quota_use
+from optimizer.decompose.dual import quota_use, spending
 from optimizer.decompose.relaxed import relax
 from optimizer.decompose.repair import cell_answers
 from optimizer.decompose.swaps import covered_usd, swap
 from optimizer.decompose.tariff import Prices
-from optimizer.decompose.ways import Ways, find_ways, tied_units
+from optimizer.decompose.ways import Ways, find_ways, no_less, tied_units
 
 
 def _ways_of(seed: int) -> tuple[Ways, Prices] | None:
@@ -67,6 +68,41 @@ def test_no_choice_of_ways_costs_less_than_their_best_mix(first: int) -> None:
     assert compared >= 10
 
 
+def test_ways_cost_bring_and_use_what_their_fleets_do() -> None:
+    compared = 0
+    for seed in range(20):
+        if (asked := _ways_of(seed)) is None:
+            continue
+        ways, prices = asked
+        case, rng = ways.case, np.random.default_rng(seed)
+        worth = rng.random((case.covered.classes, case.periods))
+        scarce = rng.random((len(case.limits.quota_limit), case.periods))
+        dear = rng.random(len(case.limits.budget_limit))
+        dearer = ways.usd(replace(prices, budget=dear)) - ways.usd(replace(prices, budget=0 * dear))
+        for i, thin in enumerate(ways.fleets):
+            fleet = thin.fleet(case)
+            same = fleet_of(ways, np.full(len(ways.first_cell), i))
+            for name in ("cell", "candidate", "count", "held", "share"):
+                np.testing.assert_array_equal(getattr(fleet, name), getattr(same, name))
+            at_list = case.covered.at_list(fleet.used, case.cells.spans)
+            assert ways.saved(worth)[i].sum() == pytest.approx((worth * at_list).sum())
+            used = quota_use(case, fleet.used)
+            assert ways.charged(scarce)[i].sum() == pytest.approx((scarce * used).sum())
+            paid = spending(case, fleet.used, fleet.share)
+            assert dearer[i].sum() == pytest.approx(dear @ paid)
+            compared += 1
+    assert compared >= 20
+
+
+@pytest.mark.parametrize("first", [1.0, 0.3, 16_777_217.0, 1e-30])
+def test_what_quotas_count_is_never_told_too_low(first: float) -> None:
+    values = first * np.random.default_rng(0).random(1000)
+    told = no_less(values)
+    assert (told.astype(np.float64) >= values).all()
+    assert told == pytest.approx(values, rel=1.2e-7)
+    np.testing.assert_array_equal(no_less(np.arange(1000) / 4), np.arange(1000) / 4)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_levels_cover_as_much_as_a_linear_programme_says(seed: int) -> None:
     """Where each commitment takes all it covers at one rate, and covers one class or all."""
@@ -91,7 +127,7 @@ def test_after_swaps_no_move_of_one_unit_or_two_saves_anything(seed: int) -> Non
     ways, units, classes, quotas = 3, 7, 2, 2
     usd = rng.uniform(0, 1, (ways, units))
     own_usd = rng.uniform(0, 2, (ways, units, classes))
-    use = rng.integers(0, 4, (ways, units, quotas)).astype(float)
+    use = rng.integers(0, 4, (ways, units, quotas)).astype(np.float32)
     level = rng.uniform(0, 5, (classes, 1))
     k = e = np.arange(classes)
     rate, counted, lacking_usd = np.ones(classes), np.ones(classes), 50.0
@@ -110,9 +146,10 @@ def test_after_swaps_no_move_of_one_unit_or_two_saves_anything(seed: int) -> Non
     before = cost(chosen)
     moves = np.array([(v, g) for v in range(ways) for g in range(units)])
     swap(
-        usd, use, np.arange(ways * units + 1) * classes, np.tile(np.arange(classes), ways * units),
-        own_usd.ravel(), moves[:, 0].copy(), moves[:, 1].copy(), 0, 1, k, e, rate, counted, level,
-        usage, left, chosen, lacking_usd, len(moves), 1000,
+        usd, use, np.arange(ways * units + 1, dtype=np.int32) * classes,
+        np.tile(np.arange(classes, dtype=np.int16), ways * units), own_usd.ravel(),
+        moves[:, 0].copy(), moves[:, 1].copy(), 0, 1, k, e, rate, counted, level, usage, left,
+        chosen, lacking_usd, len(moves), 1000,
     )  # fmt: skip
     after = cost(chosen)
     assert after <= before + 1e-9
