@@ -3,13 +3,15 @@
 The bound costs one pass at the last prices and is as valid as any. The plan keeps every cell that
 asks for the same and may still do what it did, unless that has become too dear beside what is best
 now; all others choose among their answers at the last prices, within what the kept ones leave of
-quotas and levels. So a plan does not jump, and changes that save little are not made.
+quotas and levels. Where that leaves levels of commitments idle, few cells move to fill them. So a
+plan does not jump, and changes that save little are not made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +26,11 @@ from optimizer.decompose.asking import (
 from optimizer.decompose.choose import choose
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD
-from optimizer.decompose.dual import Case
+from optimizer.decompose.dual import Case, quota_use
 from optimizer.decompose.fleet import Fleet, ThinFleet
 from optimizer.decompose.last import Last
 from optimizer.decompose.matching import Kept, Match, kept_rows
+from optimizer.decompose.mending import few_moves, many_moves
 from optimizer.decompose.sweep import list_counts
 from optimizer.decompose.tariff import Prices
 from optimizer.decompose.ways import find_ways, single_units
@@ -43,45 +46,96 @@ LEAST_SAVING = 0.01
 """What moving must save at least, as a share of what a group costs at list prices."""
 
 
+WITHIN_REACH = 2.0
+"""Times the gap that is asked for from which few moves may lead to it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Again:
     """A plan that keeps most of the last one.
 
-    ``climb`` knows the bound; ``since`` as in ``Stays``; ``changed``: cells that were answered
-    anew; ``gap``: of the plan that most has been kept of.
+    ``since`` as in ``Stays``; ``changed``: cells that were answered anew; ``gap``: of the plan that
+    most has been kept of.
     """
 
     fleet: Fleet
-    climb: Ascent
     since: Floats
     changed: int
     gap: float
 
 
-def plan_again(
-    case: Case,
-    last: Last,
-    found: Match,
-    prices: Prices,
-    within: float,
-    barred: Callable[[Floats], Bools | None],
-) -> Again | None:
-    """Plan from what the last plan left behind; None: not to a relative gap ``within``.
+@dataclass(frozen=True, eq=False)
+class Former:
+    """What the last plan left behind for a case, and what a plan that keeps most of it must reach.
 
-    ``prices`` are the last ones. ``barred``: lanes that plans must not use, from the share of its
-    traffic that each lane would like to have [lane].
+    ``regret`` [group of the last plan] is what its rows cost above the least of then; ``barred``
+    [lane]: lanes that plans must not use; ``within``: the relative gap that is good enough.
     """
-    closed = barred(np.where(found.lane >= 0, last.share[found.lane], 0.0))
-    if closed is None:
+
+    case: Case
+    kept: Kept
+    regret: Floats
+    barred: Bools
+    gap: float
+    within: float
+
+    @classmethod
+    def find(
+        cls,
+        case: Case,
+        last: Last,
+        found: Match,
+        within: float,
+        barred: Callable[[Floats], Bools | None],
+    ) -> Self | None:
+        """None: no way was found on which workflows are fast enough.
+
+        ``barred``: lanes that plans must not use, from the share of its traffic that each lane
+        would like to have [lane].
+        """
+        closed = barred(np.where(found.lane >= 0, last.share[found.lane], 0.0))
+        if closed is None:
+            return None
+        kept = kept_rows(last, case, found)
+        return cls(case, kept, last.regret, closed, float(last.gap), within)
+
+    def plan(self, climb: Ascent, anew: bool) -> Again | None:
+        """Keep most at the prices that were proven last; None: not near enough to the bound.
+
+        What is kept as it is comes first. If that is not enough, levels are filled by few moves;
+        ``anew``: of all cells, to what they would do at prices found since.
+        """
+        case, prices = self.case, climb.centre or climb.prices
+        stays = staying(case, self.regret, prices, self.kept, climb.least, self.barred)
+        fleet = patched(case, prices, stays.kept, self.barred)
+        if fleet is None:
+            return None
+        nobody = np.zeros(len(stays.kept.same), np.bool_)
+        gap = (fleet.usd - climb.proven) / fleet.usd
+        if gap <= self.within:
+            return self._again(stays, fleet, nobody)
+        shared = len(case.limits.quota_limit) or len(case.covered.cover)
+        if not shared or (not anew and gap > WITHIN_REACH * self.within):
+            return None
+        detour = np.where(self.barred, BARRED_USD, 0.0)
+        own = case.tariff.routes(replace(prices, ends=np.zeros_like(prices.ends))) + detour
+        found = few_moves(fleet, prices, own)
+        if anew:
+            found = many_moves(fleet, prices, climb.likely(), own, detour)
+        for mended, moved in found:
+            if climb.proven < (1.0 - self.within) * mended.usd:
+                continue
+            settled = lawful(mended, prices, given_ends(case, own, mended.share), self.barred)
+            if settled is not None and climb.proven >= (1.0 - self.within) * settled.usd:
+                return self._again(stays, settled, moved)
         return None
-    climb = Ascent(case, prices)
-    climb.look()
-    kept = kept_rows(last, case, found)
-    stays = staying(case, last.regret, prices, kept, climb.value, closed)
-    fleet = patched(case, prices, stays.kept, closed)
-    if fleet is None or fleet.usd - climb.proven > within * fleet.usd:
-        return None
-    return Again(fleet, climb, stays.since, int((~stays.kept.same).sum()), float(last.gap))
+
+    def _again(self, stays: Stays, fleet: Fleet, moved: Bools) -> Again:
+        """``moved`` [cell]: beside those that do not stay."""
+        since = stays.since.copy()
+        since[self.case.cells.cell_group[moved]] = 0.0
+        changed = int((moved | ~stays.kept.same).sum())
+        return Again(fleet, since, changed, self.gap)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +155,10 @@ def staying(
 ) -> Stays:
     """What of ``kept`` stays: groups that would save less than ``LEAST_SAVING`` by moving.
 
-    ``least`` [group] is what the best answers cost at ``prices``, ``regret`` [group of the last
-    plan] what the last rows cost above the least of then. Rows are rarely the best answer, for the
-    sake of quotas, levels of commitments and calls. At the same prices these are as they were:
-    whatever is added to the regret is that offerings got dearer which the group uses, or cheaper
-    which it does not use.
+    ``least`` [group] is what the best answers cost at ``prices``, ``regret`` as in ``Former``. Rows
+    are rarely the best answer, for the sake of quotas, levels of commitments and calls. At the same
+    prices these are as they were: whatever is added to the regret is that offerings got dearer
+    which the group uses, or cheaper which it does not use.
     """
     asks, group = case.cells.asks, case.cells.cell_group
     stood = np.zeros(len(least), np.bool_)
@@ -162,12 +215,21 @@ def patched(case: Case, prices: Prices, kept: Kept, barred: Bools) -> Fleet | No
     chosen = choose(ways, prices, routes, room, liked, shut, before, moves, moves)
     if chosen is None:
         return None
-    fleet = within_places(chosen[0], prices, shut, routes)
-    if fleet is None or fleet.share[barred].max(initial=0.0) > 0.0:
+    return lawful(chosen[0], prices, routes, barred)
+
+
+def lawful(fleet: Fleet, prices: Prices, routes: Floats, barred: Bools) -> Fleet | None:
+    """The fleet with services in no more places than they may use; None: it breaks other rules.
+
+    ``routes`` [lane]: prices of routes for who must find another place.
+    """
+    case, limits = fleet.case, fleet.case.limits
+    found = within_places(fleet, prices, priced_at(case, prices, None), routes)
+    if found is None or found.share[barred].max(initial=0.0) > 0.0:
         return None
-    if (fleet.spending > case.limits.budget_limit * (1 + 1e-9)).any():
-        return None
-    return fleet
+    over = (quota_use(case, found.used) > limits.quota_limit[:, None] * (1 + 1e-9)).any()
+    over |= (found.spending > limits.budget_limit * (1 + 1e-9)).any()
+    return None if over else found
 
 
 def _nothing(prices: Prices) -> Prices:

@@ -26,6 +26,8 @@ LIKELY = 2
 class Ascent:
     """Prices on their way to the highest bound: ``best`` on the way, ``proven`` with exact cells.
 
+    ``least`` [group] is what cells cost at the prices that were proven last, at the least.
+
     What all services share is priced by the restricted master. Ends of calls and rooms belong to
     one unit each, services that call each other: they follow averaged subgradients (Barahona and
     Anbil 2000), and every unit keeps what is best for it. The two take turns.
@@ -56,20 +58,21 @@ class Ascent:
         )
         self.own_step = np.full(case.units, 0.1)
         self.own_best = np.full(case.units, -np.inf)
+        self.least = np.zeros(len(case.cells.asks.group_span))
         self.mean: dict[str, Floats] = {}
         self.turns = [self._shared] * case.shares + [self._own] * case.has_own
 
     def look(self) -> None:
-        """The bound at the prices as they are."""
-        self._take(run(self.case, self.prices, self.solve))
-        self.prove()
+        """The bound at the prices as they are, exactly, before the first step."""
+        found = run(self.case, self.prices, self.solve, Effort.EXACT)
+        self.proven, self.least = found.bound, found.value
 
     def prove(self) -> None:
-        """Look at the best prices once more, exactly: ``proven`` is what follows."""
+        """Look at the best prices once more, exactly: ``proven`` and ``least`` follow."""
         if self.centre is not None:
             found = run(self.case, self.centre, self.solve, Effort.EXACT)
             more = np.maximum(found.units - self.own_best, 0.0)
-            self.proven = max(self.proven, self.best + float(more.sum()))
+            self.proven, self.least = max(self.proven, self.best + float(more.sum())), found.value
 
     def climb(self, rounds: int) -> None:
         """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""

@@ -241,7 +241,7 @@ def within_places(fleet: Fleet, prices: Prices, usd: Floats, routes: Floats) -> 
                 shut = cells.assortment_of[s] == cells.goods.assortment
                 shut &= cells.goods.region == region
                 fewer = np.where(shut[:, None], closed * OUT_OF_THE_QUESTION, closed)
-                moved = _other_way(fleet, prices, fewer, routes, groups)
+                moved = other_way(fleet, prices, fewer, routes, groups)
                 if moved is not None and len(_places_of(moved, groups)) < len(used):
                     fleet, closed = moved, fewer
                     break
@@ -262,7 +262,7 @@ def _places_of(fleet: Fleet, groups: Ints) -> dict[int, int]:
     return used
 
 
-def _other_way(
+def other_way(
     fleet: Fleet, prices: Prices, usd: Floats, routes: Floats, groups: Ints
 ) -> Fleet | None:
     """The fleet with ``groups`` solved anew at other prices of candidates; None: no lawful way."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from optimizer.compiled import compiled
 from optimizer.decompose.dual import quota_use
 from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.relaxed import Relaxed
 from optimizer.decompose.split import split_cells
 from optimizer.decompose.tariff import Prices
 from optimizer.decompose.ways import Ways
@@ -83,6 +84,20 @@ def choose(
     )  # fmt: skip
     over = quota_use(case, fleet.used) > limits.quota_limit[:, None] * (1 + 1e-9)
     return None if over.any() else (fleet, chosen)
+
+
+def made_whole(ways: Ways, mixed: Relaxed, prices: Prices) -> Ints:
+    """The way of each unit when the few that the mix divides choose one by one."""
+    limit = ways.case.limits.quota_limit
+    thrifty = ways.use.sum(axis=2).argmin(axis=0)
+    before = np.where(mixed.divided, thrifty, mixed.heaviest)
+    usd = ways.usd(prices)
+    return pick(
+        usd, np.zeros_like(usd), ways.use, ways.own_start, ways.own_class, ways.own_usd,
+        mixed.prices.covered, ways.start, ways.end,
+        np.repeat(limit[:, None], ways.case.periods, axis=1), mixed.covered.copy(),
+        np.flatnonzero(mixed.divided), before, 1,
+    )[0]  # fmt: skip
 
 
 def fleet_of(ways: Ways, chosen: Ints) -> Fleet:

@@ -80,14 +80,14 @@ def relax(ways: Ways, prices: Prices) -> Relaxed:
     return _dealt(ways, prices, way, unit, -(-len(way) // COLUMNS))
 
 
-def relax_near(ways: Ways, prices: Prices, before: Ints) -> Relaxed:
+def relax_near(ways: Ways, prices: Prices, before: Ints, most: int = OPEN) -> Relaxed:
     """The best mix near ``before`` [unit], ways that make a good mix at ``prices``.
 
-    Units that these prices do not tempt stay. Units that span all hours, whose choice binds all,
-    are whole before the others are mixed.
+    Units that these prices do not tempt stay; a part mixes ``most`` other ways of a span. Units
+    that span all hours, whose choice binds all, are whole before the others are mixed.
     """
     parts = -(-len(before) // UNITS)
-    way, unit = _worth_mixing(ways, prices, before, OPEN * parts)
+    way, unit = _worth_mixing(ways, prices, before, most * parts)
     found = _dealt(ways, prices, way, unit, parts)
     of_all = (ways.end - ways.start == ways.case.periods) & (ways.case.periods > 1)
     if not (of_all & found.divided).any():

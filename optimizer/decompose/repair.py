@@ -21,7 +21,7 @@ from optimizer.decompose.asking import (
     settled,
     within_places,
 )
-from optimizer.decompose.choose import choose, fleet_of, pick
+from optimizer.decompose.choose import choose, fleet_of, made_whole
 from optimizer.decompose.covered import room_of
 from optimizer.decompose.covering import BARRED_USD
 from optimizer.decompose.dual import Case, quota_use
@@ -177,21 +177,14 @@ def _rounded(tied: Ways, mixed: Relaxed, prices: Prices) -> tuple[Fleet, Ints] |
     The few units that the mix divides choose one by one; then units swap ways.
     """
     case = tied.case
-    thrifty = tied.use.sum(axis=2).argmin(axis=0)
-    before = np.where(mixed.divided, thrifty, mixed.heaviest)
-    usd, limit = tied.usd(prices), case.limits.quota_limit
-    chosen, _ = pick(
-        usd, np.zeros_like(usd), tied.use, tied.own_start, tied.own_class, tied.own_usd,
-        mixed.prices.covered, tied.start, tied.end, np.repeat(limit[:, None], case.periods, axis=1),
-        mixed.covered.copy(), np.flatnonzero(mixed.divided), before, 1,
-    )  # fmt: skip
+    chosen = made_whole(tied, mixed, prices)
     fleet = fleet_of(tied, chosen)
     bought = (mixed.level - case.covered.cover.owned).max(axis=1, initial=0.0)
     for _ in range(REFITS):
         chosen = swapped(tied, mixed, prices, fleet, bought, chosen)
         fleet = fleet_of(tied, chosen)
         bought = fleet.levels.bought
-    over = quota_use(case, fleet.used) > limit[:, None] * (1 + 1e-9)
+    over = quota_use(case, fleet.used) > case.limits.quota_limit[:, None] * (1 + 1e-9)
     return None if over.any() else (fleet, chosen)
 
 

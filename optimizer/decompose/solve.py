@@ -25,7 +25,7 @@ from models.rules import (
 )
 from models.services import Service
 from models.world import Policy, World
-from optimizer.decompose.again import Again, plan_again
+from optimizer.decompose.again import WITHIN_REACH, Again, Former
 from optimizer.decompose.ascent import Ascent
 from optimizer.decompose.carried import prices_of
 from optimizer.decompose.cells import make_cells
@@ -53,11 +53,10 @@ ROUNDS = 160
 """Steps of the dual at most."""
 AT_A_TIME = 20
 """Steps after which it is asked whether more are worth their time."""
+SLOWLY = 1e-3
+"""By how much the bound rises in these, relatively, when most of an earlier plan may be kept."""
 WORTH_CLIMBING = 3e-4
 """By how much the bound must rise in these, relatively, for a plan to wait."""
-WITHIN_REACH = 2.0
-"""Times the gap that is asked for from which more rounds may lead to it."""
-
 
 KNOWN_RULES = (
     LatencyRule
@@ -165,8 +164,9 @@ def decompose(
 
     They are what rules about losses are about, and are sure to come unless ``outlook`` has
     scenarios. ``last``: what an earlier plan left behind. Its prices are taken up, and so is what
-    it ran, wherever that is still lawful and about as good. If it comes about as near to its bound
-    as before, it is the plan; else the world is planned from these prices on until one does. The
+    it ran, wherever that is still lawful and about as good, but for moves that fill levels. If it
+    comes about as near to its bound as before, it is the plan; else the world is planned from these
+    prices on until one does. The
     cells of large fleets are solved on the workers of ``executor``; the plan is the same.
     """
     if (why := _obstacle(world)) is not None:
@@ -197,18 +197,21 @@ def decompose(
         prices = climb.centre or climb.prices
         seconds = built - started, perf_counter() - built
         return Decomposed(
-            case, reach, fleet, usd, climb.proven, prices, climb.value, rounds, *seconds, again
+            case, reach, fleet, usd, climb.proven, prices, climb.least, rounds, *seconds, again
         )
 
-    prices, enough = first_prices(case), world.policy.gap_target
+    prices, enough, limit_s = first_prices(case), world.policy.gap_target, world.policy.time_limit_s
+    former = None
     if last is not None:
         found = match(last, case)
         prices, enough = prices_of(last, case, found), _again_within(world, last)
-        again = plan_again(case, last, found, prices, enough + A_LITTLE, barred)
+        former = Former.find(case, last, found, enough + A_LITTLE, barred)
+    climb, done = Ascent(case, prices, executor), 0
+    if former is not None:
+        again, done = _kept(climb, former, limit_s, built)
         if again is not None:
-            return answer(again.fleet, again.climb, 1, again)
-    climb = Ascent(case, prices, executor)
-    fleet, done = _climbed(climb, enough, world.policy.time_limit_s, built, barred)
+            return answer(again.fleet, climb, max(done, 1), again)
+    fleet, done = _climbed(climb, done, enough, limit_s, built, barred)
     return answer(fleet, climb, done)
 
 
@@ -223,8 +226,26 @@ def _again_within(world: World, last: Last) -> float:
     return float(max(world.policy.gap_target, AS_GOOD_AS_BEFORE * last.gap))
 
 
+def _kept(climb: Ascent, former: Former, limit_s: float, began: float) -> tuple[Again | None, int]:
+    """A plan that keeps most of the last one, if that comes near enough to the bound, and rounds.
+
+    First at the last prices, then at those from which on the bound rises slowly.
+    """
+    climb.look()
+    again, done = former.plan(climb, anew=False), 0
+    while again is None and done + AT_A_TIME < ROUNDS and perf_counter() - began <= limit_s:
+        before = max(climb.best, climb.proven)
+        climb.climb(AT_A_TIME)
+        done += AT_A_TIME
+        if climb.best - before <= SLOWLY * abs(climb.best):
+            climb.prove()
+            return former.plan(climb, anew=True), done
+    return again, done
+
+
 def _climbed(
     climb: Ascent,
+    done: int,
     enough: float,
     limit_s: float,
     began: float,
@@ -232,10 +253,10 @@ def _climbed(
 ) -> tuple[Fleet | None, int]:
     """A plan from the prices at which the bound has all but stopped rising, and the rounds it took.
 
-    More rounds only where that gives no plan, or ``enough``, a relative gap, is within reach;
-    ``limit_s`` after ``began``: the latest to stop.
+    ``done``: rounds so far. More rounds only where that gives no plan, or ``enough``, a relative
+    gap, is within reach; ``limit_s`` after ``began``: the latest to stop.
     """
-    case, done, late = climb.case, 0, False
+    case, late = climb.case, False
     best: Fleet | None = None
     while done < ROUNDS and not late:
         before = climb.best
