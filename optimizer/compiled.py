@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -25,10 +26,18 @@ def forget_stale(root: Path) -> int:
     kept = list(root.rglob("__pycache__/*.nbi"))
     sources = {source for code in kept for source in code.parent.parent.glob("*.py")}
     newest = max((source.stat().st_mtime for source in sources), default=0.0)
-    stale = [code for code in kept if code.stat().st_mtime < newest]
+    stale = [code for code in kept if _written(code) < newest]
     for code in stale:
         code.unlink(missing_ok=True)
     return len(stale)
+
+
+def _written(code: Path) -> float:
+    """When it was written; a file that another process has just deleted is as new as can be."""
+    try:
+        return code.stat().st_mtime
+    except FileNotFoundError:
+        return inf
 
 
 forget_stale(Path(__file__).parent)
