@@ -24,7 +24,8 @@ LIKELY = 2
 
 @dataclass(eq=False)
 class Ascent:
-    """Prices on their way to the highest bound: ``best`` on the way, ``proven`` with exact cells.
+    """Prices on their way to the highest bound: ``best`` on the way, ``proven`` with exact cells,
+    and ``refined`` with some exact units (``refining``).
 
     ``least`` [group] is what cells cost at the prices that were proven last, at the least.
 
@@ -43,6 +44,8 @@ class Ascent:
     centre: Prices | None = None
     mix: Mix | None = None
     answer: Pass | None = None
+    exact: Pass | None = None
+    refined: float = -np.inf
 
     def __post_init__(self) -> None:
         case = self.case
@@ -70,9 +73,17 @@ class Ascent:
     def prove(self) -> None:
         """Look at the best prices once more, exactly: ``proven`` and ``least`` follow."""
         if self.centre is not None:
-            found = run(self.case, self.centre, self.solve, Effort.EXACT)
-            more = np.maximum(found.units - self.own_best, 0.0)
-            self.proven, self.least = max(self.proven, self.best + float(more.sum())), found.value
+            self.exact = run(self.case, self.centre, self.solve, Effort.EXACT)
+            self.proven = max(self.proven, self._with(self.exact.units))
+            self.least = self.exact.value
+
+    def refine(self, units: Floats) -> None:
+        """Take into ``refined`` what units cost at the least at the best prices [unit]."""
+        self.refined = max(self.refined, self._with(units))
+
+    def _with(self, units: Floats) -> float:
+        """The bound at the best prices, where units cost at least ``units``."""
+        return self.best + float(np.maximum(units - self.own_best, 0.0).sum())
 
     def climb(self, rounds: int) -> None:
         """Take some steps; ``best`` and ``centre`` are the best bound so far and its prices."""

@@ -50,8 +50,8 @@ DEARER = (0.2, 0.4, 1.0, 2.0)
 
 def make_fleet(
     case: Case, prices: Prices, recent: Sequence[Prices] = (), barred: Bools | None = None
-) -> Fleet | None:
-    """A plan that keeps quotas; None: none was found.
+) -> tuple[Fleet, tuple[Fleet, ...]] | None:
+    """A plan that keeps quotas, and what cells answered on the way; None: none was found.
 
     ``recent``: prices to which cells' answers make up the best mix so far, the heaviest first;
     ``barred`` [lane]: lanes that must not be used.
@@ -63,8 +63,7 @@ def make_fleet(
     answers = cell_answers(case, prices, recent, own, detour)
     if answers is None:
         return None
-    mixes = bool(len(case.limits.quota_limit) or len(case.covered.cover))
-    near = _refined(case, prices, answers, own, detour) if mixes else None
+    near = _refined(case, prices, answers, own, detour) if _mixes(case) else None
     ways = find_ways(case, answers, single_units(case)).with_routes(own)
     tied = find_ways(case, answers, tied_units(case)).with_calls(own) if len(case.links) else ways
     for dearer in DEARER:
@@ -77,7 +76,7 @@ def make_fleet(
             return None
         over = fleet.spending > case.limits.budget_limit * (1 + 1e-9)
         if not over.any():
-            return fleet
+            return fleet, tuple(answers)
         raised = prices.budget + dearer * np.maximum(prices.budget, 0.05)
         prices = replace(prices, budget=np.where(over, raised, prices.budget))
     return None
@@ -186,6 +185,44 @@ def _rounded(tied: Ways, mixed: Relaxed, prices: Prices) -> tuple[Fleet, Ints] |
         bought = fleet.levels.bought
     over = quota_use(case, fleet.used) > case.limits.quota_limit[:, None] * (1 + 1e-9)
     return None if over.any() else (fleet, chosen)
+
+
+def with_other_ways(
+    fleet: Fleet, others: Sequence[Fleet], prices: Prices, barred: Bools | None
+) -> Fleet:
+    """The best fleet in which every unit does what it does in one of them; ``fleet`` is lawful.
+
+    The last of ``others`` uses quotas only where there is no other way; ``barred`` as above.
+    """
+    case, limits = fleet.case, fleet.case.limits
+    own = case.tariff.routes(replace(prices, ends=prices.ends * 0))
+    closed = np.zeros(len(own), np.bool_) if barred is None else barred
+    own[closed] += BARRED_USD
+    tied = find_ways(case, (fleet, *others), tied_units(case)).with_calls(own)
+    found: list[Fleet] = []
+    if _mixes(case):
+        as_is = np.zeros(len(tied.first_cell), np.int64)
+        mixed = relax_near(tied, prices, as_is)
+        chosen = swapped(tied, mixed, prices, fleet, fleet.levels.bought, as_is)
+        rounded = _rounded(tied, mixed, prices)
+        found += [fleet_of(tied, chosen), *(rounded[:1] if rounded is not None else ())]
+    else:
+        found.append(fleet_of(tied, tied.usd(prices).argmin(axis=0)))
+    best = fleet
+    shut = priced_at(case, prices, None)
+    for other in found:
+        kept = within_places(other, prices, shut, given_ends(case, own, other.share))
+        if kept is None or kept.usd >= best.usd or (kept.share[closed] > 0.0).any():
+            continue
+        over = quota_use(case, kept.used) > limits.quota_limit[:, None] * (1 + 1e-9)
+        if not over.any() and not (kept.spending > limits.budget_limit * (1 + 1e-9)).any():
+            best = kept
+    return best
+
+
+def _mixes(case: Case) -> bool:
+    """Whether which ways units go matters to others."""
+    return bool(len(case.limits.quota_limit) or len(case.covered.cover))
 
 
 def _counts(fleet: Fleet, prices: Prices) -> float:

@@ -64,12 +64,12 @@ def solve_single(
         held[p] = 0
     value, back = np.empty(total + 1), np.empty((places, total + 1), np.int64)
     free = np.full(places, total, np.int64)
-    loose = 0.0 if plan else _loose(unmet, prices, order, busy)
+    loose = 0.0 if plan else loose_share(unmet, prices, order, busy)
     strict = (1.0 - loose) * busy
     shortest(cost, (1.0 - loose) * prices, strict, total, free, order, value, back)
     beside, cheapest = np.empty(total + 1), prices[order[0]] if places > 0 else 0.0
     for q in range(total + 1):
-        beside[q] = _lost(unmet, q) + _beyond(cheapest, loose, strict, float(q))
+        beside[q] = lost_usd(unmet, q) + beyond_usd(cheapest, loose, strict, float(q))
     if left > 0:
         return _under_loss(
             stock, tables, assortment, plan, place, prices, busy, max(low, left), need, loose,
@@ -90,7 +90,7 @@ def solve_single(
 
 
 @compiled
-def _lost(unmet: Unmet, replicas: int) -> float:
+def lost_usd(unmet: Unmet, replicas: int) -> float:
     """What it costs to serve with so few replicas."""
     usd = 0.0
     for i in range(len(unmet.busy)):
@@ -99,7 +99,7 @@ def _lost(unmet: Unmet, replicas: int) -> float:
 
 
 @compiled
-def _loose(unmet: Unmet, prices: Floats, order: Ints, busy: float) -> float:
+def loose_share(unmet: Unmet, prices: Floats, order: Ints, busy: float) -> float:
     """The share of the traffic that a bound must let go past replicas that could serve it.
 
     None where cheaper routes never make up for an hour without a replica.
@@ -111,7 +111,7 @@ def _loose(unmet: Unmet, prices: Floats, order: Ints, busy: float) -> float:
 
 
 @compiled
-def _beyond(cheapest: float, loose: float, strict: float, replicas: float) -> float:
+def beyond_usd(cheapest: float, loose: float, strict: float, replicas: float) -> float:
     """USD of routes of the traffic that no replica serves, at the least."""
     past = loose
     if replicas < strict:
@@ -224,7 +224,7 @@ def _under_loss(
             if not clouds_within(liked, trial, cloud, total, wc, most):
                 continue
             routes(trial, order, min(busy, float(total)), served)
-            found = beside[total] - _beyond(prices[order[0]], loose, busy, float(total))
+            found = beside[total] - beyond_usd(prices[order[0]], loose, busy, float(total))
             for p in range(places):
                 found += here[p, trial[p]] + prices[p] * served[p]
         else:

@@ -35,7 +35,8 @@ from optimizer.decompose.journeys import binding, kept_places
 from optimizer.decompose.lacking import dominating
 from optimizer.decompose.last import Last, remember
 from optimizer.decompose.matching import match
-from optimizer.decompose.repair import make_fleet
+from optimizer.decompose.refining import refine, with_units
+from optimizer.decompose.repair import make_fleet, with_other_ways
 from optimizer.decompose.tariff import Prices
 from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.formulate.assemble import most_replicas_of
@@ -97,6 +98,8 @@ class Decomposed:
     fleet: Fleet | None
     usd: float
     bound_usd: float
+    cells_bound_usd: float
+    """The bound before units were solved as programmes; what the next plan starts from."""
     prices: Prices
     least: Floats  # [group]: what cells cost at ``prices``, at the least
     rounds: int
@@ -118,7 +121,8 @@ class Decomposed:
         """What the next plan may start from; None: there is no plan."""
         if self.fleet is None:
             return None
-        regret, gap = self.fleet.at_prices(self.prices) - self.least, self.gap
+        regret = self.fleet.at_prices(self.prices) - self.least
+        gap = max(self.usd - self.cells_bound_usd, 0.0) / self.usd if self.usd > 0 else 0.0
         if self.again is not None:  # what was let pass now counts again next time
             regret, gap = regret - self.again.since, self.again.gap
         return remember(self.case, self.prices, self.fleet, regret, gap)
@@ -197,8 +201,9 @@ def decompose(
         prices = climb.centre or climb.prices
         seconds = built - started, perf_counter() - built
         return Decomposed(
-            case, reach, fleet, usd, climb.proven, prices, climb.least, rounds, *seconds, again
-        )
+            case, reach, fleet, usd, max(climb.proven, climb.refined), climb.proven, prices,
+            climb.least, rounds, *seconds, again,
+        )  # fmt: skip
 
     prices, enough, limit_s = first_prices(case), world.policy.gap_target, world.policy.time_limit_s
     former = None
@@ -258,6 +263,8 @@ def _climbed(
     """
     case, late = climb.case, False
     best: Fleet | None = None
+    answers: tuple[Fleet, ...] = ()
+    closed_to_best: Bools | None = None
     while done < ROUNDS and not late:
         before = climb.best
         climb.climb(AT_A_TIME)
@@ -270,13 +277,44 @@ def _climbed(
         closed = barred(weight)
         if closed is not None:
             prices = climb.centre or climb.prices
-            fleet = make_fleet(case, prices, climb.likely(), closed)
-            if fleet is not None and (best is None or fleet.usd < best.usd):
-                best = fleet
+            found = make_fleet(case, prices, climb.likely(), closed)
+            if found is not None and (best is None or found[0].usd < best.usd):
+                (best, answers), closed_to_best = found, closed
         gap = np.inf if best is None else (best.usd - climb.proven) / best.usd
         if best is not None and not enough < gap <= WITHIN_REACH * enough:
             break
+    if best is not None and len(case.links):
+        best = _refined(climb, best, answers, enough, limit_s, began, closed_to_best)
     return best, done
+
+
+def _refined(
+    climb: Ascent,
+    fleet: Fleet,
+    answers: tuple[Fleet, ...],
+    enough: float,
+    limit_s: float,
+    began: float,
+    closed: Bools | None,
+) -> Fleet:
+    """A plan that may go the ways of units that were solved as programmes, and a better bound.
+
+    Only as far as the relative gap ``enough``. ``answers`` are other ways of this plan's units;
+    ``closed`` [lane] are closed to all.
+    """
+    prices, found = climb.centre, climb.exact
+    lacking_usd = fleet.usd * (1.0 - enough) - climb.proven
+    if prices is None or found is None or lacking_usd <= 0.0:
+        return fleet
+    units = refine(
+        climb.case, prices, found, fleet, lacking_usd, lambda: perf_counter() - began > limit_s
+    )
+    least = found.units.copy()
+    for unit in units:
+        least[unit.unit] = max(least[unit.unit], unit.bound)
+    climb.refine(least)
+    others = with_units(fleet, units, prices), *answers
+    return with_other_ways(fleet, others, prices, closed)
 
 
 def _barred(
