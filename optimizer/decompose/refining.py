@@ -142,9 +142,11 @@ class Refining:
             return Refined(unit, least, chosen.cell, None, None)
         found, values = _solved(draft, PRECISE * slack / max(abs(least), 1e-9))
         bound = max(min(found, least + left_out) - OFF * abs(least), least)
-        if values is None:
-            return Refined(unit, bound, chosen.cell, None, None)
-        return Refined(unit, bound, chosen.cell, *_read(case, chosen, values))
+        held, share = _read(case, chosen, values)
+        if held is None and len(chosen.beyond):
+            draft.upper[chosen.beyond] = 0.0
+            held, share = _read(case, chosen, _solved(draft, PRECISE)[1])
+        return Refined(unit, bound, chosen.cell, held, share)
 
 
 def _by_unit(unit: Ints, units: int) -> Callable[[int], Ints]:
@@ -174,11 +176,11 @@ def _solved(draft: Draft, precise: float) -> tuple[float, Floats | None]:
 
 
 def _read(
-    case: Case, chosen: Chosen, values: Floats
+    case: Case, chosen: Chosen, values: Floats | None
 ) -> tuple[list[Ints] | None, list[Floats] | None]:
     """Replicas and shares of a unit's cells; None: plans may not leave so much unmet."""
-    asks = case.cells.asks
-    if values[chosen.beyond].sum() > LITTLE:
+    cells, asks = case.cells, case.cells.asks
+    if values is None or values[chosen.beyond].sum() > LITTLE:
         return None, None
     held, shares = [], []
     for i, cell in enumerate(chosen.cell.tolist()):
@@ -189,11 +191,13 @@ def _read(
         share = values[chosen.lane[i] : chosen.lane[i] + lanes].reshape(-1, places)
         share = np.where(share > LITTLE, share, 0.0)
         share /= share.sum(axis=1, keepdims=True)
-        least = min(asks.low[cell], asks.low_bound[cell])
-        group = case.cells.cell_group[cell]
-        alone = asks.group_start[group + 1] - asks.group_start[group] == 1
-        if alone and len(share) == 1 and (share[0] * least > here + LITTLE).any():
-            return None, None
+        group = cells.cell_group[cell]
+        alone = asks.group_start[group + 1] - asks.group_start[group] == 1 and len(share) == 1
+        # Hours in which less is asked for are not listed where the cell could serve all of that.
+        if alone:
+            unlisted = min(asks.low[cell], asks.low_bound[cell], asks.peak[asks.entry_start[cell]])
+            if (share[0] * unlisted > here + LITTLE).any():
+                return None, None
         held.append(here)
         shares.append(share.ravel())
     return held, shares

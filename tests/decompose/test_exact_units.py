@@ -30,9 +30,9 @@ PLACES = ("aws/east", "aws/west", "gcp/eu")
 TOLERANCE = 1e-6
 
 
-def calling(seed: int, *, apart: bool, extent: Extent | None = None) -> Asked:
+def calling(seed: int, origins: int, *, apart: bool, extent: Extent | None = None) -> Asked:
     """Two or three services that send each other about as much data as replicas cost."""
-    rng = np.random.default_rng([seed, apart])
+    rng = np.random.default_rng([seed, origins, apart])
     offers = [
         (place, f"m.{vcpus}", "on_demand", round(vcpus * rng.uniform(0.03, 0.06), 4), vcpus,
          vcpus * 4.0)
@@ -68,7 +68,7 @@ def calling(seed: int, *, apart: bool, extent: Extent | None = None) -> Asked:
     of = world(
         services, book(offers), places=PLACES, rules=rules, dependencies=calls, policy=policy
     )
-    direct = {("web", origin): [round(rng.uniform(3, 25), 1)] for origin in ORIGINS}
+    direct = {("web", origin): [round(rng.uniform(3, 25), 1)] for origin in list(ORIGINS)[:origins]}
     return asked(of, direct, [dict.fromkeys(ORIGINS, 0.8), dict.fromkeys(ORIGINS, 1.1)])
 
 
@@ -80,16 +80,23 @@ def decomposed(of: Asked) -> Decomposed:
     return found
 
 
-CASES = [(False, None), (True, None), (True, Extent.ZONE), (True, Extent.REGION)]
+CASES = [
+    (2, False, None),
+    (2, True, None),
+    (2, True, Extent.ZONE),
+    (1, False, Extent.ZONE),
+    (1, False, Extent.REGION),
+    (1, False, Extent.CLOUD),
+]
 
 
-@pytest.mark.parametrize(("apart", "extent"), CASES)
+@pytest.mark.parametrize(("origins", "apart", "extent"), CASES)
 def test_exact_units_are_no_dearer_than_the_optimum_and_hardly_cheaper(
-    apart: bool, extent: Extent | None
+    origins: int, apart: bool, extent: Extent | None
 ) -> None:
-    raised = refined = 0
+    raised = refined = tight = 0
     for seed in range(12):
-        of = calling(seed, apart=apart, extent=extent)
+        of = calling(seed, origins, apart=apart, extent=extent)
         found = decomposed(of)
         answer = OrToolsBackend().solve(of.formulate().problem, gap=0.0, time_limit_s=30)
         if not isinstance(answer, Solved):
@@ -105,14 +112,19 @@ def test_exact_units_are_no_dearer_than_the_optimum_and_hardly_cheaper(
         assert counted == pytest.approx(found.usd, rel=1e-3), f"seed {seed}"
         raised += found.bound_usd > found.cells_bound_usd
         if refinable(found.case).all():
-            _check_units(found, answer.objective)
+            tight += _as_dear_as(found, answer.objective)
             refined += 1
     assert raised >= 1
-    assert refined >= (4 if apart or extent is None else 0)
+    assert refined >= 8
+    assert tight >= 3
 
 
-def _check_units(found: Decomposed, optimum: float) -> None:
-    """The only unit of the world, at the prices of the plan, costs what the optimum costs."""
+def _as_dear_as(found: Decomposed, optimum: float) -> bool:
+    """Whether the units of the world, at the prices of the plan, cost what the optimum costs.
+
+    They never cost more; less where cells have too many holdings, or where bounds must let more go
+    unmet than plans may.
+    """
     case, prices, fleet = found.case, found.prices, found.fleet
     assert fleet is not None
     at = run(case, prices, subproblems(case.whole, case.parts, IN_PROCESS), Effort.EXACT)
@@ -123,4 +135,4 @@ def _check_units(found: Decomposed, optimum: float) -> None:
     bounds = [refining.solve(u, float(slack[u])).bound for u in range(case.units)]
     assert sum(bounds) <= optimum * (1 + TOLERANCE)
     off = PRECISE * slack.sum() + 2 * OFF * optimum
-    assert sum(bounds) >= min(optimum, found.usd) - off
+    return bool(sum(bounds) >= min(optimum, found.usd) - off)
