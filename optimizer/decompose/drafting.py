@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
 from optimizer.decompose.holdings import find_path, left_after, list_holdings, most_in_place
-from optimizer.decompose.sweep import room_for
+from optimizer.decompose.sweep import mark_places, room_for
 from optimizer.decompose.tables import Asks, Stock, Tables, fill_tables
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Rows = NDArray[np.int32]
 
 MOST_HOLDINGS = 300
 """Holdings of a cell, at most."""
@@ -187,7 +188,7 @@ def draft_unit(
     places: Ints,
     gb: Floats,
     usd_per_gb: Floats,
-    region: Ints,
+    region: Rows,
 ) -> tuple[Draft, Chosen, float]:
     """The programme of one unit, all holdings with which it may cost as little as its least and
     ``slack``; or less, which is returned: that much dearer is whatever the programme leaves out.
@@ -203,10 +204,14 @@ def draft_unit(
     paid = np.zeros(cells * MOST_HOLDINGS)
     first = np.zeros(cells + 1, np.int64)
     tables, of = room_for(stock, asks, groups), np.zeros(cells, np.int64)
+    wanted = np.zeros(len(stock.zones), np.bool_)
     for _ in range(ATTEMPTS):
         at, found = 0, 0
         for i, g in enumerate(groups):
-            fill_tables(stock, usd, asks.group_assortment[g], asks.group_span[g], False, tables)
+            mark_places(asks, groups[i:], wanted)
+            fill_tables(
+                stock, usd, asks.group_assortment[g], asks.group_span[g], False, wanted, tables
+            )
             size = asks.group_start[g + 1] - asks.group_start[g]
             count = np.zeros(size, np.int64)
             more = _group_holdings(
@@ -369,7 +374,7 @@ def _add_link(
     places: Ints,
     gb: Floats,
     usd_per_gb: Floats,
-    region: Ints,
+    region: Rows,
     column: Ints,
 ) -> bool:
     """Add the flow between the two ends of a link; ``column`` [end] of their first lanes."""

@@ -50,7 +50,7 @@ DEARER = (0.2, 0.4, 1.0, 2.0)
 
 def make_fleet(
     case: Case, prices: Prices, recent: Sequence[Prices] = (), barred: Bools | None = None
-) -> tuple[Fleet, tuple[Fleet, ...]] | None:
+) -> tuple[Fleet, tuple[ThinFleet, ...]] | None:
     """A plan that keeps quotas, and what cells answered on the way; None: none was found.
 
     ``recent``: prices to which cells' answers make up the best mix so far, the heaviest first;
@@ -188,7 +188,7 @@ def _rounded(tied: Ways, mixed: Relaxed, prices: Prices) -> tuple[Fleet, Ints] |
 
 
 def with_other_ways(
-    fleet: Fleet, others: Sequence[Fleet], prices: Prices, barred: Bools | None
+    fleet: Fleet, others: Sequence[ThinFleet], prices: Prices, barred: Bools | None
 ) -> Fleet:
     """The best fleet in which every unit does what it does in one of them; ``fleet`` is lawful.
 
@@ -198,7 +198,7 @@ def with_other_ways(
     own = case.tariff.routes(replace(prices, ends=prices.ends * 0))
     closed = np.zeros(len(own), np.bool_) if barred is None else barred
     own[closed] += BARRED_USD
-    tied = find_ways(case, (fleet, *others), tied_units(case)).with_calls(own)
+    tied = find_ways(case, (ThinFleet.of(fleet), *others), tied_units(case)).with_calls(own)
     found: list[Fleet] = []
     if _mixes(case):
         as_is = np.zeros(len(tied.first_cell), np.int64)

@@ -30,7 +30,7 @@ from optimizer.decompose.ascent import Ascent
 from optimizer.decompose.carried import prices_of
 from optimizer.decompose.cells import make_cells
 from optimizer.decompose.dual import Case, first_prices, make_case
-from optimizer.decompose.fleet import Fleet
+from optimizer.decompose.fleet import Fleet, ThinFleet
 from optimizer.decompose.journeys import binding, kept_places
 from optimizer.decompose.lacking import dominating
 from optimizer.decompose.last import Last, remember
@@ -263,7 +263,7 @@ def _climbed(
     """
     case, late = climb.case, False
     best: Fleet | None = None
-    answers: tuple[Fleet, ...] = ()
+    answers: tuple[ThinFleet, ...] = ()
     closed_to_best: Bools | None = None
     while done < ROUNDS and not late:
         before = climb.best
@@ -291,7 +291,7 @@ def _climbed(
 def _refined(
     climb: Ascent,
     fleet: Fleet,
-    answers: tuple[Fleet, ...],
+    answers: tuple[ThinFleet, ...],
     enough: float,
     limit_s: float,
     began: float,
@@ -313,7 +313,7 @@ def _refined(
     for unit in units:
         least[unit.unit] = max(least[unit.unit], unit.bound)
     climb.refine(least)
-    others = with_units(fleet, units, prices), *answers
+    others = ThinFleet.of(with_units(fleet, units, prices)), *answers
     return with_other_ways(fleet, others, prices, closed)
 
 
