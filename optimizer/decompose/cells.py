@@ -410,6 +410,8 @@ def _stock(
     wanted = np.maximum(asks.need, apart) + asks.group_extra[cell_group]
     wanted += np.ceil(share * wanted).astype(np.int64) + np.diff(asks.entry_start)
     wanted += np.where(np.diff(asks.entry_start) > 1, np.diff(asks.slot_start), 0)
+    # Where others leave demand unmet, one cell may hold all that a minimum asks for.
+    wanted = np.maximum(wanted, asks.least_of_group)
     most = np.ones(len(owners), np.int64)
     np.maximum.at(most, asks.group_assortment[cell_group], wanted)
     least = np.where(terms.stateful[owners], terms.minimum[owners], 0)

@@ -10,8 +10,9 @@ from checker import broken
 from small_worlds import ORIGINS, Asked, asked, book, world
 
 from models.demand import Outlook
+from models.places import Coordinates
 from models.rules import Extent, LatencyRule, MinReplicasRule, Rule, SpotShareRule, SpreadRule
-from models.services import Replica, Service
+from models.services import Origin, Replica, Service
 from models.world import DemandScenario, Policy
 from optimizer.decompose.answer import Decomposed, NotSeparable, decompose, read_decomposed
 from optimizer.formulate.market import survey
@@ -117,6 +118,35 @@ def test_the_truth_lies_between_plan_and_bound(first: int, origins: int, apart: 
     assert planned >= 14
     assert lacking >= 2
     assert exact >= (0.6 if origins == 2 and not apart else 0.8) * planned
+
+
+def test_one_place_may_hold_a_minimum_that_is_beyond_its_own_demand() -> None:
+    offers = [
+        (place, "m.1", "on_demand", usd, 1, 4.0)
+        for place, usd in zip(PLACES, (0.04, 0.4, 0.4), strict=True)
+    ]
+    policy = Policy(
+        horizon_hours=1, headroom=1.0, gap_target=1e-6, time_limit_s=5, unmet_at_most=0.5,
+        unmet_usd_per_million_requests=1.0,
+    )  # fmt: skip
+    rules: list[Rule] = [
+        LatencyRule(name="near", service="web", within_ms=60.0),
+        MinReplicasRule(name="least", service="web", at_least=3),
+    ]
+    of = world(
+        (Service("web", Replica(1, 2, 10.0, 20.0)),), book(offers), places=PLACES, rules=rules,
+        policy=policy,
+    )  # fmt: skip
+    coast = Origin("coast", Coordinates(45, -120), "US", "North America")
+    of = replace(of, origins=(*of.origins, coast))
+    rps = {"america": 9.0, "europe": 3.0, "coast": 3.0}
+    here = asked(of, {("web", origin): [one] for origin, one in rps.items()})
+    answer = OrToolsBackend().solve(here.formulate().problem, gap=0.0, time_limit_s=30)
+    assert isinstance(answer, Solved)
+    assert answer.objective < 0.2  # three replicas where they are cheap
+    found = decomposed(here)
+    assert found.bound_usd <= answer.objective * (1 + TOLERANCE)
+    assert found.usd == pytest.approx(answer.objective)
 
 
 def test_scenarios_of_which_none_is_the_highest_are_not_decomposed() -> None:
