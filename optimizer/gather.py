@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from models.errors import Fault, FaultyInput
 from models.latency import RoundTrips
 from models.places import Region
 from models.world import Catalogue, World
@@ -17,6 +19,8 @@ from providers.geography.regions import load_regions
 from providers.geography.round_trips import read_round_trips
 from providers.pricebook.embedded import load_embedded_book
 from providers.pricebook.files import read_book
+from providers.snapshots.reading import Snapshot, snapshots_in
+from providers.snapshots.seeing import book_of, incomplete, refuse_old, seen_in
 from scenarios.build import build_world
 from scenarios.documents import CarbonSource, WorldDocument, read_world
 from scenarios.tables import origin_names
@@ -29,17 +33,42 @@ def gather(path: Path, watch: Watch = SILENT) -> tuple[World, Catalogue]:
     """
     with watch.stage("read the world"):
         document = read_world(path)
+    snapshot = snapshot_of(document)
     with watch.stage("load prices"):
-        catalogue = catalogue_for(document)
+        catalogue = catalogue_for(document, snapshot)
     with watch.stage("check the world"):
-        world = build_world(document, catalogue)
+        world = build_world(document, catalogue, None if snapshot is None else seen_in(snapshot))
     return world, catalogue
 
 
-def catalogue_for(document: WorldDocument) -> Catalogue:
+def snapshot_of(document: WorldDocument) -> Snapshot | None:
+    """The snapshot that the document names, if it is young and whole enough."""
+    source = document.snapshot
+    if source is None:
+        return None
+    found = snapshots_in(source.folder)
+    if not found:
+        message = f"there is no snapshot in {source.folder}"
+        raise FaultyInput([Fault(source.at, message, "make one with: trimtab collect")])
+    snapshot = found[-1]
+    refuse_old(snapshot, datetime.now(UTC), source.refuse_after_hours)
+    places = document.content.places
+    named = places.places if places is not None else None
+    missing = incomplete(snapshot, None if named is None else frozenset(named))
+    if missing and not source.partial_is_fine:
+        hint = "collect again, or write 'partial: use'"
+        raise FaultyInput([Fault(source.at, f"not in the snapshot: {said}", hint)
+                           for said in missing])  # fmt: skip
+    return snapshot
+
+
+def catalogue_for(document: WorldDocument, snapshot: Snapshot | None = None) -> Catalogue:
     """Regions, prices, egress and round trips that the document asks for."""
     regions = _with_grids(load_regions(), document.carbon)
-    if document.prices.file is None:
+    source = document.snapshot
+    if snapshot is not None and source is not None and "prices" in source.use:
+        book = book_of(snapshot, regions)
+    elif document.prices.file is None:
         book = load_embedded_book(regions)
     else:
         unpriced: Literal["report", "reject"] = (

@@ -1,6 +1,7 @@
 """The one place where heavy libraries are imported late.
 
-Solver libraries and Dask take seconds to import, and most commands need none of them.
+Solver libraries, Dask and the clouds' SDKs take seconds to import, and most commands need none of
+them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ BACKENDS = {
     "ortools": ("optimizer.solve.ortools_backend", "OrToolsBackend"),
     "cbc": ("optimizer.solve.pulp_backend", "PulpBackend"),
 }
+
+CLOUDS = {"aws": "providers.aws.provider", "gcp": "providers.gcp.provider",
+          "azure": "providers.azure.provider"}  # fmt: skip
+"""What speaks to each cloud; each imports its cloud's SDK."""
+
+
+def cloud(name: str) -> ModuleType:
+    """The module whose ``provider(entry, folder)`` speaks to a cloud, one of ``CLOUDS``."""
+    return import_module(CLOUDS[name])
 
 
 def backend(name: str) -> Backend:

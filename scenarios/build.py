@@ -11,6 +11,7 @@ from models.demand import History
 from models.latency import RoundTrips
 from models.offerings import PriceBook
 from models.places import Region
+from models.seen import Seen
 from models.services import Dependency, Workflow
 from models.world import Catalogue, World
 from scenarios.calls import check_reach, dependencies_of, workflows_of
@@ -33,17 +34,19 @@ from scenarios.history import read_history
 from scenarios.known import Known, known_names, place_filter
 from scenarios.nouns import origins_of, policy_of, services_of
 from scenarios.rules import service_rules, workflow_rules, written_rules
+from scenarios.sighted import seen_groups, seen_history, seen_quotas
 from scenarios.tables import Written, entries_of, table_path
 from scenarios.uncertainty import check_uncertainty
 
 
-def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
+def build_world(document: WorldDocument, catalogue: Catalogue, seen: Seen | None = None) -> World:
     """The world that a document describes, with the facts of ``catalogue``.
 
     Reads the tables and the demand history beside the file. Candidate regions are the known ones
     that the world's ``places`` hold and the book prices; the world's book is cut down to them.
     Raises ``FaultyInput`` with the faults of the document and with all that the checks of its
-    parts against each other and against the facts find.
+    parts against each other and against the facts find. ``seen``: what the document's snapshot
+    says; what the document writes itself counts instead.
     """
     faults = Faults(list(document.faults))
     top = Written(document.content, str(document.path), document.data)
@@ -65,13 +68,22 @@ def build_world(document: WorldDocument, catalogue: Catalogue) -> World:
     dependencies, workflow_entries, workflows, calls_are_clear = _calls(document, known, faults)
     implied = [*service_rules(service_entries), *workflow_rules(workflow_entries)]
     rule_entries, _ = entries_of(document, "rules", Entry, faults)
+    uses = document.snapshot.use if seen is not None and document.snapshot is not None else ()
     rules = (*implied, *written_rules(rule_entries, implied, known, faults))
+    if seen is not None and "quotas" in uses:
+        rules = (*rules, *seen_quotas(seen, candidates, known.families))
     groups, _ = entries_of(document, "fleet", GroupEntry, faults)
+    if seen is not None and "fleet" in uses and not groups:
+        groups = seen_groups(document, seen, known)
     places = {region.place for region in candidates}
     report = document.prices.report_unpriced
     fleet = fleet_of(groups, catalogue.book, places, report, known, faults)
     round_trips = _round_trips(top, catalogue, known, faults)
-    table = _history(document, known, faults)
+    table = (
+        seen_history(document, seen, origins, tuple(regions.values()), known, faults)
+        if seen is not None and "demand" in uses
+        else _history(document, known, faults)
+    )
     if table is not None and calls_are_clear and not spoiled:
         check_reach(services, dependencies, workflows, series_of(table), faults)
     starts = None if table is None else (table["ts"].max() + pd.Timedelta(hours=1)).to_pydatetime()
@@ -197,6 +209,8 @@ def _round_trips(
 def _history(document: WorldDocument, known: Known, faults: Faults) -> pd.DataFrame | None:
     demand = document.content.demand
     at = document.at("demand", "history")
+    if demand.history is None:
+        return None
     path = table_path(document.folder, demand.history, at, faults)
     if path is None:
         return None

@@ -36,6 +36,17 @@ class PricesSource:
 
 
 @dataclass(frozen=True)
+class SnapshotSource:
+    """Which snapshot a world takes facts from, and what of it it uses."""
+
+    folder: Path
+    use: frozenset[str]
+    partial_is_fine: bool
+    refuse_after_hours: float
+    at: Location
+
+
+@dataclass(frozen=True)
 class LatencySource:
     """Where a world's round-trip times come from. ``factor`` None: the default."""
 
@@ -80,6 +91,17 @@ class WorldDocument:
         prices = self.content.prices
         file = None if prices.file is None else self.folder / prices.file
         return PricesSource(file, prices.unpriced == "report", self.at("prices"))
+
+    @property
+    def snapshot(self) -> SnapshotSource | None:
+        """None: the world takes nothing from clouds."""
+        named = self.content.snapshot
+        if named is None:
+            return None
+        return SnapshotSource(
+            self.folder / named.folder, frozenset(named.use), named.partial == "use",
+            named.refuse_after_hours, self.at("snapshot"),
+        )  # fmt: skip
 
     @property
     def latency(self) -> LatencySource:
@@ -174,6 +196,13 @@ def _checked(document: WorldDocument) -> WorldDocument:
     if prices.book is not None and prices.file is not None:
         at = document.at("prices", "book")
         faults.add(at, "prices come from a book or from a file, not both", "remove one")
+    uses = () if document.snapshot is None else document.snapshot.use
+    if prices.file is not None and "prices" in uses:
+        message = "prices come from a file or from a snapshot, not both"
+        faults.add(document.at("prices", "file"), message, "remove one, or leave prices out of use")
+    if (document.content.demand.history is None) != ("demand" in uses):
+        message = "demand comes from a history or from a snapshot: from one of them"
+        faults.add(document.at("demand"), message, "give a 'history', or let 'use' hold demand")
     if latency.measured is not None and (said := escapes(document.folder, latency.measured)):
         faults.add(document.at("latency", "measured"), *said)
     carbon = document.content.carbon.file

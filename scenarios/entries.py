@@ -48,6 +48,26 @@ class PricesEntry(Entry):
     `report` them beside the bill."""
 
 
+class SnapshotEntry(Entry):
+    """What clouds said (`trimtab collect`), and what of it counts."""
+
+    folder: FileName
+    """Snapshot, or folder of snapshots of which the newest counts; absolute, or relative to the
+    world file. It may lie anywhere."""
+    use: Annotated[
+        tuple[Literal["prices", "fleet", "quotas", "demand"], ...],
+        Field(strict=False, min_length=1),
+    ] = ("prices", "fleet", "quotas")
+    """What is taken from it. prices: the price book; fleet: what runs now; quotas: rules that no
+    plan may break; demand: requests measured where they arrived, taken to come from the nearest
+    origin; only for services that no other service calls."""
+    partial: Literal["reject", "use"] = "reject"
+    """What to do when clouds did not answer in full where the world may be: `reject` the snapshot,
+    or `use` what there is."""
+    refuse_after_hours: Amount = 168.0
+    """A snapshot of which any part is older than this is refused, hours."""
+
+
 class LatencyEntry(Entry):
     """How round-trip times are found."""
 
@@ -156,9 +176,10 @@ class PolicyEntry(Entry):
 class DemandEntry(Entry):
     """What was asked of the services."""
 
-    history: FileName
+    history: FileName | None = None
     """CSV or Parquet file, relative to the world file, with the columns ts (start of the hour,
-    with time zone), service, origin and rps (mean requests per second over the hour)."""
+    with time zone), service, origin and rps (mean requests per second over the hour). Default:
+    what the snapshot measured, if its `use` holds demand."""
     gaps: Literal["reject", "fill"] = "reject"
     """What to do when hours are missing: `reject` the world, or let the forecaster `fill` them."""
     note: Prose = ""
@@ -322,6 +343,8 @@ class WorldFile(Entry):
     """Candidate regions. Default: every known region with a price."""
     prices: PricesEntry = PricesEntry()
     """Where prices come from."""
+    snapshot: SnapshotEntry | None = None
+    """What clouds said: prices, fleet, quotas, demand. Default: nothing is taken from clouds."""
     latency: LatencyEntry = LatencyEntry()
     """Where round-trip times come from. Default: estimates from distance."""
     certifications: dict[Name, SomeNames] = Field(default_factory=dict)

@@ -46,10 +46,18 @@ def read_history(
     ``path`` is a .csv or .parquet file. Rows of different series may be mixed, but each series
     must be in order of time.
     """
-    before = faults.count
     table = _read(path, faults)
     if table is None:
         return None
+    return checked_history(table, path, services, origins, gaps_are_fine, faults)
+
+
+def checked_history(
+    table: Any, path: Path, services: Iterable[str], origins: Iterable[str], gaps_are_fine: bool,
+    faults: Faults,
+) -> pd.DataFrame | None:  # fmt: skip
+    """The same of an Arrow table with the columns of a history, which came from ``path``."""
+    before = faults.count
     if table.num_rows == 0:
         faults.add(Location(str(path)), "the history holds no rows", "give at least two hours")
         return None

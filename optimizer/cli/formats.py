@@ -18,6 +18,7 @@ class Kind(StrEnum):
     WORLD = "world"
     SCENARIO = "scenario"
     PODS = "pods"
+    COLLECTION = "collection"
     PLAN = "plan"
     VERIFICATION = "verification"
     GRADE = "grade"
@@ -27,7 +28,7 @@ def schema(
     kind: Annotated[
         Kind,
         typer.Argument(
-            help="world, scenario and pods files are read, the others are written.",
+            help="world, scenario, pods and collection files are read, the others are written.",
             show_default=False,
         ),
     ],
@@ -36,6 +37,7 @@ def schema(
     from optimizer.output.grade_json import grade_schema
     from optimizer.output.plan_schema import plan_schema
     from optimizer.output.verify_json import verification_schema
+    from scenarios.collecting import collection_schema
     from scenarios.pods import pods_schema
     from scenarios.schema import scenario_schema, world_schema
 
@@ -43,6 +45,7 @@ def schema(
         Kind.WORLD: world_schema,
         Kind.SCENARIO: scenario_schema,
         Kind.PODS: pods_schema,
+        Kind.COLLECTION: collection_schema,
         Kind.PLAN: plan_schema,
         Kind.VERIFICATION: verification_schema,
         Kind.GRADE: grade_schema,

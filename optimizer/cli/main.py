@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from optimizer.cli import facts, formats, packing, planning, proving
+from optimizer.cli import facts, formats, looking, packing, planning, proving
 from optimizer.cli.exits import EXIT_CODES_IN_WORDS, ExitCode, end_of
 from optimizer.cli.interrupting import leave_at_once
 from optimizer.cli.screen import say
@@ -66,6 +66,21 @@ COMMANDS: Final = {
         packing.pack,
         "Find the cheapest nodes for pods that share them.",
         "trimtab pack pods.csv --place aws/us-east-1 --place gcp/europe-west1",
+    ),
+    "collect": Command(
+        looking.collect,
+        "Ask clouds what runs, and keep it as a snapshot.",
+        "trimtab collect clouds.yaml --out snapshots",
+    ),
+    "diff": Command(
+        looking.diff,
+        "Say what changed between snapshots.",
+        "trimtab diff snapshots",
+    ),
+    "doctor": Command(
+        looking.doctor,
+        "Check that clouds can be looked at.",
+        "trimtab doctor clouds.yaml",
     ),
     "prices": Command(
         facts.prices,

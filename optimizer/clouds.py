@@ -1,0 +1,77 @@
+"""The clouds that a collection file names, each by its own SDK, imported only when it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from typing import Final
+
+from optimizer import late
+from optimizer.gather import gather
+from providers.seam import Provider
+from providers.simulated.provider import provider_of, simulate
+from providers.simulated.script import (
+    BrokenPage,
+    Event,
+    LostAnswers,
+    NeverHealthy,
+    NoCapacity,
+    Outage,
+    PriceMove,
+    Reclaim,
+    Script,
+    Span,
+    Throttling,
+)
+from scenarios.collect_entries import EventEntry, SimulatedEntry
+from scenarios.collecting import Collection
+
+FindWorld = Callable[[str], Path]
+"""The file of a world by its name or path."""
+
+
+def providers_of(collection: Collection, find_world: FindWorld) -> tuple[Provider, ...]:
+    """All clouds of a collection; raises what making their clients raises."""
+    named, folder = collection.content, collection.path.parent
+    if named.simulated is not None:
+        return _simulated(named.simulated, folder, find_world)
+    return tuple(
+        late.cloud(cloud).provider(entry, folder)
+        for cloud in late.CLOUDS
+        if (entry := getattr(named, cloud)) is not None
+    )
+
+
+def _simulated(entry: SimulatedEntry, folder: Path, find_world: FindWorld) -> tuple[Provider, ...]:
+    beside = folder / entry.world
+    world, _ = gather(beside if beside.exists() else find_world(entry.world))
+    events = tuple(_EVENTS[one.happens](one) for one in entry.events)
+    clouds = simulate(world, Script(entry.seed, entry.boot_s, events))
+    for cloud in clouds.values():
+        cloud.advance(entry.after_s)
+    return tuple(provider_of(cloud, world) for cloud in clouds.values())
+
+
+def _span(entry: EventEntry) -> Span:
+    return Span(entry.from_s, inf if entry.to_s is None else entry.to_s)
+
+
+def _any(name: str | None) -> str:
+    return "" if name is None else str(name)
+
+
+_EVENTS: Final[dict[str, Callable[[EventEntry], Event]]] = {
+    "outage": lambda e: Outage(_any(e.place), _span(e)),
+    "no_capacity": lambda e: NoCapacity(
+        _any(e.place), _any(e.zone), _any(e.instance_type), _any(e.purchase), _span(e)
+    ),
+    "reclaim": lambda e: Reclaim(e.from_s, _any(e.place), _any(e.instance_type), e.share),
+    "prices_move": lambda e: PriceMove(
+        e.from_s, e.factor, _any(e.place), _any(e.instance_type), _any(e.purchase)
+    ),
+    "throttling": lambda e: Throttling(e.count, _span(e)),
+    "answers_lost": lambda e: LostAnswers(e.count, e.from_s),
+    "never_healthy": lambda e: NeverHealthy(_any(e.place), _span(e)),
+    "page_breaks": lambda e: BrokenPage(e.reading or "instances", e.count, _any(e.place), _span(e)),
+}

@@ -1,0 +1,106 @@
+"""Snapshots, their differences and a doctor's findings as terminal tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from rich.console import RenderableType
+
+from optimizer.differences import KEYS, Change, Differences
+from optimizer.output.terminal import plural, rendered, table, words
+from providers.seam import Finding, Severity
+from providers.snapshots.manifest import Manifest, Part, Status
+from providers.snapshots.writing import counts_of
+
+SHOWN: Final = 20
+"""Lines of a list that are printed before the rest is counted."""
+_STYLES: Final = {Severity.FINE: "green", Severity.WARNING: "yellow", Severity.FAILED: "red"}
+
+
+def snapshot_text(manifest: Manifest, width: int, colour: bool) -> str:
+    """What was collected where, and what was not."""
+    parts: list[RenderableType] = [_places(manifest)]
+    if manifest.faulty:
+        made = table(plural(len(manifest.faulty), "part is", "parts are") + " not complete",
+                     ["Where", "What", "How", "Why"])  # fmt: skip
+        for part in manifest.faulty[:SHOWN]:
+            style = "yellow" if part.status is Status.PARTIAL else "red"
+            made.add_row(
+                words(str(part.scope)), words(part.reading), words(part.status, style),
+                words(part.why),
+            )  # fmt: skip
+        parts.append(made)
+        if len(manifest.faulty) > SHOWN:
+            parts.append(words(f"... and {len(manifest.faulty) - SHOWN:,} more in snapshot.json"))
+    return rendered(parts, width, colour)
+
+
+def _places(manifest: Manifest) -> RenderableType:
+    numbers = ["Instances", "Groups", "Types", "Prices", "Quotas", "Samples"]
+    made = table(f"{manifest.name}, {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC",
+                 ["Place", *numbers, "Parts"], numbers)  # fmt: skip
+    by_place: dict[str, list[Part]] = {}
+    for part in manifest.parts:
+        by_place.setdefault(part.scope.place, []).append(part)
+    for place, own in sorted(by_place.items()):
+        counts = counts_of(own)
+        bad = sum(part.status is not Status.COMPLETE for part in own)
+        kept = sum(part.reused for part in own)
+        how = f"{bad} of {len(own)} incomplete" if bad else "complete"
+        how += f", {kept} from before" if kept else ""
+        made.add_row(
+            words(place),
+            *(f"{counts.get(name, 0):,}" for name in _COUNTED),
+            words(how, "red" if bad else ""),
+        )
+    return made
+
+
+_COUNTED: Final = ("instances", "groups", "instance_types", "prices", "quotas", "samples")
+
+
+def differences_text(
+    found: Differences, before: datetime, after: datetime, width: int, colour: bool
+) -> str:
+    """What came, went and changed, table by table."""
+    numbers = ["Added", "Removed", "Changed"]
+    made = table(f"{before:%Y-%m-%d %H:%M} to {after:%Y-%m-%d %H:%M} UTC", ["What", *numbers],
+                 numbers)  # fmt: skip
+    for name in KEYS:
+        counts = [found.count(name, what.lower()) for what in numbers]
+        made.add_row(words(name.replace("_", " ")), *(f"{count:,}" for count in counts))
+    parts: list[RenderableType] = [made]
+    if found.changes:
+        listed = table("", ["", "What", "Which", "How"])
+        for change in found.changes[:SHOWN]:
+            listed.add_row(*map(words, _line(change)))
+        parts.append(listed)
+        if len(found.changes) > SHOWN:
+            more = f"... and {len(found.changes) - SHOWN:,} more: --format json lists all"
+            parts.append(words(more))
+    if found.unknown:
+        text = plural(len(found.unknown), "part was", "parts were")
+        parts.append(words(f"{text} not compared: not whole in both snapshots", "yellow"))
+    return rendered(parts, width, colour)
+
+
+_SIGNS: Final = {"added": "+", "removed": "−", "changed": "~"}
+
+
+def _line(change: Change) -> tuple[str, str, str, str]:
+    how = "; ".join(f"{name}: {old} → {new}" for name, old, new in change.fields)
+    return _SIGNS[change.what], change.table.replace("_", " "), " ".join(change.key), how
+
+
+def findings_text(findings: Sequence[Finding], width: int, colour: bool) -> str:
+    """What a doctor found, and what to do."""
+    made = table("", ["Cloud", "About", "", "Finding"])
+    for one in findings:
+        said = one.said + (f"\n→ {one.remedy}" if one.remedy else "")
+        made.add_row(
+            words(one.cloud), words(one.about), words(one.severity, _STYLES[one.severity]),
+            words("\n").join(words(line) for line in said.split("\n")),
+        )  # fmt: skip
+    return rendered([made], width, colour)

@@ -1,0 +1,1 @@
+"""A cloud that runs in memory: the sandbox for everything that acts."""

@@ -1,0 +1,1 @@
+"""Snapshots: what clouds said at an instant, as dated folders of Parquet files."""

@@ -1,0 +1,105 @@
+"""What a snapshot says of itself: when it was taken, which parts it has, and how whole they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.errors import UnusableData
+from providers.seam import Reading, Scope
+
+MANIFEST: Final = "snapshot.json"
+FORMAT: Final = "trimtab-snapshot"
+VERSION: Final = 1
+
+
+class Status(StrEnum):
+    """How much of a part there is."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"  # what came before an error, or the deadline
+    FAILED = "failed"  # nothing came
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Held(_Value):
+    """Row groups of a table's file that hold a part's rows: ``groups`` from ``first`` on."""
+
+    table: str
+    first: Annotated[int, Field(ge=0)]
+    groups: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+
+
+class Part(_Value):
+    """One reading of one scope. ``read_at``: when the cloud was asked, also where a later snapshot
+    took it over; ``why``: what went wrong, empty when nothing did.
+    """
+
+    cloud: str
+    account: str
+    region: str
+    reading: Reading
+    status: Status
+    read_at: datetime
+    took_s: float
+    held: tuple[Held, ...] = ()
+    why: str = ""
+    reused: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.cloud, self.account, self.region)
+
+    @property
+    def rows(self) -> int:
+        return sum(held.rows for held in self.held)
+
+
+class Manifest(_Value):
+    """All parts, in order; ``files``: SHA-256 of every other file of the snapshot."""
+
+    format: Literal["trimtab-snapshot"] = FORMAT
+    version: Literal[1] = VERSION
+    name: str
+    taken_at: datetime
+    took_s: float
+    parts: tuple[Part, ...]
+    files: dict[str, str]
+
+    @property
+    def faulty(self) -> tuple[Part, ...]:
+        """Parts that are not complete."""
+        return tuple(part for part in self.parts if part.status is not Status.COMPLETE)
+
+    def text(self) -> str:
+        """As it is written."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a snapshot; raises ``UnusableData``."""
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UnusableData(f"{folder} is no snapshot: {MANIFEST}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UnusableData(f"{path} is damaged: {where}: {first['msg']}") from error
+
+
+def in_words(parts: Sequence[Part]) -> str:
+    """How whole some parts are, such as "3 of 40 incomplete"."""
+    bad = sum(part.status is not Status.COMPLETE for part in parts)
+    return f"{bad} of {len(parts)} incomplete" if bad else f"{len(parts)} complete"

@@ -1,0 +1,191 @@
+"""Snapshots that appear all at once or not at all.
+
+Every part goes to files of its own, batch by batch, from whatever thread reads it. In the end they
+are joined table by table, in the order of the parts: the same answers make the same files, whoever
+was faster, and never is more than a batch in memory. The folder gets its name last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.errors import OutputFailed
+from providers.snapshots.manifest import MANIFEST, Held, Manifest, Part
+from providers.snapshots.reading import Snapshot
+from providers.snapshots.tables import TABLE_OF, TABLES, Row, batch_of, schema_of
+
+BATCH_ROWS: Final = 5_000
+_COMPRESSION: Final = "zstd"
+
+
+@dataclass(eq=False)
+class PartWriter(AbstractContextManager["PartWriter"]):
+    """Takes the rows of one part. Used by one thread."""
+
+    folder: Path
+    rows: dict[str, int] = field(default_factory=dict)
+    _waiting: dict[str, list[Row]] = field(default_factory=dict)
+    _open: dict[str, pq.ParquetWriter] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        waiting = self._waiting.setdefault(TABLE_OF[type(row)], [])
+        waiting.append(row)
+        if len(waiting) >= BATCH_ROWS:
+            self._flush(TABLE_OF[type(row)])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        for table in list(self._waiting):
+            self._flush(table)
+        for writer in self._open.values():
+            writer.close()
+
+    def _flush(self, table: str) -> None:
+        rows = self._waiting.pop(table, [])
+        if not rows:
+            return
+        if table not in self._open:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._open[table] = pq.ParquetWriter(
+                self.folder / f"{table}.parquet", schema_of(table),
+                compression=_COMPRESSION,
+            )  # fmt: skip
+        self._open[table].write_batch(batch_of(rows))
+        self.rows[table] = self.rows.get(table, 0) + len(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A part whose rows lie in ``folder``, or in a ``former`` snapshot that is taken over."""
+
+    part: Part
+    folder: Path | None = None
+    former: Snapshot | None = None
+
+
+class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
+    """Writes one snapshot into a folder of snapshots."""
+
+    def __init__(self, out: Path, name: str, taken_at: datetime) -> None:
+        self.out, self.name, self.taken_at = out, name, taken_at
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            self._work = Path(tempfile.mkdtemp(prefix=".snapshot.trimtab-", dir=out))
+        except OSError as error:
+            raise OutputFailed(f"cannot write snapshots to {out}: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def part(self, number: int) -> PartWriter:
+        """A writer for part ``number``; each number once."""
+        return PartWriter(self._work / "parts" / str(number))
+
+    def finish(self, finished: Iterable[Finished], took_s: float) -> Snapshot:
+        """Join all parts and give the snapshot its name."""
+        final = self.out / self.taken_at.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+        ready = self._work / "snapshot"
+        try:
+            ready.mkdir()
+            parts = self._joined(ready, list(finished))
+            manifest = Manifest(
+                name=self.name, taken_at=self.taken_at, took_s=round(took_s, 3), parts=parts,
+                files=_digests(ready),
+            )  # fmt: skip
+            (ready / MANIFEST).write_text(manifest.text(), encoding="utf-8")
+            _to_disk(ready)
+            ready.rename(final)
+            _sync(self.out)
+        except OSError as error:
+            raise OutputFailed(f"cannot write {final}: {error.strerror}") from error
+        return Snapshot(final)
+
+    def _joined(self, ready: Path, finished: list[Finished]) -> tuple[Part, ...]:
+        held: dict[int, list[Held]] = {}
+        for table in TABLES:
+            writer: pq.ParquetWriter | None = None
+            count = 0
+            try:
+                for i, one in enumerate(finished):
+                    first, rows = count, 0
+                    for piece in _pieces(one, table):
+                        if writer is None:
+                            path = ready / f"{table}.parquet"
+                            writer = pq.ParquetWriter(
+                                path, schema_of(table), compression=_COMPRESSION
+                            )
+                        writer.write_table(piece, row_group_size=max(piece.num_rows, 1))
+                        count, rows = count + 1, rows + piece.num_rows
+                    if rows:
+                        entry = Held(table=table, first=first, groups=count - first, rows=rows)
+                        held.setdefault(i, []).append(entry)
+            finally:
+                if writer is not None:
+                    writer.close()
+        return tuple(
+            one.part.model_copy(update={"held": tuple(held.get(i, ()))})
+            for i, one in enumerate(finished)
+        )
+
+
+def _pieces(one: Finished, table: str) -> Iterable[pa.Table]:
+    """The row groups of a part in one table."""
+    if one.former is not None:
+        for held in one.part.held:
+            if held.table == table:
+                for i in range(held.groups):
+                    single = Held(table=table, first=held.first + i, groups=1, rows=0)
+                    yield one.former.groups_of(single)
+    elif one.folder is not None and (path := one.folder / f"{table}.parquet").exists():
+        with pq.ParquetFile(path) as file:
+            for i in range(file.num_row_groups):
+                yield file.read_row_group(i)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _to_disk(folder: Path) -> None:
+    for path in folder.iterdir():
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def counts_of(parts: Iterable[Part]) -> Mapping[str, int]:
+    """Rows per table."""
+    found: dict[str, int] = {}
+    for part in parts:
+        for held in part.held:
+            found[held.table] = found.get(held.table, 0) + held.rows
+    return found

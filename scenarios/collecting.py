@@ -1,0 +1,127 @@
+"""Collection files: read, checked, and turned into what a collection needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from models.errors import Location
+from models.inventory import Instance, InstanceGroup
+from scenarios.collect_entries import CollectionFile, LabelledEntry, ServicesEntry
+from scenarios.documents import check_version
+from scenarios.faults import Faults
+from scenarios.lines import Mapped, line_at, read_yaml
+from scenarios.schema import DIALECT
+
+CLOUDS: Final = ("aws", "gcp", "azure", "simulated")
+_SECRETS: Final = (
+    "access_key", "access_key_id", "aws_access_key_id", "secret_key", "secret_access_key",
+    "aws_secret_access_key", "session_token", "password", "client_secret", "token", "credentials",
+    "private_key", "api_key",
+)  # fmt: skip
+_NO_SECRETS: Final = (
+    "remove it: each cloud's SDK finds credentials in its own way (profiles, roles, "
+    "application default credentials, az login)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """A collection file without faults."""
+
+    path: Path
+    content: CollectionFile
+    data: Mapped
+
+    def at(self, *path: str | int) -> Location:
+        """Where the node on ``path`` stands."""
+        return Location(str(self.path), line_at(self.data, path))
+
+    def service_of(self, row: Instance | InstanceGroup) -> str:
+        """The service that something runs; empty when the file says nothing."""
+        return service_of(self.content.services, row)
+
+
+def read_collection(path: Path) -> Collection:
+    """Read a collection file; raises ``FaultyInput`` with every fault of it."""
+    data = read_yaml(path)
+    check_version(path, data, "collect", {"world", "scenario", "changes", "pods"})
+    faults = Faults()
+    _refuse_secrets(data, str(path), faults)
+    try:
+        content = CollectionFile.model_validate(data)
+    except ValidationError as error:
+        faults.add_all(error, CollectionFile, data, str(path))
+        raise faults.refusal() from None
+    collection = Collection(path, content, data)
+    if not any(getattr(content, cloud) for cloud in CLOUDS):
+        at = collection.at("collect")
+        faults.add(at, "no cloud is named", f"add one of: {', '.join(CLOUDS)}")
+    if content.simulated and (content.aws or content.gcp or content.azure):
+        at = collection.at("simulated")
+        hint = "collect them from files of their own"
+        faults.add(at, "simulated clouds do not mix with real ones", hint)
+    if content.aws is not None:
+        _check_names(collection, faults)
+    if faults.count:
+        raise faults.refusal()
+    return collection
+
+
+def collection_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of collection files."""
+    schema = CollectionFile.model_json_schema()
+    return {"$schema": DIALECT, **schema, "title": "trimtab collection"}
+
+
+def _refuse_secrets(node: Any, file: str, faults: Faults) -> None:
+    """Secrets in a file are a fault, wherever they stand; their values are not repeated."""
+    if isinstance(node, Mapped):
+        for key in list(node):
+            if isinstance(key, str) and key.lower().replace("-", "_") in _SECRETS:
+                at = Location(file, line_at(node, (key,)))
+                faults.add(at, f"{key}: credentials must not stand in files", _NO_SECRETS)
+                del node[key]
+            else:
+                _refuse_secrets(node[key], file, faults)
+    elif isinstance(node, list):
+        for item in node:
+            _refuse_secrets(item, file, faults)
+
+
+def _check_names(collection: Collection, faults: Faults) -> None:
+    names: set[str] = set()
+    aws = collection.content.aws
+    for i, account in enumerate(aws.accounts if aws else ()):
+        if account.name in names:
+            at = collection.at("aws", "accounts", i, "name")
+            faults.add(at, f"two accounts are called {account.name!r}", "rename one")
+        names.add(account.name)
+        if account.external_id is not None and account.role_arn is None:
+            at = collection.at("aws", "accounts", i, "external_id")
+            faults.add(at, "an external id goes with a role", "add role_arn, or remove it")
+
+
+def service_of(services: ServicesEntry, row: Instance | InstanceGroup) -> str:
+    """The first rule that matches, else what the label says; empty when nothing does."""
+    labels = dict(row.labels)
+    for rule in services.rules:
+        if _matches(rule, row, labels):
+            return rule.service
+    return labels.get(services.label, "") if services.label is not None else ""
+
+
+def _matches(rule: LabelledEntry, row: Instance | InstanceGroup, labels: Mapping[str, str]) -> bool:
+    names = (row.name, row.id) if isinstance(row, InstanceGroup) else (row.group or row.id,)
+    return (
+        rule.cloud in (None, row.place.partition("/")[0])
+        and rule.account in (None, row.account)
+        and rule.place in (None, row.place)
+        and (rule.name is None or any(fnmatchcase(name, rule.name) for name in names))
+        and all(fnmatchcase(labels.get(key, ""), value) for key, value in rule.labels.items())
+    )
