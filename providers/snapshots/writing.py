@@ -50,17 +50,25 @@ class PartWriter(AbstractContextManager["PartWriter"]):
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        for table in list(self._waiting):
-            self._flush(table)
-        for writer in self._open.values():
-            writer.close()
+        try:
+            for table in list(self._waiting):
+                self._flush(table)
+        finally:
+            for writer in self._open.values():
+                writer.close()
 
     def _flush(self, table: str) -> None:
         rows = self._waiting.pop(table, [])
         if not rows:
             return
+        try:
+            self._write(table, rows)
+        except OSError as error:
+            raise OutputFailed(f"cannot write {self.folder}: {error.strerror}") from error
+
+    def _write(self, table: str, rows: list[Row]) -> None:
         if table not in self._open:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(exist_ok=True)
             self._open[table] = pq.ParquetWriter(
                 self.folder / f"{table}.parquet", schema_of(table),
                 compression=_COMPRESSION,
@@ -86,6 +94,7 @@ class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._work = Path(tempfile.mkdtemp(prefix=".snapshot.trimtab-", dir=out))
+            (self._work / "parts").mkdir()
         except OSError as error:
             raise OutputFailed(f"cannot write snapshots to {out}: {error.strerror}") from error
 
@@ -93,7 +102,10 @@ class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._work, ignore_errors=True)
+        # Threads that are too late still know the old name: they find nothing there.
+        gone = self._work.with_name(f"{self._work.name}-gone")
+        self._work.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def part(self, number: int) -> PartWriter:
         """A writer for part ``number``; each number once."""
