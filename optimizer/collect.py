@@ -115,7 +115,7 @@ def _tasks(
                     if scopes:
                         tasks.append(_Task(number, provider, scope, reading))
                     elif not isinstance(answer, tuple):
-                        why = _TOO_LATE if answer is None else str(answer)
+                        why = _TOO_LATE if answer is None else f"{answer.code}: {answer.said}"
                         finished[number] = Finished(
                             _part(scope, reading, Status.FAILED, taken_at, 0.0, why)
                         )
@@ -230,7 +230,7 @@ class _Run:
             try:
                 why = self._copy(_rows(task, self.request.window), part)
             except CloudFailed as error:
-                why = str(error)
+                why = f"{error.code}: {error.said}"
         rows = sum(part.rows.values())
         status = Status.COMPLETE if not why else Status.PARTIAL if rows else Status.FAILED
         took_s = round(monotonic() - began, 3)

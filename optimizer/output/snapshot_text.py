@@ -23,18 +23,24 @@ def snapshot_text(manifest: Manifest, width: int, colour: bool) -> str:
     """What was collected where, and what was not."""
     parts: list[RenderableType] = [_places(manifest)]
     if manifest.faulty:
-        made = table(plural(len(manifest.faulty), "part is", "parts are") + " not complete",
-                     ["Where", "What", "How", "Why"])  # fmt: skip
-        for part in manifest.faulty[:SHOWN]:
-            style = "yellow" if part.status is Status.PARTIAL else "red"
-            made.add_row(
-                words(str(part.scope)), words(part.reading), words(part.status, style),
-                words(part.why),
-            )  # fmt: skip
-        parts.append(made)
-        if len(manifest.faulty) > SHOWN:
-            parts.append(words(f"... and {len(manifest.faulty) - SHOWN:,} more in snapshot.json"))
+        parts.append(_what_is_missing(manifest.faulty))
     return rendered(parts, width, colour)
+
+
+def _what_is_missing(faulty: Sequence[Part]) -> RenderableType:
+    """A line for each scope and reason."""
+    title = plural(len(faulty), "part is", "parts are") + " not complete"
+    made = table(title, ["Where", "What", "How", "Why"])
+    by_reason: dict[tuple[str, Status, str], list[str]] = {}
+    for part in faulty:
+        key = (str(part.scope), part.status, part.why)
+        by_reason.setdefault(key, []).append(part.reading.replace("_", " "))
+    for (where, status, why), what in list(by_reason.items())[:SHOWN]:
+        style = "yellow" if status is Status.PARTIAL else "red"
+        made.add_row(words(where), words(", ".join(what)), words(status, style), words(why))
+    if len(by_reason) > SHOWN:
+        made.caption = words(f"... and {len(by_reason) - SHOWN:,} more in snapshot.json")
+    return made
 
 
 def _places(manifest: Manifest) -> RenderableType:

@@ -133,7 +133,7 @@ def vcpus_in_use(
         counts = runs and purchase in (None, machine.purchase)
         if counts and (not families or family[machine.instance_type] in families):
             used += vcpus[machine.instance_type]
-    return used
+    return float(used)
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,8 @@ class Machines:
         launched = self.now_s - 10 * boot_s if running else self.now_s
         machine = Machine(
             f"{self.cloud}-{self._made:08d}", place, zone, instance_type, purchase, launched,
-            launched + boot_s, group, labels, healthy=not self._never_healthy(place),
+            launched + boot_s, group, labels,
+            healthy=running or not self._never_healthy(place),
         )  # fmt: skip
         self.machines[machine.id] = machine
         return machine

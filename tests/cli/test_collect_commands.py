@@ -1,0 +1,109 @@
+"""collect, diff and doctor, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optimizer.cli.exits import ExitCode
+
+COLLECTION = """\
+trimtab: 1
+collect: sandbox
+simulated:
+  world: shop
+  after_s: 60
+  events: []
+services: {label: service}
+"""
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    path = tmp_path / "clouds.yaml"
+    path.write_text(COLLECTION, encoding="utf-8")
+    return path
+
+
+def _with(collection: Path, events: str) -> None:
+    collection.write_text(COLLECTION.replace("[]", events), encoding="utf-8")
+
+
+def test_collect_says_what_it_has(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "snapshots"
+    ended = trimtab("collect", collection, "--out", out)
+    assert ended.code == ExitCode.FINE
+    assert "aws/us-east-1" in ended.out
+    assert f"Written to {out}" in ended.out
+    (folder,) = out.iterdir()
+    manifest = json.loads((folder / "snapshot.json").read_text())
+    assert manifest["format"] == "trimtab-snapshot"
+    assert {part["status"] for part in manifest["parts"]} == {"complete"}
+    again = trimtab("collect", collection, "--out", out, "--format", "json")
+    assert any(part["reused"] for part in json.loads(again.out)["parts"])
+    fresh = trimtab("collect", collection, "--out", out, "--fresh", "--format", "json")
+    assert not any(part["reused"] for part in json.loads(fresh.out)["parts"])
+
+
+def test_collect_in_part(trimtab: Callable[..., Any], collection: Path, tmp_path: Path) -> None:
+    _with(collection, "[{happens: outage, place: aws/us-east-1}]")
+    ended = trimtab("collect", collection, "--out", tmp_path / "s")
+    assert ended.code == ExitCode.PARTLY
+    assert "aws/us-east-1 is down" in ended.out
+    assert trimtab("collect", collection, "--out", tmp_path / "s", "-q").out == ""
+
+
+def test_collect_faults(trimtab: Callable[..., Any], collection: Path, tmp_path: Path) -> None:
+    _with(collection, "[{happens: outtage}]")
+    ended = trimtab("collect", collection, "--out", tmp_path / "s")
+    assert ended.code == ExitCode.BAD_INPUT
+    assert f"{collection}:6" in ended.err
+    assert not (tmp_path / "s").exists()
+
+
+def test_diff(trimtab: Callable[..., Any], collection: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    trimtab("collect", collection, "--out", out)
+    alone = trimtab("diff", out)
+    assert alone.code == ExitCode.BAD_INPUT
+    assert "two are needed" in alone.err
+    _with(collection, "[{happens: prices_move, factor: 2, instance_type: c5.large}]")
+    trimtab("collect", collection, "--out", out, "--fresh")
+    ended = trimtab("diff", out)
+    assert ended.code == ExitCode.FINE
+    assert "c5.large" in ended.out
+    first, second = sorted(out.iterdir())
+    found = json.loads(trimtab("diff", first, second, "--format", "json").out)
+    assert {change["table"] for change in found["changes"]} == {"prices"}
+    assert {change["key"][1] for change in found["changes"]} == {"c5.large"}
+    assert json.loads(trimtab("diff", second, second, "--format", "json").out)["changes"] == []
+
+
+def test_doctor(trimtab: Callable[..., Any], collection: Path) -> None:
+    assert trimtab("doctor", collection).code == ExitCode.FINE
+    _with(collection, "[{happens: throttling, count: 1}]")
+    ended = trimtab("doctor", collection)
+    assert ended.code == ExitCode.PARTLY
+    assert "ask less at once" in ended.out
+
+
+def test_schema_of_collections(trimtab: Callable[..., Any]) -> None:
+    assert json.loads(trimtab("schema", "collection").out)["title"] == "trimtab collection"
+
+
+@pytest.mark.parametrize("columns", [50, 160])
+def test_tables_fit(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path, columns: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _with(collection, "[{happens: outage, place: aws/us-east-1}]")
+    ended = trimtab("collect", collection, "--out", tmp_path / "s")
+    lines = [line for line in ended.out.splitlines() if not line.startswith("Written to")]
+    assert max(map(len, lines)) <= columns
