@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import RenderableType
 
 from optimizer.differences import KEYS, Change, Differences
-from optimizer.output.terminal import plural, rendered, table, words
+from optimizer.output.terminal import WIDE, plural, rendered, table, words
 from providers.seam import Finding, Severity
 from providers.snapshots.manifest import Manifest, Part, Status
 from providers.snapshots.writing import counts_of
@@ -21,7 +21,7 @@ _STYLES: Final = {Severity.FINE: "green", Severity.WARNING: "yellow", Severity.F
 
 def snapshot_text(manifest: Manifest, width: int, colour: bool) -> str:
     """What was collected where, and what was not."""
-    parts: list[RenderableType] = [_places(manifest)]
+    parts: list[RenderableType] = [_places(manifest, width)]
     if manifest.faulty:
         parts.append(_what_is_missing(manifest.faulty))
     return rendered(parts, width, colour)
@@ -43,10 +43,12 @@ def _what_is_missing(faulty: Sequence[Part]) -> RenderableType:
     return made
 
 
-def _places(manifest: Manifest) -> RenderableType:
-    numbers = ["Instances", "Groups", "Types", "Prices", "Quotas", "Samples"]
-    made = table(f"{manifest.name}, {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC",
-                 ["Place", *numbers, "Parts"], numbers)  # fmt: skip
+def _places(manifest: Manifest, width: int) -> RenderableType:
+    counted = _COUNTED if width >= WIDE else _COUNTED_FIRST
+    made = table(
+        f"{manifest.name}, {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC",
+        ["Place", *counted, "Parts"], counted,
+    )  # fmt: skip
     by_place: dict[str, list[Part]] = {}
     for part in manifest.parts:
         by_place.setdefault(part.scope.place, []).append(part)
@@ -58,13 +60,17 @@ def _places(manifest: Manifest) -> RenderableType:
         how += f", {kept} from before" if kept else ""
         made.add_row(
             words(place),
-            *(f"{counts.get(name, 0):,}" for name in _COUNTED),
+            *(f"{counts.get(name, 0):,}" for name in counted.values()),
             words(how, "red" if bad else ""),
         )
     return made
 
 
-_COUNTED: Final = ("instances", "groups", "instance_types", "prices", "quotas", "samples")
+_COUNTED_FIRST: Final = {"Instances": "instances", "Prices": "prices"}
+_COUNTED: Final = {
+    "Instances": "instances", "Groups": "groups", "Types": "instance_types", "Prices": "prices",
+    "Quotas": "quotas", "Samples": "samples",
+}  # fmt: skip
 
 
 def differences_text(
