@@ -14,6 +14,7 @@ from providers.geography.egress import load_egress
 from providers.geography.regions import load_regions
 from providers.pricebook.embedded import load_embedded_book
 from scenarios.build import build_world
+from scenarios.collecting import collection_schema, read_collection
 from scenarios.documents import read_world
 from scenarios.lines import read_yaml
 from scenarios.schema import scenario_schema, world_schema
@@ -76,3 +77,14 @@ def test_bundled_scenarios(path: Path, facts: Catalogue) -> None:
 def test_rule_names_are_documented() -> None:
     for name in ("latency:", "min_replicas:", "max_places:", "workflow:"):
         assert f"`{name}<" in TEXT
+
+
+def test_collections(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "collect.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml collection\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        path = tmp_path / "clouds.yaml"
+        path.write_text(example, encoding="utf-8")
+        jsonschema.validate(read_yaml(path), collection_schema())
+        assert read_collection(path).content.collect
