@@ -8,7 +8,6 @@ from pydantic import Field
 
 from models.offerings import Purchase
 from scenarios.fields import (
-    Amount,
     CloudName,
     Entry,
     FileName,
@@ -182,8 +181,6 @@ class LimitsEntry(Entry):
     """Calls under way at once, per cloud."""
     deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0
     """After this many seconds a snapshot is written with what has come until then."""
-    prices_refused_after_hours: Amount = 168.0
-    """Plans refuse prices that are older than this, hours."""
 
 
 class CollectionFile(Entry):
@@ -205,10 +202,10 @@ class CollectionFile(Entry):
     simulated: SimulatedEntry | None = None
     """Clouds that play a world, for whoever has no credentials. Default: none."""
     services: ServicesEntry = ServicesEntry()
-    """What runs which service."""
+    """How instances and groups are told by service. Default: not at all."""
     metrics: MetricsEntry | None = None
     """Which measurements are read. Default: none."""
     keep: KeepEntry = KeepEntry()
     """What of the former snapshot is used again."""
     limits: LimitsEntry = LimitsEntry()
-    """How hard clouds are asked."""
+    """How many calls at once, and for how long."""
