@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from models.commitments import Commitment
 from models.fleet import Group
 from models.rules import QuotaRule
 
@@ -20,7 +21,8 @@ class Seen:
     ``groups``: instances that run a service, counted. ``nameless``: instances of which nobody says
     what they run. ``quotas``: what the clouds leave to services, after what nameless instances
     use. ``requests`` has the columns of ``REQUESTS_COLUMNS``: mean requests per second that a
-    service was asked in a place over the hour from ``ts`` (UTC) on.
+    service was asked in a place over the hour from ``ts`` (UTC) on. ``commitments``: contracts in
+    force.
     """
 
     file: str
@@ -29,3 +31,4 @@ class Seen:
     nameless: int
     quotas: tuple[QuotaRule, ...]
     requests: pd.DataFrame
+    commitments: tuple[Commitment, ...] = ()

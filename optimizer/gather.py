@@ -37,7 +37,8 @@ def gather(path: Path, watch: Watch = SILENT) -> tuple[World, Catalogue]:
     with watch.stage("load prices"):
         catalogue = catalogue_for(document, snapshot)
     with watch.stage("check the world"):
-        world = build_world(document, catalogue, None if snapshot is None else seen_in(snapshot))
+        seen = None if snapshot is None else seen_in(snapshot, catalogue)
+        world = build_world(document, catalogue, seen)
     return world, catalogue
 
 

@@ -91,6 +91,8 @@ def build_world(document: WorldDocument, catalogue: Catalogue, seen: Seen | None
     commitments = commitments_of(
         commitment_entries, (), catalogue.book.offerings, regions.values(), starts, known, faults
     )
+    if seen is not None and "commitments" in uses:
+        commitments = (*commitments, *seen.commitments)
     if faults.found or table is None or starts is None:
         raise faults.refusal()
     return World(

@@ -55,12 +55,13 @@ class SnapshotEntry(Entry):
     """Snapshot, or folder of snapshots of which the newest counts; absolute, or relative to the
     world file. It may lie anywhere."""
     use: Annotated[
-        tuple[Literal["prices", "fleet", "quotas", "demand"], ...],
+        tuple[Literal["prices", "fleet", "quotas", "commitments", "demand"], ...],
         Field(strict=False, min_length=1),
-    ] = ("prices", "fleet", "quotas")
+    ] = ("prices", "fleet", "quotas", "commitments")
     """What is taken from it. prices: the price book; fleet: what runs now; quotas: rules that no
-    plan may break; demand: requests measured where they arrived, taken to come from the nearest
-    origin; only for services that no other service calls."""
+    plan may break; commitments: contracts that accounts hold; demand: requests measured where they
+    arrived, taken to come from the nearest origin; only for services that no other service
+    calls."""
     partial: Literal["reject", "use"] = "reject"
     """What to do when clouds did not answer in full where the world may be: `reject` the snapshot,
     or `use` what there is."""

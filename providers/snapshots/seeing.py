@@ -24,7 +24,9 @@ from models.offerings import PriceBook, Purchase
 from models.places import PlaceFilter, Region
 from models.rules import QuotaRule
 from models.seen import REQUESTS_COLUMNS, Seen
+from models.world import Catalogue
 from providers.pricebook import assembly
+from providers.snapshots.owning import owned_in
 from providers.snapshots.reading import Snapshot
 
 _RUNS: Final = (InstanceState.RUNNING, InstanceState.STARTING)
@@ -89,8 +91,8 @@ def incomplete(snapshot: Snapshot, places: frozenset[str] | None) -> tuple[str, 
     )
 
 
-def seen_in(snapshot: Snapshot) -> Seen:
-    """The fleet, the quotas and the requests of a snapshot."""
+def seen_in(snapshot: Snapshot, catalogue: Catalogue) -> Seen:
+    """The fleet, the quotas, the requests and the contracts of a snapshot."""
     running = [one for one in snapshot.rows(Instance) if one.state in _RUNS]
     counted = Counter(
         (one.service, one.place, one.instance_type, one.purchase) for one in running if one.service
@@ -100,6 +102,7 @@ def seen_in(snapshot: Snapshot) -> Seen:
     return Seen(
         str(snapshot.folder), snapshot.manifest.taken_at, groups, len(others),
         tuple(_quotas(snapshot, others)), _requests(snapshot),
+        owned_in(snapshot, catalogue.book, catalogue.regions.keys()).held,
     )  # fmt: skip
 
 

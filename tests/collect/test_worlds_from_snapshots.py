@@ -12,16 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.commitments import CommitmentKind, ResourceCommitment, SpendCommitment
 from models.errors import FaultyInput, UnusableData
-from models.inventory import Instance, InstanceGroup
+from models.inventory import CommittedRate, Instance, InstanceGroup, OwnedCommitment
 from models.rules import QuotaRule
 from models.world import World
 from optimizer.collect import Request, collect
 from optimizer.gather import gather
-from providers.seam import Window
+from providers.seam import Reading, Window
 from providers.simulated.cloud import SERVICE_LABEL
 from providers.simulated.script import Outage
+from providers.snapshots.manifest import Part, Status
+from providers.snapshots.owning import owned_in
 from providers.snapshots.seeing import seen_in
+from providers.snapshots.writing import Finished, SnapshotWriter
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,8 +118,8 @@ def test_demand_comes_from_where_it_was_measured(
     text = text.replace("../snapshots}", "../snapshots, use: [prices, fleet, demand]}")
     text = re.sub(r"\n  history: demand.csv", "", text)
     path.write_text(text, encoding="utf-8")
-    world = _gathered(folder)
-    table, requests = world.history.frame, seen_in(snapshot).requests
+    world, facts = gather(folder / "world")
+    table, requests = world.history.frame, seen_in(snapshot, facts).requests
     assert world.starts == shop.starts
     ours, measured = (
         frame.groupby("service", observed=True)["rps"].sum() for frame in (table, requests)
@@ -166,3 +170,67 @@ def test_faults_of_what_is_taken(folder: Path, old: str, new: str, said: str) ->
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(FaultyInput, match=said):
         _gathered(folder)
+
+
+AT = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def _contract(name: str, **changes: object) -> OwnedCommitment:
+    base = {
+        "id": name, "account": "1", "place": "aws/", "product": "compute-savings-plan",
+        "kind": CommitmentKind.SPEND, "term_years": 1, "level": 5.0, "usd_per_hour": 5.0,
+        "starts": AT - timedelta(days=100), "ends": AT + timedelta(days=265),
+    }  # fmt: skip
+    return OwnedCommitment(**{**base, **changes})  # type: ignore[arg-type]
+
+
+def _rate(instance_type: str, usd: float) -> CommittedRate:
+    return CommittedRate(
+        "compute-savings-plan", CommitmentKind.SPEND, 1, 0.0, "aws/us-east-1", instance_type, usd,
+        AT, "test",
+    )  # fmt: skip
+
+
+def test_contracts_in_force_are_owned(shop: World, tmp_path: Path) -> None:
+    book = shop.book.offerings
+    listed = {
+        name: float(
+            book[
+                (book["region"] == "us-east-1")
+                & (book["instance_type"] == name)
+                & (book["purchase"] == "on_demand")
+            ]["price_usd_per_hour"].iloc[0]
+        )
+        for name in ("c5.large", "c5.xlarge")
+    }
+    rows: list[OwnedCommitment | CommittedRate] = [
+        _contract("plan"),
+        _contract("over", ends=AT - timedelta(days=1)),
+        _contract("unknown", product="another", term_years=3),
+        _contract(
+            "reserved", place="aws/eu-central-1", product="reserved instance", level=16.0,
+            kind=CommitmentKind.RESOURCE, usd_per_hour=0.8, families=("m5",),
+        ),
+        _rate("c5.large", 0.70 * listed["c5.large"]),
+        _rate("c5.xlarge", 0.75 * listed["c5.xlarge"]),
+    ]  # fmt: skip
+    with SnapshotWriter(tmp_path, "x", AT) as writer:
+        with writer.part(0) as part:
+            for row in rows:
+                part.add(row)
+        whole = Part(
+            cloud="aws", account="1", region="", reading=Reading.COMMITMENTS,
+            status=Status.COMPLETE, read_at=AT, took_s=0.0,
+        )  # fmt: skip
+        snapshot = writer.finish([Finished(whole, part.folder)], 0.0)
+    found = owned_in(snapshot, shop.book, {region.place for region in shop.regions})
+    plan, reserved = found.held
+    assert found.unknown == ("another unknown of 1",)
+    assert isinstance(plan, SpendCommitment)
+    assert (plan.name, plan.owned, plan.at_most) == ("owned:1:plan", 5.0, 0.0)
+    (discount,) = plan.discounts
+    assert discount.share == pytest.approx(0.25)
+    assert discount.families == ("c5",)
+    assert isinstance(reserved, ResourceCommitment)
+    assert reserved.usd_per_vcpu_hour == pytest.approx(0.05)
+    assert reserved.where.places == {"aws/eu-central-1"}
