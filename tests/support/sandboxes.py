@@ -107,7 +107,14 @@ def simulated() -> Iterator[Sandbox]:
     yield SimulatedSandbox(world)
 
 
+def gcp() -> AbstractContextManager[Sandbox]:
+    from gcp_sandbox import gcp  # its SDK takes seconds to import
+
+    return gcp()
+
+
 SANDBOXES: Final[dict[str, Callable[[], AbstractContextManager[Sandbox]]]] = {
+    "gcp": gcp,
     "simulated": simulated,
 }
 """How each sandbox is made, by the provider that it is for."""

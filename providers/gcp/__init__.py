@@ -1,0 +1,1 @@
+"""Google Cloud: its prices, its inventory, its measurements, and hands in it."""

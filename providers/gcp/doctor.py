@@ -1,0 +1,120 @@
+"""Whether Google Cloud can be worked with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from models.cloud_errors import CloudFailed, Denied
+from providers.gcp.clients import CLOUD, Clients, asked
+from providers.gcp.errors import translated
+from providers.gcp.inventory import GcpInventory
+from providers.gcp.metrics import GcpMetrics
+from providers.seam import Finding, Scope, Severity, Window
+
+_SKEW: Final = timedelta(minutes=1)
+_OLD: Final = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class GcpDoctor:
+    """``providers.seam.Doctor`` of Google Cloud. Looks at one region of each project."""
+
+    clients: Clients
+    inventory: GcpInventory
+    metrics: GcpMetrics
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def findings(self) -> Iterator[Finding]:
+        try:
+            scopes = self.inventory.scopes()
+        except CloudFailed as error:
+            about = "credentials" if isinstance(error, Denied) else "reachability"
+            yield Finding(CLOUD, about, Severity.FAILED, str(error.said), _remedy(error))
+            return
+        yield Finding(CLOUD, "credentials", Severity.FINE, f"{len(scopes)} regions may be asked")
+        for project in self.inventory.projects:
+            scope = next((one for one in scopes if one.account == project), None)
+            if scope is None:
+                said = f"{project} may use none of the regions asked for"
+                yield Finding(
+                    CLOUD, "regions", Severity.WARNING, said, "correct `regions`, or leave it out"
+                )
+            else:
+                yield from self._permissions(scope)
+        if scopes:
+            yield self._clock(scopes[0])
+        yield self._prices()
+
+    def _permissions(self, scope: Scope) -> Iterator[Finding]:
+        now = self.clock()
+        window = Window(now - timedelta(hours=1), now, 3600)
+        looks: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("instances", lambda: next(self.inventory.instances(scope), None)),
+            ("groups", lambda: next(self.inventory.groups(scope), None)),
+            ("instance types", lambda: next(self.inventory.instance_types(scope), None)),
+            ("commitments", lambda: next(self.inventory.commitments(scope), None)),
+            ("measurements", lambda: next(self.metrics.samples(scope, window), None)),
+        )
+        for about, look in looks:
+            try:
+                look()
+            except CloudFailed as error:
+                yield Finding(
+                    CLOUD, f"permissions: {about}", Severity.FAILED, f"{scope}: {error.said}",
+                    _remedy(error),
+                )  # fmt: skip
+            else:
+                yield Finding(CLOUD, f"permissions: {about}", Severity.FINE, f"{scope}: readable")
+
+    def _clock(self, scope: Scope) -> Finding:
+        what = asked("compute.regions.get", scope.account, scope.region)
+        url = f"{self.clients.address}/compute/v1/projects/{scope.account}/regions/{scope.region}"
+        try:
+            session = self.clients.session()
+            with translated(what):
+                answer = session.request(  # type: ignore[no-untyped-call]
+                    "GET", url, timeout=self.clients.patience.call_s
+                )
+        except CloudFailed as error:
+            return Finding(CLOUD, "clock", Severity.FAILED, error.said, _remedy(error))
+        try:
+            theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
+        except ValueError:
+            return Finding(CLOUD, "clock", Severity.WARNING, "Google's answer has no date")
+        skew = abs(self.clock() - theirs)
+        said = f"{skew.total_seconds():.0f} s from Google's"
+        if skew > _SKEW:
+            return Finding(
+                CLOUD, "clock", Severity.FAILED, said,
+                "set this machine's clock: tokens are refused when it is wrong",
+            )  # fmt: skip
+        return Finding(CLOUD, "clock", Severity.FINE, said)
+
+    def _prices(self) -> Finding:
+        try:
+            rates = self.inventory.catalog.rates()
+        except CloudFailed as error:
+            return Finding(CLOUD, "prices", Severity.FAILED, error.said, _remedy(error))
+        sound = [rate.as_of for rate in rates.values() if not rate.wrong]
+        if not sound:
+            said = "the catalogue states no usable rate"
+            return Finding(CLOUD, "prices", Severity.FAILED, said, "collect later")
+        age = self.clock() - max(sound)
+        said = f"{len(sound)} rates, the newest {age.days} days old"
+        if age > _OLD:
+            remedy = "compare a price with Google's price page before planning with it"
+            return Finding(CLOUD, "prices", Severity.WARNING, said, remedy)
+        return Finding(CLOUD, "prices", Severity.FINE, said)
+
+
+def _remedy(error: CloudFailed) -> str:
+    if isinstance(error, Denied):
+        return (
+            "run `gcloud auth application-default login`, or grant the role of "
+            "docs/clouds/gcp.md to the account"
+        )
+    return error.next_step

@@ -1,0 +1,182 @@
+"""What runs in Google Cloud projects, what could run, and how much of it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from google.cloud import compute_v1
+
+from models.cloud_errors import Asked, NotFound
+from models.inventory import (
+    Instance,
+    InstanceGroup,
+    InstanceState,
+    InstanceType,
+    OwnedCommitment,
+    Quota,
+)
+from models.offerings import Architecture, Purchase
+from providers.gcp import groups, quotas
+from providers.gcp.clients import CLOUD, Clients, asked
+from providers.gcp.commitments import owned
+from providers.gcp.names import Named, family_of, in_address, last, time_of
+from providers.gcp.rates import Catalog
+from providers.gcp.templates import is_spot
+from providers.pricebook.gcp_section import SHAPES
+from providers.seam import Scope
+
+PAGE_ROWS: Final = 500
+CREATED_BY: Final = "created-by"
+
+_STATES: Final = {
+    "PENDING": InstanceState.STARTING,
+    "PROVISIONING": InstanceState.STARTING,
+    "STAGING": InstanceState.STARTING,
+    "REPAIRING": InstanceState.STARTING,
+    "RUNNING": InstanceState.RUNNING,
+    "PENDING_STOP": InstanceState.STOPPING,
+    "STOPPING": InstanceState.STOPPING,
+    "SUSPENDING": InstanceState.STOPPING,
+    "DEPROVISIONING": InstanceState.STOPPING,
+    "STOPPED": InstanceState.STOPPED,
+    "SUSPENDED": InstanceState.STOPPED,
+    "TERMINATED": InstanceState.STOPPED,
+}
+_ARM: Final = frozenset({"t2a", "c4a", "n4a", "a4x"})
+"""Families of ARM processors, for machine types that do not say."""
+_GONE: Final = frozenset({"OBSOLETE", "DELETED"})
+
+
+@dataclass(frozen=True, slots=True)
+class GcpInventory:
+    """``providers.seam.Inventory`` of Google Cloud. Every region is asked by itself, zone by zone,
+    so that one that does not answer spoils no other.
+    """
+
+    clients: Clients
+    projects: tuple[str, ...]
+    regions: tuple[str, ...] | None
+    """Asked for; None: all."""
+    catalog: Catalog
+    page_rows: int = PAGE_ROWS
+
+    def scopes(self) -> tuple[Scope, ...]:
+        return tuple(
+            sorted(
+                Scope(CLOUD, project, region)
+                for project in self.projects
+                for region in self._regions(project)
+            )
+        )
+
+    def _regions(self, project: str) -> Iterator[str]:
+        what = asked("compute.regions.list", project)
+        client = self.clients.compute(compute_v1.RegionsClient)
+        request = compute_v1.ListRegionsRequest(project=project, max_results=self.page_rows)
+        for page in self.clients.pages(what, client.list, request):
+            for one in page.items:
+                if self.regions is None or one.name in self.regions:
+                    yield one.name
+
+    def region(self, scope: Scope) -> compute_v1.Region:
+        what = asked("compute.regions.get", scope.account, scope.region)
+        client = self.clients.compute(compute_v1.RegionsClient)
+        request = compute_v1.GetRegionRequest(project=scope.account, region=scope.region)
+        return self.clients.call(what, client.get, request)
+
+    def zones(self, scope: Scope) -> tuple[str, ...]:
+        return tuple(sorted(last(url) for url in self.region(scope).zones))
+
+    def instances(self, scope: Scope) -> Iterator[Instance]:
+        what = asked("compute.instances.list", scope.account, scope.region)
+        client = self.clients.compute(compute_v1.InstancesClient)
+        members = groups.Members(self.clients, scope, self.page_rows)
+        for zone in self.zones(scope):
+            request = compute_v1.ListInstancesRequest(
+                project=scope.account, zone=zone, max_results=self.page_rows
+            )
+            for page in self.clients.pages(what, client.list, request):
+                for one in page.items:
+                    yield instance(what, scope, zone, one, members)
+
+    def groups(self, scope: Scope) -> Iterator[InstanceGroup]:
+        return groups.groups(self.clients, scope, self.zones(scope), self.page_rows)
+
+    def instance_types(self, scope: Scope) -> Iterator[InstanceType]:
+        found: dict[str, InstanceType] = {}
+        for zone, one in self._machine_types(scope):
+            row = found.get(one.name) or instance_type(scope, one)
+            found[one.name] = replace(row, zones=(*row.zones, zone))
+        yield from (found[name] for name in sorted(found))
+
+    def shapes(self, region: str) -> tuple[compute_v1.MachineType, ...]:
+        """Every machine type of a region, as the first project sees it that may use the region."""
+        scope = next((scope for scope in self.scopes() if scope.region == region), None)
+        if scope is None:
+            what = asked("compute.regions.list", "", region)
+            raise NotFound(what, "NoRegion", "no project may use the region")
+        found = {one.name: one for _, one in self._machine_types(scope)}
+        return tuple(found[name] for name in sorted(found))
+
+    def _machine_types(self, scope: Scope) -> Iterator[tuple[str, compute_v1.MachineType]]:
+        what = asked("compute.machineTypes.list", scope.account, scope.region)
+        client = self.clients.compute(compute_v1.MachineTypesClient)
+        for zone in self.zones(scope):
+            request = compute_v1.ListMachineTypesRequest(
+                project=scope.account, zone=zone, max_results=self.page_rows
+            )
+            for page in self.clients.pages(what, client.list, request):
+                for one in page.items:
+                    yield zone, one
+
+    def quotas(self, scope: Scope) -> Iterator[Quota]:
+        return quotas.quotas(scope, self.region(scope).quotas)
+
+    def commitments(self, scope: Scope) -> Iterator[OwnedCommitment]:
+        what = asked("compute.regionCommitments.list", scope.account, scope.region)
+        client = self.clients.compute(compute_v1.RegionCommitmentsClient)
+        request = compute_v1.ListRegionCommitmentsRequest(
+            project=scope.account, region=scope.region, max_results=self.page_rows
+        )
+        for page in self.clients.pages(what, client.list, request):
+            for one in page.items:
+                row = owned(what, scope, one, self.catalog)
+                if row is not None:
+                    yield row
+
+
+def instance(
+    what: Asked, scope: Scope, zone: str, one: compute_v1.Instance, members: groups.Members
+) -> Instance:
+    """An instance as a row."""
+    maker = made_by(one)
+    group = "" if maker is None else members.group_of(maker, Named(zone, one.name))
+    return Instance(
+        Named(zone, str(one.id)).id, scope.account, scope.place, zone, last(one.machine_type),
+        Purchase.SPOT if is_spot(one.scheduling) else Purchase.ON_DEMAND, _STATES[one.status],
+        time_of(what, one.creation_timestamp), group, tuple(sorted(one.labels.items())),
+    )  # fmt: skip
+
+
+def made_by(one: compute_v1.Instance) -> Named | None:
+    """The group that made an instance, whether or not it has left it since."""
+    value = next((item.value for item in one.metadata.items if item.key == CREATED_BY), "")
+    return in_address(value) if "instanceGroupManagers" in value else None
+
+
+def instance_type(scope: Scope, one: compute_v1.MachineType) -> InstanceType:
+    """A machine type as a row, without zones."""
+    family = family_of(one.name)
+    shape = SHAPES.get(one.name)
+    restriction = f"{one.deprecated.state.lower()}" if one.deprecated.state in _GONE else ""
+    arm = one.architecture == "ARM64" or (not one.architecture and family in _ARM)
+    return InstanceType(
+        scope.place, one.name, scope.account, float(one.guest_cpus),
+        shape.baseline_vcpus if shape is not None and one.is_shared_cpu else None,
+        one.memory_mb / 1024.0, Architecture.ARM64 if arm else Architecture.X86_64, family,
+        float(sum(card.guest_accelerator_count for card in one.accelerators)),
+        ", ".join(sorted(card.guest_accelerator_type for card in one.accelerators)),
+        one.is_shared_cpu, restriction=restriction,
+    )  # fmt: skip
