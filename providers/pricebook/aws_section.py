@@ -33,7 +33,7 @@ _GPU_MODELS: Final = {  # by family
 }  # fmt: skip
 _T3: Final = {"nano": 0.1, "micro": 0.2, "small": 0.4, "medium": 0.4, "large": 0.6,
               "xlarge": 1.6, "2xlarge": 3.2}  # fmt: skip
-_BASELINE_VCPUS: Final = {  # CPU credits earned per hour, over 60
+BASELINE_VCPUS: Final = {  # CPU credits earned per hour, over 60
     "t2": {"nano": 0.05, "micro": 0.1, "small": 0.2, "medium": 0.4, "large": 0.6,
            "xlarge": 0.9, "2xlarge": 1.36},
     "t3": _T3, "t3a": _T3, "t4g": _T3,
@@ -77,7 +77,7 @@ def _shape(name: str, facts: Mapping[str, Any]) -> Shape:
         gpus=float(extra.get("gpu", 0)),
         gpu_model=_GPU_MODELS[family] if "gpu" in extra else "",
         burstable=_BURSTABLE.match(name) is not None,
-        baseline_vcpus=_BASELINE_VCPUS.get(family, {}).get(size),
+        baseline_vcpus=BASELINE_VCPUS.get(family, {}).get(size),
     )
 
 

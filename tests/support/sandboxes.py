@@ -107,6 +107,12 @@ def simulated() -> Iterator[Sandbox]:
     yield SimulatedSandbox(world)
 
 
+def aws() -> AbstractContextManager[Sandbox]:
+    from aws_sandbox import aws  # its SDK, and moto, take seconds to import
+
+    return aws()
+
+
 def gcp() -> AbstractContextManager[Sandbox]:
     from gcp_sandbox import gcp  # its SDK takes seconds to import
 
@@ -114,6 +120,7 @@ def gcp() -> AbstractContextManager[Sandbox]:
 
 
 SANDBOXES: Final[dict[str, Callable[[], AbstractContextManager[Sandbox]]]] = {
+    "aws": aws,
     "gcp": gcp,
     "simulated": simulated,
 }

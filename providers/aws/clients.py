@@ -1,0 +1,203 @@
+"""Clients of AWS's services: made once per account, service and region, and shared by threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    Credentials,
+    DeferredRefreshableCredentials,
+)
+from botocore.retries.standard import register_retry_handler
+
+from models.cloud_errors import Asked
+from providers.aws.errors import translated
+from scenarios.collect_entries import AwsAccountEntry
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_pricing import PricingClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_savingsplans import SavingsPlansClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_sts import STSClient
+
+CLOUD: Final = "aws"
+HOME_REGION: Final = "us-east-1"
+"""Where services that are of no region, and the price list, are asked."""
+SESSION_NAME: Final = "trimtab"
+CONNECTIONS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How patiently, and how hard, AWS is asked.
+
+    ``attempts``: in all, for one call. ``longest_wait_s``: between two of them; waits grow
+    exponentially up to it, with jitter. ``pace_s``: least time between two calls that change
+    something in the same account.
+    """
+
+    attempts: int = 5
+    longest_wait_s: float = 20.0
+    pace_s: float = 0.2
+    connect_s: float = 5.0
+    read_s: float = 30.0
+
+
+@dataclass(eq=False)
+class Account:
+    """An account as its credentials reach it. Safe for threads."""
+
+    entry: AwsAccountEntry
+    endpoint: str | None
+    manners: Manners
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _session: boto3.Session | None = None
+    _lock: Lock = field(default_factory=Lock)
+    _changing: Lock = field(default_factory=Lock)
+    _changed_at: float = float("-inf")
+
+    @property
+    def name(self) -> str:
+        return str(self.entry.name)
+
+    def asked(self, operation: str, region: str = "") -> Asked:
+        return Asked(CLOUD, operation, self.name, f"{CLOUD}/{region}")
+
+    def pause(self) -> None:
+        """Wait until something may be changed again."""
+        with self._changing:
+            wait_s = self._changed_at + self.manners.pace_s - monotonic()
+            if wait_s > 0:
+                sleep(wait_s)
+            self._changed_at = monotonic()
+
+    def ec2(self, region: str) -> EC2Client:
+        return cast("EC2Client", self.client("ec2", region))
+
+    def autoscaling(self, region: str) -> AutoScalingClient:
+        return cast("AutoScalingClient", self.client("autoscaling", region))
+
+    def cloudwatch(self, region: str) -> CloudWatchClient:
+        return cast("CloudWatchClient", self.client("cloudwatch", region))
+
+    def balancing(self, region: str) -> ElasticLoadBalancingv2Client:
+        return cast("ElasticLoadBalancingv2Client", self.client("elbv2", region))
+
+    def service_quotas(self, region: str) -> ServiceQuotasClient:
+        return cast("ServiceQuotasClient", self.client("service-quotas", region))
+
+    def savings_plans(self) -> SavingsPlansClient:
+        return cast("SavingsPlansClient", self.client("savingsplans", HOME_REGION))
+
+    def pricing(self) -> PricingClient:
+        return cast("PricingClient", self.client("pricing", HOME_REGION))
+
+    def route53(self) -> Route53Client:
+        return cast("Route53Client", self.client("route53", HOME_REGION))
+
+    def sts(self) -> STSClient:
+        return cast("STSClient", self.client("sts", HOME_REGION))
+
+    def client(self, service: str, region: str) -> Any:
+        """The client of a service; the SDK's errors of finding credentials are not translated."""
+        with self._lock:  # sessions are not for several threads at once, clients are
+            key = service, region
+            if key not in self._clients:
+                if self._session is None:
+                    self._session = self._credentialed()
+                self._clients[key] = _client(self._session, service, region, self)
+            return self._clients[key]
+
+    def _credentialed(self) -> boto3.Session:
+        """A session that finds credentials as the SDK does, and changes into the role, if any."""
+        source = botocore.session.Session(profile=self.entry.profile)
+        if self.entry.role_arn is None:
+            return boto3.Session(botocore_session=source)
+        external = {} if self.entry.external_id is None else {"ExternalId": self.entry.external_id}
+
+        def sts(*_: object, **credentials: Any) -> Any:
+            return _client(boto3.Session(botocore_session=source), "sts", HOME_REGION, self,
+                           **credentials)  # fmt: skip
+
+        fetcher = AssumeRoleCredentialFetcher(
+            sts, source.get_credentials(), self.entry.role_arn,
+            extra_args={"RoleSessionName": SESSION_NAME, **external},
+        )  # fmt: skip
+        assumed = botocore.session.Session(profile=self.entry.profile)
+        role = DeferredRefreshableCredentials(fetcher.fetch_credentials, _Assumed.METHOD)
+        assumed.register_component("credential_provider", CredentialResolver([_Assumed(role)]))
+        return boto3.Session(botocore_session=assumed)
+
+
+class _Assumed(CredentialProvider):
+    """Gives a session the credentials of a role."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, role: DeferredRefreshableCredentials) -> None:
+        super().__init__()
+        self._role = role
+
+    def load(self) -> Credentials:
+        return self._role
+
+
+def _client(
+    session: boto3.Session, service: str, region: str, account: Account, **credentials: Any
+) -> Any:
+    manners = account.manners
+    config = Config(
+        connect_timeout=manners.connect_s,
+        read_timeout=manners.read_s,
+        retries={"mode": "standard", "total_max_attempts": manners.attempts},
+        max_pool_connections=CONNECTIONS,
+        user_agent_extra=SESSION_NAME,
+    )
+    client = cast("Any", session).client(
+        service, region_name=region, endpoint_url=account.endpoint, config=config, **credentials
+    )
+    _bound_waits(client, manners)
+    return client
+
+
+def _bound_waits(client: Any, manners: Manners) -> None:
+    """Let the SDK's own retries wait no longer than they may: its configuration cannot say it."""
+    events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
+    event, unique_id = f"needs-retry.{service}", f"retry-config-{service}"
+    events.unregister(event, unique_id=unique_id)
+    handler = register_retry_handler(client, manners.attempts)
+    events.unregister(event, unique_id=unique_id)
+
+    def needs_retry(**asked: Any) -> float | bool | None:
+        wait_s: float | bool | None = handler.needs_retry(**asked)
+        return min(wait_s, manners.longest_wait_s) if wait_s else wait_s
+
+    events.register(event, needs_retry, unique_id=unique_id)
+
+
+def pages(
+    account: Account, client: Any, operation: str, key: str, **asked: Any
+) -> Iterator[list[Mapping[str, Any]]]:
+    """The items under ``key``, page by page; raises ``CloudFailed`` at one that is not to be had.
+
+    A page without ``key`` is garbled, not empty: AWS says an empty list.
+    """
+    about = account.asked(client.meta.method_to_api_mapping[operation], client.meta.region_name)
+    with translated(about):
+        for page in client.get_paginator(operation).paginate(**asked):
+            yield list(page[key])

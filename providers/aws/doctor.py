@@ -1,0 +1,186 @@
+"""Whether AWS accounts can be worked with: credentials, permissions, clock, price age."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from models.cloud_errors import CloudFailed, Denied
+from providers.aws.clients import CLOUD, HOME_REGION, Account
+from providers.aws.errors import translated
+from providers.aws.price_documents import WANTED, product_of
+from providers.aws.prices import LIST_STALE
+from providers.aws.regions import Regions
+from providers.seam import Finding, Severity
+
+MOST_SKEW: Final = timedelta(minutes=5)
+"""AWS refuses requests that are signed with a clock further off."""
+NOTICED_SKEW: Final = timedelta(seconds=30)
+_SIGN_IN: Final = (
+    "name credentials that hold: `aws configure`, `aws sso login`, AWS_PROFILE, or `profile` and "
+    "`role_arn` of the account"
+)
+_CLOCK: Final = "set this machine's clock by NTP"
+
+
+@dataclass(frozen=True, slots=True)
+class AwsDoctor:
+    """``providers.seam.Doctor`` of AWS. Reads little of everything that a collection reads."""
+
+    regions: Regions
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def findings(self) -> Iterator[Finding]:
+        for account in self.regions.accounts:
+            signed_in = yield from self._credentials(account)
+            if signed_in:
+                enabled = yield from self._regions(account)
+                yield from self._permissions(account, enabled)
+        yield from self._prices(self.regions.accounts[0])
+
+    def _credentials(self, account: Account) -> Generator[Finding, None, bool]:
+        """Who the credentials belong to, and whether the clock is right; False: nobody."""
+        about = f"credentials of {account.name}"
+        try:
+            with translated(account.asked("GetCallerIdentity")):
+                answer: Any = account.sts().get_caller_identity()
+                who = answer["Arn"]
+                said_at = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        except CloudFailed as error:
+            remedy = _SIGN_IN if isinstance(error, Denied) else error.next_step
+            yield _failed(about, error, remedy)
+            return False
+        yield Finding(CLOUD, about, Severity.FINE, who)
+        yield self._clock(account, said_at)
+        return True
+
+    def _clock(self, account: Account, said_at: datetime) -> Finding:
+        skew = abs(self.clock() - said_at)
+        said = f"{skew.total_seconds():.0f} s from AWS's"
+        severity = (
+            Severity.FINE if skew <= NOTICED_SKEW
+            else Severity.WARNING if skew <= MOST_SKEW else Severity.FAILED
+        )  # fmt: skip
+        remedy = "" if severity is Severity.FINE else _CLOCK
+        return Finding(CLOUD, f"clock, seen from {account.name}", severity, said, remedy)
+
+    def _regions(self, account: Account) -> Generator[Finding, None, frozenset[str]]:
+        about = f"regions of {account.name}"
+        try:
+            found = self.regions.of(account)
+            enabled = self.regions.enabled_in(account)
+        except CloudFailed as error:
+            yield _failed(about, error, f"allow ec2:DescribeRegions: {error.next_step}")
+            return frozenset()
+        yield Finding(CLOUD, about, Severity.FINE, f"{len(found)} of {len(enabled)} enabled")
+        if missing := set(self.regions.wanted or ()) - enabled:
+            yield Finding(
+                CLOUD, about, Severity.WARNING, f"{', '.join(sorted(missing))} is not enabled",
+                "enable it in the account, or take it out of `regions`",
+            )  # fmt: skip
+        return found
+
+    def _permissions(self, account: Account, regions: frozenset[str]) -> Iterator[Finding]:
+        """One small question of every kind, in one region: permissions hold in all of them."""
+        region = HOME_REGION if HOME_REGION in regions else min(regions, default=HOME_REGION)
+        for permission, ask in _questions(account, region).items():
+            service, _, operation = permission.partition(":")
+            try:
+                with translated(account.asked(operation, region)):
+                    ask()
+            except CloudFailed as error:
+                remedy = error.next_step
+                if isinstance(error, Denied):
+                    remedy = f"allow {permission}, see docs/clouds/aws.md"
+                yield _failed(f"{permission} in {account.name}", error, remedy)
+            else:
+                yield Finding(CLOUD, f"{permission} in {account.name}", Severity.FINE,
+                              f"{service} answers")  # fmt: skip
+
+    def _prices(self, account: Account) -> Iterator[Finding]:
+        about = "prices"
+        try:
+            with translated(account.asked("GetProducts", HOME_REGION)):
+                answer = account.pricing().get_products(
+                    ServiceCode="AmazonEC2", MaxResults=1, FormatVersion="aws_v1",
+                    Filters=[{"Type": "TERM_MATCH", "Field": field, "Value": value}
+                             for field, value in (("regionCode", HOME_REGION), *WANTED.items())],
+                )  # fmt: skip
+                products = [product_of(str(one), f"{CLOUD}/{HOME_REGION}")
+                            for one in answer["PriceList"]]  # fmt: skip
+                dates = [quote.as_of for one in products if one for quote in one.quotes]
+        except CloudFailed as error:
+            remedy = error.next_step
+            if isinstance(error, Denied):
+                remedy = "allow pricing:GetProducts, see docs/clouds/aws.md"
+            yield _failed(about, error, remedy)
+            return
+        if not dates:
+            yield Finding(CLOUD, about, Severity.FAILED, "the price list is empty",
+                          "look at AWS's status page, and try again")  # fmt: skip
+            return
+        age = self.clock() - max(dates)
+        old = age > LIST_STALE
+        yield Finding(
+            CLOUD, about, Severity.WARNING if old else Severity.FINE,
+            f"published {age.days} days ago",
+            "look at AWS's status page: such prices are rejected" if old else "",
+        )  # fmt: skip
+
+
+def _questions(account: Account, region: str) -> dict[str, Callable[[], object]]:
+    """What a collection needs to be allowed, each with a question that costs next to nothing."""
+    ec2, scaling = account.ec2(region), account.autoscaling(region)
+    now = datetime.now(UTC)
+    return {
+        "ec2:DescribeInstances": lambda: ec2.describe_instances(MaxResults=5),
+        "ec2:DescribeInstanceTypes": lambda: ec2.describe_instance_types(MaxResults=5),
+        "ec2:DescribeInstanceTypeOfferings": lambda: ec2.describe_instance_type_offerings(
+            MaxResults=5
+        ),
+        "ec2:DescribeSpotPriceHistory": lambda: ec2.describe_spot_price_history(
+            MaxResults=5, StartTime=now
+        ),
+        "ec2:DescribeReservedInstances": ec2.describe_reserved_instances,
+        "ec2:DescribeLaunchTemplateVersions": lambda: ec2.describe_launch_template_versions(
+            Versions=["$Default"], MaxResults=1
+        ),
+        "autoscaling:DescribeAutoScalingGroups": lambda: scaling.describe_auto_scaling_groups(
+            MaxRecords=1
+        ),
+        "autoscaling:DescribeLaunchConfigurations": lambda: scaling.describe_launch_configurations(
+            MaxRecords=1
+        ),
+        "elasticloadbalancing:DescribeTargetGroups": lambda: account.balancing(
+            region
+        ).describe_target_groups(PageSize=1),
+        "cloudwatch:GetMetricData": lambda: account.cloudwatch(region).get_metric_data(
+            MetricDataQueries=[_NOTHING], StartTime=now - timedelta(hours=1), EndTime=now
+        ),
+        "servicequotas:ListServiceQuotas": lambda: account.service_quotas(
+            region
+        ).list_service_quotas(ServiceCode="ec2", MaxResults=1),
+        "savingsplans:DescribeSavingsPlans": lambda: account.savings_plans().describe_savings_plans(
+            maxResults=1
+        ),
+        "savingsplans:DescribeSavingsPlansOfferingRates": lambda: (
+            account.savings_plans().describe_savings_plans_offering_rates(maxResults=1)
+        ),
+    }
+
+
+_NOTHING: Final[Any] = {
+    "Id": "q0",
+    "MetricStat": {
+        "Metric": {"Namespace": "AWS/EC2", "MetricName": "CPUUtilization", "Dimensions": []},
+        "Period": 3600,
+        "Stat": "Average",
+    },
+}
+
+
+def _failed(about: str, error: CloudFailed, remedy: str) -> Finding:
+    return Finding(CLOUD, about, Severity.FAILED, f"{error.code}: {error.said}", remedy)

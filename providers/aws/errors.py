@@ -1,0 +1,127 @@
+"""What AWS and its SDK raise, as one of ``models.cloud_errors``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.parsers import ResponseParserError
+
+from models.cloud_errors import (
+    Asked,
+    CapacityLacking,
+    CloudFailed,
+    Conflicting,
+    Denied,
+    NotAccepted,
+    NotFound,
+    QuotaReached,
+    Throttled,
+    Unavailable,
+)
+
+GARBLED: Final = "Garbled"
+"""Our word for an answer that is not what AWS promises."""
+
+_CODES: Final[dict[type[CloudFailed], frozenset[str]]] = {
+    Throttled: frozenset({
+        "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
+        "RequestThrottled", "RequestThrottledException", "EC2ThrottledException",
+        "TooManyRequestsException", "TooManyRequests", "BandwidthLimitExceeded", "SlowDown",
+        "PriorRequestNotComplete", "TransactionInProgressException",
+    }),
+    CapacityLacking: frozenset({
+        "InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity",
+        "InsufficientReservedInstanceCapacity", "InsufficientCapacityOnHost",
+        "UnfulfillableCapacity", "ReservationCapacityExceeded",
+    }),
+    QuotaReached: frozenset({
+        "MaxSpotInstanceCountExceeded", "LimitExceeded", "LimitExceededException",
+        "LimitExceededFault", "ServiceQuotaExceededException",
+    }),
+    Denied: frozenset({
+        "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess",
+        "AuthFailure", "AuthorizationError", "NotAuthorized", "OptInRequired", "ExpiredToken",
+        "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId", "InvalidAccessKeyId",
+        "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
+        "IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
+        "RequestTimeTooSkewed", "PendingVerification", "Blocked", "SubscriptionRequiredException",
+    }),
+    NotFound: frozenset({"ResourceNotFoundException", "NotFoundException"}),
+    Conflicting: frozenset({
+        "AlreadyExists", "AlreadyExistsFault", "ResourceContention", "ResourceContentionFault",
+        "ScalingActivityInProgress", "ScalingActivityInProgressFault", "ResourceInUse",
+        "ResourceInUseFault", "IncorrectState", "IncorrectInstanceState", "ConflictException",
+        "ConcurrentModification", "IdempotentParameterMismatch", "InvalidStateException",
+    }),
+    Unavailable: frozenset({
+        "InternalError", "InternalFailure", "InternalServiceError", "InternalServerError",
+        "ServiceUnavailable", "ServiceUnavailableException", "Unavailable", "RequestTimeout",
+        "RequestTimeoutException",
+    }),
+}  # fmt: skip
+_KIND_OF: Final = {code: kind for kind, codes in _CODES.items() for code in codes}
+_NO_CREDENTIALS: Final = (
+    NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound,
+    TokenRetrievalError, UnauthorizedSSOTokenError, SSOError,
+)  # fmt: skip
+_SERVER_ERROR: Final = 500
+_ENCODED: Final = "Encoded authorization failure message"
+
+
+@contextmanager
+def translated(asked: Asked) -> Iterator[None]:
+    """Whatever the SDK raises inside, or answers that lack what they should have, as
+    ``CloudFailed``. The original is not chained: it may quote a request.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _from_answer(asked, error) from None
+    except _NO_CREDENTIALS as error:
+        raise Denied(asked, type(error).__name__, str(error)) from None
+    except ParamValidationError as error:
+        raise NotAccepted(asked, type(error).__name__, str(error)) from None
+    except BotoCoreError as error:
+        raise Unavailable(asked, type(error).__name__, str(error)) from None
+    except ResponseParserError:
+        # Its message quotes the answer, which may be anything.
+        raise Unavailable(asked, GARBLED, "the answer cannot be read") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"the answer is not what it should be ({type(error).__name__}: {error})"
+        raise Unavailable(asked, GARBLED, said) from None
+
+
+def _from_answer(asked: Asked, error: ClientError) -> CloudFailed:
+    told = error.response.get("Error", {})
+    code, said = str(told.get("Code", "")), str(told.get("Message", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    kind = _kind_of(code, said, int(status))
+    return kind(asked, code or str(status), said.partition(_ENCODED)[0].strip())
+
+
+def _kind_of(code: str, said: str, status: int) -> type[CloudFailed]:
+    if code in _KIND_OF:
+        return _KIND_OF[code]
+    if code.endswith("LimitExceeded"):
+        return QuotaReached
+    if code.startswith("NoSuch") or "NotFound" in code:
+        return NotFound
+    if code == "ValidationError" and "not found" in said:  # Auto Scaling's way of saying it
+        return NotFound
+    if status >= _SERVER_ERROR or not code or code.isdigit():
+        return Unavailable
+    return NotAccepted

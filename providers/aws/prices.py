@@ -1,0 +1,228 @@
+"""What AWS's instances cost in a region: on demand, on spot in each zone, and under contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from models.cloud_errors import CloudFailed
+from models.commitments import CommitmentKind
+from models.inventory import CommittedRate, Price, RejectedPrice
+from models.offerings import Purchase
+from providers.aws.clients import Account, pages
+from providers.aws.commitments import PLAN_PRODUCTS, YEAR_S
+from providers.aws.errors import translated
+from providers.aws.price_documents import (
+    CURRENCY,
+    SOURCE,
+    WANTED,
+    Product,
+    Quote,
+    agreed,
+    product_of,
+    why_not,
+)
+from providers.aws.regions import Regions
+from providers.seam import Scope
+
+SPOT_SOURCE: Final = "EC2 spot price history"
+PLAN_SOURCE: Final = "Savings Plans offering rates"
+SPOT_STALE: Final = timedelta(days=30)
+LIST_STALE: Final = timedelta(days=400)
+"""Prices older than these are rejected: their feed is dead."""
+MOST_OF_ON_DEMAND: Final = 10.0
+"""Spot prices beyond this multiple of the price on demand are no market's."""
+PRODUCTS_PER_PAGE: Final = 100
+SPOT_PER_PAGE: Final = 1000
+RATES_PER_PAGE: Final = 1000
+LINUX: Final = "Linux/UNIX"
+_UPFRONT: Final = {"All Upfront": 1.0, "Partial Upfront": 0.5, "No Upfront": 0.0}
+
+AnyPrice = Price | RejectedPrice | CommittedRate
+
+
+@dataclass(frozen=True, slots=True)
+class AwsPriceList:
+    """``providers.seam.PriceList`` of AWS. Zone names of spot prices are those of the first account
+    that has the region: AWS names zones differently in each.
+    """
+
+    regions: Regions
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def markets(self) -> tuple[Scope, ...]:
+        return self.regions.markets()
+
+    def prices(self, market: Scope) -> Iterator[AnyPrice]:
+        if not market.region:
+            return
+        account, now = self.regions.buyer_in(market.region), self.clock()
+        on_demand: dict[str, float] = {}
+        for row in listed(account, market, now):
+            if isinstance(row, Price):
+                on_demand[row.instance_type] = row.price_usd_per_hour
+            yield row
+        yield from spot(account, market, now, on_demand)
+        yield from plan_rates(account, market, now)
+
+
+def listed(account: Account, market: Scope, now: datetime) -> Iterator[AnyPrice]:
+    """Prices on demand, and of reservations. What the price list says twice shows only at its end:
+    prices on demand come then, also when the end is a failure.
+    """
+    quotes: dict[str, list[Quote]] = {}
+    failed: CloudFailed | None = None
+    try:
+        for product in _products(account, market):
+            quotes.setdefault(product.instance_type, []).extend(product.quotes)
+            yield from product.reserved
+            yield from (
+                _rejected(market, one, Purchase.ON_DEMAND, "", SOURCE)
+                for one in product.faulty_terms
+            )
+    except CloudFailed as error:
+        failed = error
+    for same in quotes.values():
+        for quote in agreed(same):
+            reason = quote.reason or _stale(quote.as_of, now, LIST_STALE)
+            if reason:
+                yield _rejected(market, quote, Purchase.ON_DEMAND, "", SOURCE, reason)
+            else:
+                yield Price(market.place, quote.instance_type, Purchase.ON_DEMAND, "",
+                            quote.usd_per_hour, quote.as_of, SOURCE)  # fmt: skip
+    if failed is not None:
+        raise failed
+
+
+def _products(account: Account, market: Scope) -> Iterator[Product]:
+    wanted = {"regionCode": market.region, **WANTED}
+    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value}
+               for field, value in wanted.items()]  # fmt: skip
+    for page in pages(
+        account, account.pricing(), "get_products", "PriceList", ServiceCode="AmazonEC2",
+        Filters=filters, FormatVersion="aws_v1", MaxResults=PRODUCTS_PER_PAGE,
+    ):  # fmt: skip
+        with translated(account.asked("GetProducts", market.region)):
+            found = [product_of(str(text), market.place) for text in page]
+        yield from (product for product in found if product is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    quote: Quote
+    zone: str
+
+
+def spot(
+    account: Account, market: Scope, now: datetime, on_demand: Mapping[str, float]
+) -> Iterator[AnyPrice]:
+    """The latest spot price of each type in each zone, with the time since when it holds."""
+    latest: dict[tuple[str, str], list[_Spot]] = {}
+    failed: CloudFailed | None = None
+    try:
+        for one in _spot_history(account, market, now):
+            key = one.quote.instance_type, one.zone
+            known = latest.get(key)
+            if known is None or one.quote.as_of > known[0].quote.as_of:
+                latest[key] = [one]
+            elif one.quote.as_of == known[0].quote.as_of:
+                known.append(one)
+    except CloudFailed as error:
+        failed = error
+    for (name, zone), same in latest.items():
+        for quote in agreed([one.quote for one in same]):
+            reason = quote.reason or _stale(quote.as_of, now, SPOT_STALE)
+            if not reason and quote.usd_per_hour > MOST_OF_ON_DEMAND * on_demand.get(
+                name, float("inf")
+            ):
+                reason = f"absurd: more than {MOST_OF_ON_DEMAND:g} times the price on demand"
+            if reason:
+                yield _rejected(market, quote, Purchase.SPOT, zone, SPOT_SOURCE, reason)
+            else:
+                yield Price(market.place, name, Purchase.SPOT, zone, quote.usd_per_hour,
+                            quote.as_of, SPOT_SOURCE)  # fmt: skip
+    if failed is not None:
+        raise failed
+
+
+def _spot_history(account: Account, market: Scope, now: datetime) -> Iterator[_Spot]:
+    """Asked from now on, the history starts with the prices that hold now."""
+    for page in pages(
+        account, account.ec2(market.region), "describe_spot_price_history", "SpotPriceHistory",
+        StartTime=now, ProductDescriptions=[LINUX], MaxResults=SPOT_PER_PAGE,
+    ):  # fmt: skip
+        with translated(account.asked("DescribeSpotPriceHistory", market.region)):
+            found = [_spot_of(facts) for facts in page if facts["ProductDescription"] == LINUX]
+        yield from found
+
+
+def _spot_of(facts: Mapping[str, Any]) -> _Spot:
+    usd = float(facts["SpotPrice"])
+    quote = Quote(facts["InstanceType"], facts["SpotPrice"], usd, facts["Timestamp"], why_not(usd))
+    return _Spot(quote, facts["AvailabilityZone"])
+
+
+def plan_rates(account: Account, market: Scope, now: datetime) -> Iterator[AnyPrice]:
+    """What instances cost under savings plans that can be bought now. AWS gives rates no date."""
+    wanted = {"region": market.region, "productDescription": LINUX, "tenancy": "shared"}
+    asked: dict[str, Any] = {
+        "products": ["EC2"],
+        "serviceCodes": ["AmazonEC2"],
+        "savingsPlanTypes": list(PLAN_PRODUCTS),
+        "filters": [{"name": name, "values": [value]} for name, value in wanted.items()],
+        "maxResults": RATES_PER_PAGE,
+    }
+    while True:
+        with translated(account.asked("DescribeSavingsPlansOfferingRates", market.region)):
+            answer = account.savings_plans().describe_savings_plans_offering_rates(**asked)
+            rows = [
+                row for facts in answer["searchResults"]
+                if (row := _plan_rate(facts, market, now)) is not None
+            ]  # fmt: skip
+        yield from rows
+        if not answer.get("nextToken"):
+            return
+        asked["nextToken"] = answer["nextToken"]
+
+
+def _plan_rate(facts: Mapping[str, Any], market: Scope, now: datetime) -> AnyPrice | None:
+    """None for what is no plain instance."""
+    told = {one["name"]: one["value"] for one in facts["properties"]}
+    offer = facts["savingsPlanOffering"]
+    name, usd = told.get("instanceType", ""), float(facts["rate"])
+    if (
+        not name
+        or told.get("productDescription") != LINUX
+        or told.get("tenancy") != "shared"
+        or told.get("region") != market.region
+        or ":" in facts["operation"].removeprefix("RunInstances")
+        or "BoxUsage" not in facts["usageType"]  # not of unused or dedicated capacity
+    ):
+        return None
+    reason = why_not(usd)
+    if offer["currency"] != CURRENCY or facts["unit"] != "Hrs":
+        reason = f"in {offer['currency']} per {facts['unit']}, not {CURRENCY} per hour"
+    if reason:
+        quote = Quote(name, facts["rate"], usd, now, reason)
+        return _rejected(market, quote, Purchase.ON_DEMAND, "", PLAN_SOURCE)
+    return CommittedRate(
+        PLAN_PRODUCTS[offer["planType"]], CommitmentKind.SPEND,
+        round(offer["durationSeconds"] / YEAR_S), _UPFRONT[offer["paymentOption"]],
+        market.place, name, usd, now, PLAN_SOURCE,
+    )  # fmt: skip
+
+
+def _stale(as_of: datetime, now: datetime, limit: timedelta) -> str:
+    age = now - as_of
+    return f"stale: {age.days} days old, more than {limit.days}" if age > limit else ""
+
+
+def _rejected(
+    market: Scope, quote: Quote, purchase: Purchase, zone: str, source: str, reason: str = ""
+) -> RejectedPrice:
+    return RejectedPrice(
+        market.place, quote.instance_type, purchase, zone, quote.stated, reason or quote.reason,
+        source,
+    )  # fmt: skip

@@ -1,0 +1,34 @@
+"""AWS as a provider."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from providers.aws.clients import CLOUD, Account, Manners
+from providers.aws.doctor import AwsDoctor
+from providers.aws.hands import AwsHands
+from providers.aws.inventory import AwsInventory
+from providers.aws.metrics import AwsMetrics
+from providers.aws.prices import AwsPriceList
+from providers.aws.regions import Regions
+from providers.seam import Provider
+from scenarios.collect_entries import AwsEntry
+
+CALM = Manners()
+
+
+def provider(entry: AwsEntry, folder: Path, manners: Manners = CALM) -> Provider:
+    """AWS as ``entry`` says; nothing is asked of it yet. ``folder`` is not needed."""
+    del folder
+    endpoint = None if entry.endpoint is None else str(entry.endpoint)
+    accounts = tuple(Account(one, endpoint, manners) for one in entry.accounts)
+    wanted = None if entry.regions == "all" else tuple(str(name) for name in entry.regions)
+    regions = Regions(accounts, wanted)
+    return Provider(
+        CLOUD,
+        AwsInventory(regions),
+        AwsPriceList(regions),
+        AwsMetrics(regions),
+        AwsHands(regions),
+        AwsDoctor(regions),
+    )

@@ -1,0 +1,128 @@
+"""AWS's limits on vCPUs that run at once, and how much of them is in use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from models.inventory import Quota, QuotaUnit
+from models.offerings import Purchase
+from providers.aws.clients import Account, pages
+from providers.aws.errors import translated
+from providers.aws.types import families_in
+from providers.seam import Scope
+
+QUOTAS_PER_PAGE: Final = 100
+USAGE_HOURS: Final = 3
+"""How far back to look for the last figure: AWS writes one every five minutes, with delays."""
+_PERIOD_S: Final = 300
+
+STANDARD: Final = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"})
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """Families that are limited together, by the letters that their names begin with, and the
+    codes of their limits; high memory and HPC types have none on spot.
+    """
+
+    letters: frozenset[str]
+    on_demand: str
+    spot: str = ""
+
+
+CLASSES: Final = (
+    Class(STANDARD, "L-1216C47A", "L-34B43A08"),
+    Class(frozenset({"f"}), "L-74FC7D96", "L-88CF9481"),
+    Class(frozenset({"g", "gr", "vt"}), "L-DB2E81BA", "L-3819A6DF"),
+    Class(frozenset({"p"}), "L-417A185B", "L-7212CCBC"),
+    Class(frozenset({"inf"}), "L-1945791B", "L-B5D1601B"),
+    Class(frozenset({"trn"}), "L-2C3B7624", "L-6B0D517C"),
+    Class(frozenset({"dl"}), "L-6E869C2A", "L-85EED4F7"),
+    Class(frozenset({"x"}), "L-7295265B", "L-E3A00192"),
+    Class(frozenset({"u"}), "L-43DA4232"),
+    Class(frozenset({"hpc"}), "L-F7808C92"),
+)
+"""The quotas of EC2 that count vCPUs, as Service Quotas lists them."""
+
+_KNOWN: Final = {
+    code: (purchase, one.letters)
+    for one in CLASSES
+    for purchase, code in ((Purchase.ON_DEMAND, one.on_demand), (Purchase.SPOT, one.spot))
+    if code
+}
+
+
+def letters_of(family: str) -> str:
+    """m of m5, im of im4gn, u of u-6tb1."""
+    return re.split(r"[\d-]", family, maxsplit=1)[0]
+
+
+def quotas_of(account: Account, scope: Scope) -> Iterator[Quota]:
+    """The vCPU quotas of a region, with what CloudWatch last counted."""
+    families = families_in(account, scope.region)
+    for page in pages(
+        account, account.service_quotas(scope.region), "list_service_quotas", "Quotas",
+        ServiceCode="ec2", MaxResults=QUOTAS_PER_PAGE,
+    ):  # fmt: skip
+        with translated(account.asked("ListServiceQuotas", scope.region)):
+            known = [one for one in page if one["QuotaCode"] in _KNOWN]
+        used = _used(account, scope.region, known) if known else {}
+        with translated(account.asked("ListServiceQuotas", scope.region)):
+            rows = [_row(scope, one, families, used) for one in known]
+        # A class without families here limits nothing, and a quota without families, everything.
+        yield from (row for row in rows if row.families)
+
+
+def _row(
+    scope: Scope,
+    facts: Mapping[str, Any],
+    families: frozenset[str],
+    used: Mapping[str, float],
+) -> Quota:
+    purchase, letters = _KNOWN[facts["QuotaCode"]]
+    counted = sorted(family for family in families if letters_of(family) in letters)
+    return Quota(
+        scope.account, scope.place, facts["QuotaName"], QuotaUnit.VCPUS, float(facts["Value"]),
+        used.get(facts["QuotaCode"]), purchase, tuple(counted),
+    )  # fmt: skip
+
+
+def _used(account: Account, region: str, quotas: list[Mapping[str, Any]]) -> dict[str, float]:
+    """The last figure of each quota's own usage metric, by code."""
+    metrics = [(one["QuotaCode"], one["UsageMetric"]) for one in quotas if "UsageMetric" in one]
+    if not metrics:
+        return {}
+    ends = datetime.now(UTC)
+    queries = [
+        {
+            "Id": f"q{i}",
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": metric["MetricNamespace"],
+                    "MetricName": metric["MetricName"],
+                    "Dimensions": [
+                        {"Name": name, "Value": value}
+                        for name, value in sorted(metric["MetricDimensions"].items())
+                    ],
+                },
+                "Period": _PERIOD_S,
+                "Stat": metric.get("MetricStatisticRecommendation", "Maximum"),
+            },
+        }
+        for i, (_, metric) in enumerate(metrics)
+    ]
+    found: dict[str, float] = {}
+    for page in pages(
+        account, account.cloudwatch(region), "get_metric_data", "MetricDataResults",
+        MetricDataQueries=queries, StartTime=ends - timedelta(hours=USAGE_HOURS), EndTime=ends,
+        ScanBy="TimestampDescending",
+    ):  # fmt: skip
+        with translated(account.asked("GetMetricData", region)):
+            for one in page:
+                if one["Values"]:
+                    found.setdefault(metrics[int(one["Id"][1:])][0], float(one["Values"][0]))
+    return found

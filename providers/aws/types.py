@@ -1,0 +1,95 @@
+"""Which instance types AWS has in a region, what they are, and in which zones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any, Final
+
+from models.inventory import InstanceType
+from models.offerings import Architecture
+from providers.aws.clients import Account, pages
+from providers.aws.errors import translated
+from providers.pricebook.aws_section import BASELINE_VCPUS
+from providers.seam import Scope
+
+TYPES_PER_PAGE: Final = 100
+OFFERINGS_PER_PAGE: Final = 1000
+NOWHERE: Final = "no zone of the region offers it to this account"
+_ARCHITECTURES: Final = {"x86_64": Architecture.X86_64, "arm64": Architecture.ARM64}
+_MIB: Final = 1024.0
+
+
+def family_of(instance_type: str) -> str:
+    """m5 of m5.large."""
+    return instance_type.partition(".")[0]
+
+
+def instance_types_of(account: Account, scope: Scope) -> Iterator[InstanceType]:
+    """Types that run Linux; Macs and 32-bit machines are left out."""
+    zones = _zones(account, scope.region)
+    for page in pages(
+        account, account.ec2(scope.region), "describe_instance_types", "InstanceTypes",
+        MaxResults=TYPES_PER_PAGE,
+    ):  # fmt: skip
+        with translated(account.asked("DescribeInstanceTypes", scope.region)):
+            rows = [_row(scope, facts, zones) for facts in page if _architectures(facts)]
+        yield from rows
+
+
+def families_in(account: Account, region: str) -> frozenset[str]:
+    """Families that a region has."""
+    found = pages(
+        account, account.ec2(region), "describe_instance_type_offerings", "InstanceTypeOfferings",
+        LocationType="region", MaxResults=OFFERINGS_PER_PAGE,
+    )  # fmt: skip
+    return frozenset(family_of(one["InstanceType"]) for page in found for one in page)
+
+
+def vcpus_of(account: Account, region: str, names: list[str]) -> dict[str, float]:
+    """vCPUs of the named types, at most a hundred."""
+    with translated(account.asked("DescribeInstanceTypes", region)):
+        answer = account.ec2(region).describe_instance_types(InstanceTypes=names)  # type: ignore[arg-type]
+        return {
+            str(one["InstanceType"]): float(one["VCpuInfo"]["DefaultVCpus"])
+            for one in answer["InstanceTypes"]
+        }
+
+
+def _zones(account: Account, region: str) -> dict[str, tuple[str, ...]]:
+    """The zones where each type is offered."""
+    offered = sorted(
+        (one["InstanceType"], one["Location"])
+        for page in pages(
+            account, account.ec2(region), "describe_instance_type_offerings",
+            "InstanceTypeOfferings", LocationType="availability-zone",
+            MaxResults=OFFERINGS_PER_PAGE,
+        )
+        for one in page
+    )  # fmt: skip
+    return {
+        name: tuple(zone for _, zone in rows)
+        for name, rows in groupby(offered, key=lambda row: row[0])
+    }
+
+
+def _architectures(facts: Mapping[str, Any]) -> list[Architecture]:
+    stated = facts["ProcessorInfo"]["SupportedArchitectures"]
+    return [_ARCHITECTURES[name] for name in stated if name in _ARCHITECTURES]
+
+
+def _row(
+    scope: Scope, facts: Mapping[str, Any], zones: Mapping[str, tuple[str, ...]]
+) -> InstanceType:
+    name = facts["InstanceType"]
+    family, _, size = name.partition(".")
+    gpus = facts.get("GpuInfo", {}).get("Gpus", [])
+    burstable = bool(facts.get("BurstablePerformanceSupported", False))
+    return InstanceType(
+        scope.place, name, scope.account, float(facts["VCpuInfo"]["DefaultVCpus"]),
+        BASELINE_VCPUS.get(family, {}).get(size) if burstable else None,
+        facts["MemoryInfo"]["SizeInMiB"] / _MIB, _architectures(facts)[0], family,
+        float(sum(gpu.get("Count", 0) for gpu in gpus)), gpus[0].get("Name", "") if gpus else "",
+        burstable, "spot" in facts.get("SupportedUsageClasses", ["spot"]), zones.get(name, ()),
+        "" if name in zones else NOWHERE,
+    )  # fmt: skip
