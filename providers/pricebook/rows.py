@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.offerings import MONTHLY_INTERRUPTION, Architecture, Purchase
 from models.places import Cloud, Region
 from providers.pricebook.assembly import KEY
+from providers.pricebook.families import family_of
 from providers.pricebook.findings import Findings, nearest
 from providers.pricebook.places import in_known_regions, misspelt_as
 
@@ -188,7 +189,7 @@ def _completed(rows: pd.DataFrame) -> pd.DataFrame:
     burstable = (rows["burstable"] == "true") | (rows["baseline_vcpus"] < rows["vcpus"])
     full = rows["vcpus"].mask(burstable)
     family = rows["instance_type"].map(
-        {name: _family(name) for name in rows["instance_type"].unique()}
+        {name: family_of(name) for name in rows["instance_type"].unique()}
     )
     return rows.assign(
         price_usd_per_hour=rows["price_usd_per_hour"].fillna(0.0),
@@ -200,14 +201,6 @@ def _completed(rows: pd.DataFrame) -> pd.DataFrame:
         .fillna(rows["interruption_band"].map(_BANDS))
         .where(rows["purchase_option"] == Purchase.SPOT.value),
     )
-
-
-def _family(instance_type: str) -> str:
-    """m5 of m5.large, n2 of n2-standard-4, Dsv3 of Standard_D16s_v3."""
-    azure = re.fullmatch(r"[A-Za-z]+_([A-Z]+)[\d-]*(\w*)", instance_type)
-    if azure:
-        return azure[1] + azure[2].replace("_", "")
-    return re.split("[.-]", instance_type, maxsplit=1)[0]
 
 
 def _tested(values: pd.Series, test: Callable[[str], bool]) -> Mask:

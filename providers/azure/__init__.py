@@ -1,0 +1,1 @@
+"""Azure: what its APIs say and do, through its own SDK."""

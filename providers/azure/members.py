@@ -1,0 +1,246 @@
+"""What is done to single machines: start, restart, replace, drain.
+
+Replacing needs two changes, which no call of Azure makes at once. The first raises the capacity by
+one and, in the same conditional change, marks the scale set with a tag that names the machine and
+the token; the second ends the machine, which lowers the capacity again. Whoever comes back with the
+token sees by the mark that the first was done, and by the machine whether the second was. The old
+machine runs until the new one does, and where there is no new one to be had the mark and the
+capacity are taken back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from azure.mgmt.compute.models import (
+    VirtualMachine,
+    VirtualMachineScaleSet,
+    VirtualMachineScaleSetUpdate,
+    VirtualMachineScaleSetVM,
+    VirtualMachineUpdate,
+)
+
+from models.actions import Drain, Effect, Receipt, Replace, Restart, Start, Target
+from models.cloud_errors import (
+    Asked,
+    CapacityLacking,
+    Conflicting,
+    NotAccepted,
+    NotFound,
+    QuotaReached,
+)
+from models.inventory import InstanceState
+from models.offerings import Purchase
+from providers.azure.errors import CLOUD, needed, read, translated
+from providers.azure.groups import UNDER_WAY, digest, scope_of
+from providers.azure.machines import MARK, id_of, mix_of, state_of, types_of, word
+from providers.azure.resources import Resource, region_of, resource
+from providers.azure.sets import ScaleSets, ended, resized, size_of
+
+_MARK_KEPT: Final = timedelta(days=1)
+"""After this long nobody comes back with the token."""
+_UP: Final = (InstanceState.RUNNING, InstanceState.STARTING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """A machine, the scale set that it is of, and its state."""
+
+    where: Resource
+    scale_set: Resource | None
+    state: InstanceState | None
+
+    @property
+    def member(self) -> str:
+        """What its scale set calls it."""
+        return self.where.member or self.where.name
+
+
+@dataclass(frozen=True, slots=True)
+class MemberHands:
+    """Actions on machines. ``rehearse``: every check, and no change."""
+
+    sets: ScaleSets
+
+    def start(self, asked: Asked, action: Start, rehearse: bool) -> Receipt:
+        machine = self._found(asked, action.instance)
+        if machine.state in _UP:
+            return Receipt(Effect.ALREADY, (machine.where.id,))
+        if rehearse:
+            return Receipt(Effect.WOULD, (machine.where.id,))
+        with translated(asked):
+            client = self.sets.clients.compute(machine.where.subscription)
+            one = machine.where
+            poller: Any = (
+                client.virtual_machine_scale_set_vms.begin_start(one.group, one.name, one.member)
+                if one.member
+                else client.virtual_machines.begin_start(one.group, one.name)
+            )
+            done = ended(poller, self.sets.clients.access.patience_s)
+        return Receipt(Effect.DONE, (machine.where.id,), "" if done else UNDER_WAY)
+
+    def restart(self, asked: Asked, action: Restart, rehearse: bool) -> Receipt:
+        """Azure leaves no trace of a restart: after a lost answer it is done again."""
+        one = self._found(asked, action.instance).where
+        if not rehearse:
+            client = self.sets.clients.compute(one.subscription)
+            with translated(asked):
+                if one.member:
+                    client.virtual_machine_scale_set_vms.begin_restart(
+                        one.group, one.name, one.member, polling=False
+                    )
+                else:
+                    client.virtual_machines.begin_restart(one.group, one.name, polling=False)
+        return Receipt(Effect.DONE, (one.id,))
+
+    def replace(self, asked: Asked, action: Replace, token: str, rehearse: bool) -> Receipt:
+        try:
+            machine = self._found(asked, action.instance)
+        except NotFound:
+            if self._was_replaced(asked, action.instance, token):
+                return Receipt(Effect.DONE, (action.instance.id,))
+            raise
+        if machine.scale_set is None:
+            raise NotAccepted(asked, "NoScaleSet", f"{machine.where.name} is in no scale set")
+        if rehearse:
+            self._check_room(asked, action.instance, machine.scale_set)
+            return Receipt(Effect.WOULD, (machine.where.id,))
+        self._surge(asked, machine, machine.scale_set, token)
+        of = machine.scale_set
+        with translated(asked):
+            members = self.sets.clients.compute(of.subscription).virtual_machine_scale_set_vms
+            members.begin_delete(of.group, of.name, machine.member, polling=False)
+        return Receipt(Effect.DONE, (machine.where.id,))
+
+    def drain(self, asked: Asked, action: Drain, token: str, rehearse: bool) -> Receipt:
+        machine = self._found(asked, action.instance)
+        if machine.scale_set is None:
+            return Receipt(Effect.ALREADY, (machine.where.id,))
+        if machine.where.member:
+            said = "machines cannot leave a uniform scale set: use a flexible one, or replace it"
+            raise NotAccepted(asked, "UniformScaleSet", said)
+        if rehearse:
+            if action.replace:
+                self._check_room(asked, action.instance, machine.scale_set)
+            return Receipt(Effect.WOULD, (machine.where.id,))
+        if action.replace:
+            self._surge(asked, machine, machine.scale_set, token)
+        with translated(asked):
+            machines = self.sets.clients.compute(machine.where.subscription).virtual_machines
+            leave = VirtualMachineUpdate({"properties": {"virtualMachineScaleSet": None}})
+            poller = machines.begin_update(machine.where.group, machine.where.name, leave)
+            done = ended(poller, self.sets.clients.access.patience_s)
+        return Receipt(Effect.DONE, (machine.where.id,), "" if done else UNDER_WAY)
+
+    def _found(self, asked: Asked, target: Target) -> _Machine:
+        """The machine that is meant; raises ``NotFound`` where there is none."""
+        where = resource(target.id)
+        is_machine = where is not None and (not where.is_set or where.member != "")
+        if where is None or not is_machine or where.subscription != target.account:
+            raise NotFound(asked, "ResourceNotFound", f"{target.id} is no machine there")
+        client = self.sets.clients.compute(where.subscription)
+        one: VirtualMachine | VirtualMachineScaleSetVM
+        with translated(asked):
+            if where.member:
+                one = client.virtual_machine_scale_set_vms.get(
+                    where.group, where.name, where.member, expand="instanceView"
+                )
+                of: Resource | None = where.scale_set
+            else:
+                one = client.virtual_machines.get(where.group, where.name, expand="instanceView")
+                link = needed(one.properties, "its properties").virtual_machine_scale_set
+                of = resource(id_of(link.id)) if link is not None and link.id else None
+            properties = needed(one.properties, "its properties")
+            view = properties.instance_view
+            state = state_of(view.statuses) if view is not None else None
+        if f"{CLOUD}/{region_of(one.location)}" != target.place:
+            raise NotFound(asked, "ResourceNotFound", f"{target.id} is not in {target.place}")
+        return _Machine(where, of, state)
+
+    def _check_room(self, asked: Asked, target: Target, of: Resource) -> None:
+        """For one machine more, until the other has gone."""
+        one = self.sets.look(asked, of)
+        base, share = mix_of(one)
+        spot = share >= 1.0 and size_of(one) >= base
+        scope = scope_of(target)
+        (first,) = self.sets.check_sizes(asked, scope, types_of(one)[:1], spot)
+        purchase = Purchase.SPOT if spot else Purchase.ON_DEMAND
+        self.sets.check_quotas(asked, scope, first, 1, purchase)
+
+    def _surge(self, asked: Asked, machine: _Machine, of: Resource, token: str) -> None:
+        """One machine more than before, once for the token, and wait until it is there."""
+        one = self.sets.look(asked, of)
+        name, held = f"{MARK}{machine.member}", _held(one, machine)
+        if held == digest(token):
+            self._look_again(asked, one, of, name)
+            return
+        if held:
+            raise Conflicting(asked, "UnderWay", f"{machine.member} is being replaced already")
+        now = datetime.now(UTC)
+        tags = {
+            key: value for key, value in (one.tags or {}).items() if not _is_old(key, value, now)
+        }
+        tags[name] = f"{digest(token)} {now:%Y-%m-%dT%H:%M:%SZ}"
+        update = VirtualMachineScaleSetUpdate(tags=tags, sku=resized(one, size_of(one) + 1))
+        try:
+            done = self.sets.change(
+                asked, of, one, update, lambda now: _held(now, machine) == digest(token),
+                self.sets.clients.access.surge_s,
+            )  # fmt: skip
+        except (CapacityLacking, QuotaReached):
+            self._take_back(asked, of, name)
+            raise
+        if not done:
+            raise Conflicting(asked, "UnderWay", "the new machine is still being started")
+
+    def _look_again(
+        self, asked: Asked, one: VirtualMachineScaleSet, of: Resource, name: str
+    ) -> None:
+        """What came of an earlier attempt with the same token."""
+        match word(needed(one.properties, "its properties").provisioning_state):
+            case "succeeded":
+                return
+            case "failed":
+                self._take_back(asked, of, name)
+                raise CapacityLacking(asked, "SurgeFailed", "the new machine could not be started")
+            case other:
+                raise Conflicting(asked, "UnderWay", f"its scale set is {other}")
+
+    def _take_back(self, asked: Asked, of: Resource, name: str) -> None:
+        one = self.sets.look(asked, of)
+        if name not in (one.tags or {}):
+            return
+        tags = {key: value for key, value in (one.tags or {}).items() if key != name}
+        update = VirtualMachineScaleSetUpdate(tags=tags, sku=resized(one, size_of(one) - 1))
+        self.sets.change(
+            asked, of, one, update, lambda now: name not in (now.tags or {}),
+            self.sets.clients.access.patience_s,
+        )  # fmt: skip
+
+    def _was_replaced(self, asked: Asked, target: Target, token: str) -> bool:
+        """Whether a scale set of the region bears the mark of it: then the machine has gone."""
+        where = resource(target.id)
+        if where is None:
+            return False
+        scope = scope_of(target)
+        sets = self.sets.clients.compute(scope.account).virtual_machine_scale_sets
+        name = f"{MARK}{where.member or where.name}"
+        return any(
+            (one.tags or {}).get(name, "").partition(" ")[0] == digest(token)
+            for one in read(asked, lambda: sets.list_by_location(scope.region))
+        )
+
+
+def _held(one: VirtualMachineScaleSet, machine: _Machine) -> str:
+    """The digest of the token under which a machine is being replaced; empty when it is not."""
+    return (one.tags or {}).get(f"{MARK}{machine.member}", "").partition(" ")[0]
+
+
+def _is_old(key: str, value: str, now: datetime) -> bool:
+    """Whether a tag is a mark that nobody will ask for."""
+    written = value.partition(" ")[2]
+    if not key.startswith(MARK) or not written:
+        return False
+    return now - datetime.fromisoformat(written) > _MARK_KEPT
