@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final
 
 from azure.core import MatchConditions
 from azure.mgmt.compute.models import VirtualMachineScaleSet, VirtualMachineScaleSetUpdate
@@ -92,9 +92,7 @@ class GroupHands:
         self.sets.check_sizes(asked, scope_of(action.group), names, share > 0)
         if is_flexible(one):
             if share and not starts_spot(one):
-                said = (
-                    "its machines are regular, and Azure lets it have no spot later: create another"
-                )
+                said = "its machines are regular for good: create another scale set for spot"
                 raise NotAccepted(asked, "RegularScaleSet", said)
         else:
             _check_uniform(asked, one, action)
@@ -169,7 +167,7 @@ class GroupHands:
         names, share = action.instance_types, action.spot_share
         scope = Scope(CLOUD, action.account, action.place.partition("/")[2])
         sizes = self.sets.check_sizes(asked, scope, names, share > 0)
-        body = cast("dict[str, Any]", template.as_dict(exclude_readonly=True))
+        body = template.as_dict(exclude_readonly=True)
         for own in ("identity", "tags", "sku", "zones", "placement"):
             body.pop(own, None)
         zones = sorted(action.zones or template.zones or ())

@@ -29,6 +29,7 @@ from providers.azure.machines import (
     group_row,
     id_of,
     is_flexible,
+    is_template,
     machine_row,
     member_row,
     serves,
@@ -74,6 +75,8 @@ class AzureInventory:
         asked = Asked(CLOUD, "virtualMachineScaleSets.listByLocation", scope.account, scope.place)
         with translated(asked):
             for one in self._sets(scope):
+                if is_template(one):
+                    continue
                 yield group_row(scope, one, self._healthy(scope, one))
 
     def instance_types(self, scope: Scope) -> Iterator[InstanceType]:
@@ -130,18 +133,19 @@ class AzureInventory:
         machines = self.clients.compute(scope.account).virtual_machines
 
         def rows() -> Iterator[Instance]:
+            states: Mapping[str, InstanceState] | None = None
             for machine in machines.list_by_location(scope.region):
-                yield machine_row(scope, machine, self._state(scope, machine))
+                if states is None:  # only where there is a machine at all
+                    states = self.states.of(scope.account)
+                state = states.get(id_of(machine.id)) or self._state(machine)
+                yield machine_row(scope, machine, state)
 
         return read(asked, rows)
 
-    def _state(self, scope: Scope, machine: VirtualMachine) -> InstanceState:
-        where = _resource(machine.id)
-        known = self.states.of(scope.account).get(where.id)
-        if known is not None:
-            return known
+    def _state(self, machine: VirtualMachine) -> InstanceState:
+        """Of a machine that was made since states were read."""
         try:
-            return self.states.one(where)
+            return self.states.one(_resource(machine.id))
         except NotFound:
             return InstanceState.STOPPING  # deleted since it was listed
 

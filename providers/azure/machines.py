@@ -38,6 +38,9 @@ NO_MIX: Final = 100
 MARK: Final = "trimtab-"
 """What the names of tags begin with that hands leave, to know their work again."""
 
+TEMPLATE: Final = f"{MARK}template"
+"""The tag of scale sets that run nothing and are only there to be taken after."""
+
 _POWER: Final = {
     "running": InstanceState.RUNNING,
     "starting": InstanceState.STARTING,
@@ -82,6 +85,12 @@ def serves(view: View | None) -> bool:
 def is_flexible(one: VirtualMachineScaleSet) -> bool:
     properties = needed(one.properties, "a scale set's properties")
     return word(properties.orchestration_mode) == FLEXIBLE
+
+
+def is_template(one: VirtualMachineScaleSet) -> bool:
+    """Whether a scale set is only there to be taken after: it says so, and runs nothing."""
+    runs = one.sku.capacity if one.sku is not None else 0
+    return TEMPLATE in (one.tags or {}) and not runs
 
 
 def group_row(scope: Scope, one: VirtualMachineScaleSet, healthy: int) -> InstanceGroup:

@@ -35,7 +35,7 @@ from models.inventory import InstanceState
 from models.offerings import Purchase
 from providers.azure.errors import CLOUD, needed, read, translated
 from providers.azure.groups import UNDER_WAY, digest, scope_of
-from providers.azure.machines import MARK, id_of, mix_of, state_of, types_of, word
+from providers.azure.machines import MARK, View, id_of, mix_of, state_of, types_of, word
 from providers.azure.resources import Resource, region_of, resource
 from providers.azure.sets import ScaleSets, ended, resized, size_of
 
@@ -142,18 +142,19 @@ class MemberHands:
             raise NotFound(asked, "ResourceNotFound", f"{target.id} is no machine there")
         client = self.sets.clients.compute(where.subscription)
         one: VirtualMachine | VirtualMachineScaleSetVM
+        of: Resource | None = None
         with translated(asked):
             if where.member:
+                of = where.scale_set
                 one = client.virtual_machine_scale_set_vms.get(
                     where.group, where.name, where.member, expand="instanceView"
                 )
-                of: Resource | None = where.scale_set
+                view: View | None = needed(one.properties, "its properties").instance_view
             else:
                 one = client.virtual_machines.get(where.group, where.name, expand="instanceView")
-                link = needed(one.properties, "its properties").virtual_machine_scale_set
+                properties = needed(one.properties, "its properties")
+                link, view = properties.virtual_machine_scale_set, properties.instance_view
                 of = resource(id_of(link.id)) if link is not None and link.id else None
-            properties = needed(one.properties, "its properties")
-            view = properties.instance_view
             state = state_of(view.statuses) if view is not None else None
         if f"{CLOUD}/{region_of(one.location)}" != target.place:
             raise NotFound(asked, "ResourceNotFound", f"{target.id} is not in {target.place}")
@@ -179,9 +180,7 @@ class MemberHands:
         if held:
             raise Conflicting(asked, "UnderWay", f"{machine.member} is being replaced already")
         now = datetime.now(UTC)
-        tags = {
-            key: value for key, value in (one.tags or {}).items() if not _is_old(key, value, now)
-        }
+        tags = dict(tag for tag in (one.tags or {}).items() if not _is_old(*tag, now))
         tags[name] = f"{digest(token)} {now:%Y-%m-%dT%H:%M:%SZ}"
         update = VirtualMachineScaleSetUpdate(tags=tags, sku=resized(one, size_of(one) + 1))
         try:

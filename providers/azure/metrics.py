@@ -24,6 +24,8 @@ GATEWAYS: Final = "Microsoft.Network/applicationGateways"
 _AT_ONCE: Final = 50
 """Resources that the service takes in one question."""
 _GRAINS_S: Final = (86_400, 43_200, 21_600, 3600, 1800, 900, 300, 60)
+_OF: Final = "/providers/microsoft.insights/"
+"""What stands between a resource and the name of a metric in the metric's id."""
 _POOL: Final = re.compile(
     r"(?P<gateway>/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.network"
     r"/applicationgateways/[^/]+)/backendaddresspools/(?P<pool>[^/]+)"
@@ -116,8 +118,8 @@ class AzureMetrics:
                 aggregations=["Total" if measure.total else "Average"],
                 filter=f"{measure.dimension} eq '*'" if measure.dimension else None,
             )  # fmt: skip
-            for name, result in zip(resources, results, strict=True):
-                for pool, values in _series(result, measure):
+            for result in results:
+                for name, pool, values in _series(result, measure):
                     subject = subjects.get((name, pool))
                     if subject is not None:
                         yield from _samples(scope, window, measure, subject, values)
@@ -125,15 +127,17 @@ class AzureMetrics:
 
 def _series(
     result: MetricsQueryResult, measure: _Measure
-) -> Iterator[tuple[str, list[MetricValue]]]:
-    """Values by pool; those of several settings of a pool together."""
-    by_pool: dict[str, list[MetricValue]] = defaultdict(list)
+) -> Iterator[tuple[str, str, list[MetricValue]]]:
+    """Values by resource and pool; those of several settings of a pool together."""
+    by_pool: dict[tuple[str, str], list[MetricValue]] = defaultdict(list)
     for metric in result.metrics:
+        resource = metric.id.lower().partition(_OF)[0]
         for series in metric.timeseries:
             said = {name.lower(): value for name, value in series.metadata_values.items()}
             value = said.get(measure.dimension.lower(), "") if measure.dimension else ""
-            by_pool[value.lower().partition("~")[0]] += series.data
-    yield from by_pool.items()
+            by_pool[resource, value.lower().partition("~")[0]] += series.data
+    for (resource, pool), values in by_pool.items():
+        yield resource, pool, values
 
 
 def _samples(

@@ -113,6 +113,12 @@ def aws() -> AbstractContextManager[Sandbox]:
     return aws()
 
 
+def azure() -> AbstractContextManager[Sandbox]:
+    from azure_sandbox import azure  # its SDK takes a second to import
+
+    return azure()
+
+
 def gcp() -> AbstractContextManager[Sandbox]:
     from gcp_sandbox import gcp  # its SDK takes seconds to import
 
@@ -121,6 +127,7 @@ def gcp() -> AbstractContextManager[Sandbox]:
 
 SANDBOXES: Final[dict[str, Callable[[], AbstractContextManager[Sandbox]]]] = {
     "aws": aws,
+    "azure": azure,
     "gcp": gcp,
     "simulated": simulated,
 }
