@@ -181,7 +181,8 @@ class OwnedCommitment:
     """A contract that an account holds.
 
     ``level``: USD per hour where spend is committed, vCPUs where resources are.
-    ``usd_per_hour``: what it costs, with what was paid upfront spread over the term.
+    ``usd_per_hour``: what it costs, with what was paid upfront spread over the term; NaN where
+    the cloud does not say.
     ``used_share``: of its level, lately; None where the cloud does not say. ``families`` and
     ``place`` say what it covers (empty families: all).
     """

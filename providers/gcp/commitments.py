@@ -11,8 +11,8 @@ from models.cloud_errors import Asked
 from models.commitments import CommitmentKind
 from models.inventory import OwnedCommitment
 from models.offerings import Purchase
-from providers.gcp.names import time_of
-from providers.gcp.rates import Catalog, Measure, Part
+from providers.gcp.names import Named, time_of
+from providers.gcp.rates import PRODUCT, Catalog, Measure, Part
 from providers.seam import Scope
 
 _TERMS: Final = {"TWELVE_MONTH": 1, "THIRTY_SIX_MONTH": 3}
@@ -44,7 +44,8 @@ def owned(
     families = _SERIES.get(one.type_) or (one.type_.rpartition("_")[2].lower(),)
     term = _TERMS[one.plan]
     return OwnedCommitment(
-        str(one.id), scope.account, scope.place, one.name, CommitmentKind.RESOURCE, term, vcpus,
+        Named(scope.region, one.name).id, scope.account, scope.place, PRODUCT,
+        CommitmentKind.RESOURCE, term, vcpus,
         _usd_per_hour(scope.region, families[0], term, vcpus, amounts.get("MEMORY", 0.0), catalog),
         time_of(what, one.start_timestamp), time_of(what, one.end_timestamp), families,
     )  # fmt: skip

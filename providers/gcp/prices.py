@@ -15,12 +15,11 @@ from models.offerings import Purchase
 from providers.gcp.clients import CLOUD
 from providers.gcp.inventory import GcpInventory
 from providers.gcp.names import family_of
-from providers.gcp.rates import SOURCE, Measure, Part, Rate, Rates, gpu_name
+from providers.gcp.rates import PRODUCT, SOURCE, Measure, Part, Rate, Rates, gpu_name
 from providers.pricebook.gcp_section import SHAPES
 from providers.pricebook.rows import MOST_USD
 from providers.seam import Scope
 
-PRODUCT: Final = "resource-based committed use discount"
 _TERMS: Final = {Purchase.RESERVED_1Y: 1, Purchase.RESERVED_3Y: 3}
 
 

@@ -26,6 +26,7 @@ from providers.pricebook.rows import LEAST_USD, MOST_USD
 SERVICE: Final = "services/6F81-5844-456A"
 """Compute Engine."""
 SOURCE: Final = "Google Cloud Billing Catalog API"
+PRODUCT: Final = "resource-based committed use discount"
 PAGE_ROWS: Final = 5000
 KEPT_S: Final = 3600.0
 """How long a walk through the catalogue serves all regions: it takes many pages."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -60,6 +61,8 @@ def _commitment(
     where = PlaceFilter(places=frozenset({one.place})) if one.place in places else PlaceFilter()
     match one.kind:
         case CommitmentKind.RESOURCE:
+            if isnan(one.usd_per_hour):
+                return None
             return ResourceCommitment(
                 **head, where=where, usd_per_vcpu_hour=one.usd_per_hour / one.level
             )

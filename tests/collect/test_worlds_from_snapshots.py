@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -211,6 +212,7 @@ def test_contracts_in_force_are_owned(shop: World, tmp_path: Path) -> None:
             "reserved", place="aws/eu-central-1", product="reserved instance", level=16.0,
             kind=CommitmentKind.RESOURCE, usd_per_hour=0.8, families=("m5",),
         ),
+        _contract("unpriced", kind=CommitmentKind.RESOURCE, usd_per_hour=math.nan),
         _rate("c5.large", 0.70 * listed["c5.large"]),
         _rate("c5.xlarge", 0.75 * listed["c5.xlarge"]),
     ]  # fmt: skip
@@ -225,7 +227,7 @@ def test_contracts_in_force_are_owned(shop: World, tmp_path: Path) -> None:
         snapshot = writer.finish([Finished(whole, part.folder)], 0.0)
     found = owned_in(snapshot, shop.book, {region.place for region in shop.regions})
     plan, reserved = found.held
-    assert found.unknown == ("another unknown of 1",)
+    assert found.unknown == ("another unknown of 1", "compute-savings-plan unpriced of 1")
     assert isinstance(plan, SpendCommitment)
     assert (plan.name, plan.owned, plan.at_most) == ("owned:1:plan", 5.0, 0.0)
     (discount,) = plan.discounts

@@ -157,6 +157,7 @@ class Cloud:
             "kind": "compute#machineType", "id": "801016", "name": name, "guestCpus": vcpus,
             "memoryMb": memory_mb, "isSharedCpu": name in SHARED, "zone": zone,
             "architecture": architecture,
+            "bundledLocalSsds": {"partitionCount": 2 if name.endswith("-lssd") else 0},
             "accelerators": [
                 {"guestAcceleratorType": kind, "guestAcceleratorCount": cards}
                 for kind, cards in gpus
