@@ -38,7 +38,8 @@ class Mix:
         if not self.instance_types:
             raise NotAccepted(what, "NoType", "at least one machine type is needed")
         if not 0.0 <= self.spot_share <= 1.0 or self.on_demand_base < 0:
-            raise NotAccepted(what, "BadMix", f"{self.on_demand_base} and {self.spot_share}")
+            said = f"{self.on_demand_base} on demand and {self.spot_share} of others is no mix"
+            raise NotAccepted(what, "BadMix", said)
         if self.on_demand_base and 0.0 < self.spot_share < 1.0:
             said = "a base on demand goes with a spot share of 0 or 1 only"
             raise NotAccepted(what, "BadMix", said)

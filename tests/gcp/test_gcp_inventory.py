@@ -1,0 +1,202 @@
+"""What Google Cloud says, as rows."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from acting import groups_in, instances_in, make_group, scope_of
+from gcp_cloud import NUMBER, PROJECT, REGIONS
+from gcp_sandbox import GcpSandbox, entry_at, template
+
+from models.commitments import CommitmentKind
+from models.inventory import InstanceState, QuotaUnit
+from models.offerings import Architecture, Purchase
+from providers.seam import Scope
+
+SCOPE = Scope("gcp", PROJECT, "europe-west1")
+ZONE = "europe-west1-b"
+KEY = ("europe-west1", "web")
+
+
+def test_only_regions_asked_for(sandbox: GcpSandbox) -> None:
+    some = GcpSandbox(sandbox.server, entry_at(sandbox.server, regions=("us-central1",)))
+    assert [scope.region for scope in some.provider.inventory.scopes()] == ["us-central1"]
+    assert [market.account for market in some.provider.price_list.markets()] == [""]
+
+
+def test_an_instance_without_a_group(sandbox: GcpSandbox) -> None:
+    scheduling = {"provisioningModel": "SPOT"}
+    number = sandbox.server.cloud.add_instance(
+        ZONE, "lonely", "n2-custom-6-3072", {"b": "2", "a": "1"}, "", scheduling, "TERMINATED"
+    )
+    (one,) = instances_in(sandbox)
+    assert one.id == f"{ZONE}/{number}"
+    assert one.group == ""
+    assert one.instance_type == "n2-custom-6-3072"  # none that lists know
+    assert one.purchase is Purchase.SPOT
+    assert one.state is InstanceState.STOPPED
+    assert one.labels == (("a", "1"), ("b", "2"))
+    assert one.launched.isoformat() == "2026-11-20T16:00:00+00:00"
+
+
+def test_the_elder_name_for_spot(sandbox: GcpSandbox) -> None:
+    sandbox.server.cloud.add_instance(ZONE, "old", "e2-medium", scheduling={"preemptible": True})
+    assert instances_in(sandbox)[0].purchase is Purchase.SPOT
+
+
+@pytest.mark.parametrize(
+    "made_by",
+    [
+        f"projects/{NUMBER}/regions/europe-west1/instanceGroupManagers/gone",
+        f"projects/{NUMBER}/locations/europe-west1/clusters/cluster",
+    ],
+)
+def test_an_instance_whose_maker_is_no_group(sandbox: GcpSandbox, made_by: str) -> None:
+    sandbox.server.cloud.add_instance(ZONE, "orphan", "e2-medium", created_by=made_by)
+    assert instances_in(sandbox)[0].group == ""
+
+
+def test_a_group_is_asked_for_its_members_once(sandbox: GcpSandbox) -> None:
+    make_group(sandbox, "web", 20)
+    assert {one.group for one in instances_in(sandbox)} == {"europe-west1/web"}
+    verb = "compute.regionInstanceGroupManagers.listManagedInstances"
+    assert sandbox.server.asked[verb] == 1
+
+
+def test_zonal_groups(sandbox: GcpSandbox) -> None:
+    sandbox.server.cloud.managers[ZONE, "zonal"] = {
+        "name": "zonal", "baseInstanceName": "zonal", "targetSize": 2,
+        "versions": [{"instanceTemplate": "projects/p/global/instanceTemplates/web-template"}],
+    }  # fmt: skip
+    sandbox.server.cloud.template_of = lambda _: template("e2-standard-2")  # type: ignore[method-assign]
+    sandbox.settle()
+    (group,) = groups_in(sandbox)
+    assert group.id == f"{ZONE}/zonal"
+    assert group.zones == (ZONE,)
+    assert {one.group for one in instances_in(sandbox)} == {group.id}
+
+
+def test_autoscalers_bound_groups(sandbox: GcpSandbox) -> None:
+    make_group(sandbox, "web", 3)
+    sandbox.server.cloud.add_autoscaler(KEY, 2, 9)
+    (group,) = groups_in(sandbox)
+    assert (group.minimum, group.desired, group.maximum) == (2, 3, 9)
+    sandbox.server.cloud.autoscalers[KEY]["autoscalingPolicy"]["mode"] = "OFF"
+    (group,) = groups_in(sandbox)
+    assert (group.minimum, group.maximum) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "base", "share"),
+    [
+        (({}, {"percent": 30}), 0, 0.3),
+        (({"percent": 30}, {}), 0, 0.7),
+        (({"fixed": 2}, {}), 2, 1.0),
+        (({}, {"fixed": 1}), 0, 0.25),
+    ],
+)
+def test_two_versions_are_a_mix(
+    sandbox: GcpSandbox, sizes: tuple[dict[str, int], ...], base: int, share: float
+) -> None:
+    make_group(sandbox, "web", 4)
+    cloud = sandbox.server.cloud
+    cloud.templates["global", "spotty"] = {**template("e2-standard-2", spot=True), "name": "spotty"}
+    cloud.managers[KEY]["versions"] = [
+        {"instanceTemplate": f"projects/{PROJECT}/global/instanceTemplates/{name}", **(
+            {"targetSize": size} if size else {}
+        )}
+        for name, size in zip(("web-template", "spotty"), sizes, strict=True)
+    ]  # fmt: skip
+    (group,) = groups_in(sandbox)
+    assert (group.on_demand_base, group.spot_share) == (base, pytest.approx(share))
+
+
+def test_groups_that_never_serve_are_not_healthy(sandbox: GcpSandbox) -> None:
+    make_group(sandbox, "web", 3)
+    sandbox.server.cloud.never_healthy = True
+    sandbox.settle()
+    (group,) = groups_in(sandbox)
+    assert (group.desired, group.healthy) == (3, 0)
+
+
+def test_machine_types(sandbox: GcpSandbox) -> None:
+    found = {one.instance_type: one for one in sandbox.provider.inventory.instance_types(SCOPE)}
+    assert found["n2-standard-4"].zones == REGIONS["europe-west1"]
+    assert found["n2-standard-4"].memory_gib == 16.0
+    assert found["t2a-standard-2"].architecture is Architecture.ARM64
+    gpu = found["g2-standard-4"]
+    assert (gpu.gpus, gpu.gpu_model, gpu.zones) == (
+        1.0,
+        "nvidia-l4",
+        ("europe-west1-b", "europe-west1-c"),
+    )
+    small = found["e2-medium"]
+    assert (small.burstable, small.vcpus, small.baseline_vcpus) == (True, 2.0, 1.0)
+    assert found["n2-standard-4"].baseline_vcpus is None
+    assert found["c2-standard-4"].family == "c2"
+
+
+def test_quotas_by_family(sandbox: GcpSandbox) -> None:
+    sandbox.server.cloud.quotas["europe-west1"] = [
+        {"metric": metric, "limit": limit, "usage": used}
+        for metric, limit, used in (
+            ("CPUS", 100.0, 12.0), ("N2_CPUS", 50.0, 8.0), ("E2_CPUS", 30.0, 1.0),
+            ("PREEMPTIBLE_CPUS", 40.0, 4.0), ("COMMITTED_N2_CPUS", 10.0, 0.0),
+            ("NVIDIA_L4_GPUS", 4.0, 1.0), ("PREEMPTIBLE_NVIDIA_L4_GPUS", 0.0, 0.0),
+            ("NVIDIA_T4_VWS_GPUS", 1.0, 0.0), ("INSTANCES", 500.0, 7.0), ("NETWORKS", 5.0, 1.0),
+            ("CPUS_ALL_REGIONS", 12.0, 0.0),
+        )
+    ]  # fmt: skip
+    found = {one.name: one for one in sandbox.provider.inventory.quotas(SCOPE)}
+    assert set(found) == {
+        "CPUS", "N2_CPUS", "E2_CPUS", "PREEMPTIBLE_CPUS", "NVIDIA_L4_GPUS", "INSTANCES"
+    }  # fmt: skip
+    assert found["CPUS"].families == ("f1", "g1", "n1")
+    assert (found["N2_CPUS"].families, found["N2_CPUS"].used) == (("n2",), 8.0)
+    assert found["N2_CPUS"].purchase is Purchase.ON_DEMAND
+    assert (found["PREEMPTIBLE_CPUS"].families, found["PREEMPTIBLE_CPUS"].purchase) == (
+        (), Purchase.SPOT,
+    )  # fmt: skip
+    assert found["NVIDIA_L4_GPUS"].unit is QuotaUnit.GPUS
+    assert found["NVIDIA_L4_GPUS"].purchase is None  # spot has no quota of its own
+    assert found["INSTANCES"].unit is QuotaUnit.INSTANCES
+
+
+def _commitment(
+    name: str, kind: str, status: str = "ACTIVE", vcpus: int = 100
+) -> dict[str, object]:
+    return {
+        "name": name, "id": "77", "type": kind, "status": status, "plan": "THIRTY_SIX_MONTH",
+        "category": "MACHINE", "startTimestamp": "2025-01-01T00:00:00.000-08:00",
+        "endTimestamp": "2028-01-01T00:00:00.000-08:00",
+        "resources": [
+            {"type": "VCPU", "amount": str(vcpus)}, {"type": "MEMORY", "amount": str(400 * 1024)}
+        ],
+    }  # fmt: skip
+
+
+def test_commitments(sandbox: GcpSandbox) -> None:
+    sandbox.server.cloud.commitments["europe-west1"] = [
+        _commitment("n2", "GENERAL_PURPOSE_N2"),
+        _commitment("old", "GENERAL_PURPOSE"),
+        _commitment("over", "GENERAL_PURPOSE_N2", status="EXPIRED"),
+        _commitment("disks", "GENERAL_PURPOSE_N2", vcpus=0),
+        _commitment("unpriced", "GENERAL_PURPOSE_N4A"),
+    ]
+    n2, old, unpriced = sandbox.provider.inventory.commitments(SCOPE)
+    assert (n2.kind, n2.level, n2.term_years) == (CommitmentKind.RESOURCE, 100.0, 3)
+    assert n2.families == ("n2",)
+    assert n2.usd_per_hour == pytest.approx(0.45 * (100 * 0.032 + 400 * 0.0042))
+    assert n2.ends.isoformat() == "2028-01-01T08:00:00+00:00"
+    assert old.families == ("n1",)
+    assert unpriced.families == ("n4a",)
+    assert math.isnan(unpriced.usd_per_hour)
+
+
+def test_two_projects(sandbox: GcpSandbox) -> None:
+    entry = entry_at(sandbox.server).model_copy(update={"projects": (PROJECT, PROJECT)})
+    both = GcpSandbox(sandbox.server, entry)
+    scopes = both.provider.inventory.scopes()
+    assert len(scopes) == 4
+    assert scope_of(sandbox) in scopes
