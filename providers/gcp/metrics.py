@@ -42,7 +42,7 @@ _SERIES: Final = (
     _Series(Signal.REQUESTS_RPS, "loadbalancing.googleapis.com/https/request_count",
             "https_lb_rule", Aligner.ALIGN_RATE, Reducer.REDUCE_SUM, _BACKEND),
     _Series(Signal.LATENCY_MEAN_MS, "loadbalancing.googleapis.com/https/backend_latencies",
-            "https_lb_rule", Aligner.ALIGN_DELTA, Reducer.REDUCE_MEAN, _BACKEND),
+            "https_lb_rule", Aligner.ALIGN_DELTA, Reducer.REDUCE_SUM, _BACKEND),
     _Series(Signal.LATENCY_P95_MS, "loadbalancing.googleapis.com/https/backend_latencies",
             "https_lb_rule", Aligner.ALIGN_DELTA, Reducer.REDUCE_PERCENTILE_95, _BACKEND),
 )  # fmt: skip
@@ -98,15 +98,17 @@ def _samples(
         ends: datetime = point.interval.end_time
         at = datetime.fromtimestamp(ends.timestamp(), UTC) - timedelta(seconds=window.step_s)
         value = _value(point.value)
-        if window.starts <= at < window.ends and value >= 0:
+        if value is not None and window.starts <= at < window.ends:
             yield Sample(
                 series.signal, scope.account, scope.place, Named(where, name).id, at,
                 window.step_s, value,
             )  # fmt: skip
 
 
-def _value(value: monitoring_v3.TypedValue) -> float:
+def _value(value: monitoring_v3.TypedValue) -> float | None:
+    """None where nothing was measured: latencies of no requests."""
     kind = type(value).pb(value).WhichOneof("value")
     if kind == "distribution_value":
-        return float(value.distribution_value.mean)
+        spread = value.distribution_value
+        return float(spread.mean) if spread.count else None
     return float(value.int64_value if kind == "int64_value" else value.double_value)

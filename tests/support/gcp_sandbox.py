@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from drongo.services.monitoring import MonitoringEmulator
+from drongo.services.monitoring import MonitoringEmulator, monitoring_backends
 from gcp_cloud import PROJECT
 from gcp_contract import Call
 from gcp_server import Broken, Server, server
@@ -123,6 +122,7 @@ def gcp() -> Iterator[GcpSandbox]:
     with made.lock:
         made.reset()
         made.cloud.templates["global", TEMPLATE] = template(GcpSandbox.types[0])
+    monitoring_backends.reset()
     sandbox = GcpSandbox(made, entry_at(made))
     try:
         yield sandbox
@@ -130,9 +130,3 @@ def gcp() -> Iterator[GcpSandbox]:
     finally:
         with made.lock:
             made.reset()
-
-
-def hours(count: int) -> tuple[datetime, datetime]:
-    """The last ``count`` whole hours."""
-    ends = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    return ends - timedelta(hours=count), ends
