@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Lock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -18,6 +19,7 @@ from botocore.credentials import (
     Credentials,
     DeferredRefreshableCredentials,
 )
+from botocore.loaders import Loader, create_loader
 from botocore.retries.standard import register_retry_handler
 
 from models.cloud_errors import Asked
@@ -40,6 +42,7 @@ HOME_REGION: Final = "us-east-1"
 """Where services that are of no region, and the price list, are asked."""
 SESSION_NAME: Final = "trimtab"
 CONNECTIONS: Final = 32
+_MAKING: Final = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,6 @@ class Account:
     manners: Manners
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _session: boto3.Session | None = None
-    _lock: Lock = field(default_factory=Lock)
     _changing: Lock = field(default_factory=Lock)
     _changed_at: float = float("-inf")
 
@@ -115,7 +117,7 @@ class Account:
 
     def client(self, service: str, region: str) -> Any:
         """The client of a service; the SDK's errors of finding credentials are not translated."""
-        with self._lock:  # sessions are not for several threads at once, clients are
+        with _MAKING:  # neither sessions nor the loader are for several threads; clients are
             key = service, region
             if key not in self._clients:
                 if self._session is None:
@@ -125,7 +127,7 @@ class Account:
 
     def _credentialed(self) -> boto3.Session:
         """A session that finds credentials as the SDK does, and changes into the role, if any."""
-        source = botocore.session.Session(profile=self.entry.profile)
+        source = _session(self.entry.profile)
         if self.entry.role_arn is None:
             return boto3.Session(botocore_session=source)
         external = {} if self.entry.external_id is None else {"ExternalId": self.entry.external_id}
@@ -138,10 +140,22 @@ class Account:
             sts, source.get_credentials(), self.entry.role_arn,
             extra_args={"RoleSessionName": SESSION_NAME, **external},
         )  # fmt: skip
-        assumed = botocore.session.Session(profile=self.entry.profile)
+        assumed = _session(self.entry.profile)
         role = DeferredRefreshableCredentials(fetcher.fetch_credentials, _Assumed.METHOD)
         assumed.register_component("credential_provider", CredentialResolver([_Assumed(role)]))
         return boto3.Session(botocore_session=assumed)
+
+
+@cache
+def _loader() -> Loader:
+    """Models of services take megabytes: all accounts share them."""
+    return create_loader()
+
+
+def _session(profile: str | None) -> botocore.session.Session:
+    session = botocore.session.Session(profile=profile)
+    session.register_component("data_loader", _loader())
+    return session
 
 
 class _Assumed(CredentialProvider):

@@ -109,6 +109,10 @@ class AwsSandbox:
         untyped: Any = boto3
         return untyped.client(service, region_name=region, endpoint_url=self.stand_in.url)
 
+    @property
+    def product_calls(self) -> list[str]:
+        return self.stand_in.calls
+
     def furnish(self) -> None:
         sold = self.stand_in.sold
         for region in PLACES:

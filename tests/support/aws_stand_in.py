@@ -1,7 +1,7 @@
 """AWS on this machine: moto's server, mended where AWS behaves otherwise, and answers of our own
 for what moto lacks, each of which must fit botocore's own model of the service.
 
-Everything is behind one address. What was called is noted, as ``service:Operation``.
+Everything is behind one address. What the product called is noted, as ``service:Operation``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from werkzeug.serving import make_server
 Facts = dict[str, Any]
 _MODELS: Final = botocore.session.Session()
 _VALIDATOR: Final = ParamValidator()
+PRODUCT: Final = "trimtab"
+"""How the product calls itself in its requests; what tests ask for themselves is not noted."""
 
 
 def checked(service: str, operation: str, answer: Facts) -> Facts:
@@ -104,7 +106,8 @@ class StandIn:
             if environ["PATH_INFO"].startswith("/moto-api"):
                 return moto(environ, start)  # type: ignore[no-any-return]
             service, operation = called(environ, body)
-            self.calls.append(f"{service}:{operation}")
+            if PRODUCT in environ.get("HTTP_USER_AGENT", ""):
+                self.calls.append(f"{service}:{operation}")
             own = _OWN.get(operation)
             if own is None:
                 return moto(environ, start)  # type: ignore[no-any-return]
