@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from models.actions import Drain, Effect, Receipt, Replace, Restart, Start, Target
-from models.cloud_errors import Conflicting, NotAccepted, NotFound
+from models.cloud_errors import CloudFailed, NotAccepted, NotFound
 from providers.aws.clients import Account
 from providers.aws.errors import translated
 from providers.aws.group_actions import group_named, region_of, rehearsed
@@ -87,7 +87,7 @@ def replace(account: Account, action: Replace, token: str, rehearse: bool) -> Re
             account.autoscaling(region).terminate_instance_in_auto_scaling_group(
                 InstanceId=target.id, ShouldDecrementDesiredCapacity=False
             )
-    except (Conflicting, NotFound):  # perhaps the answer to a first call got lost
+    except CloudFailed:  # perhaps the answer to a first call got lost
         if instance_at(account, target)["State"]["Name"] not in _GONE:
             raise
     return Receipt(Effect.DONE, (target.id,))
@@ -114,7 +114,7 @@ def drain(account: Account, action: Drain, token: str, rehearse: bool) -> Receip
                 AutoScalingGroupName=name,
                 ShouldDecrementDesiredCapacity=not action.replace,
             )
-    except (Conflicting, NotAccepted, NotFound):  # perhaps the answer to a first call got lost
+    except CloudFailed:  # perhaps the answer to a first call got lost
         if _membership(account, target) is not None:
             raise
     return Receipt(Effect.DONE, (target.id,))

@@ -66,14 +66,18 @@ def test_a_price_says_when_and_where_from(aws: AwsSandbox) -> None:
     ],
 )
 def test_other_kinds_are_left_out(aws: AwsSandbox, changed: dict[str, str]) -> None:
-    sell(aws, product("m5.large", REGION, "0.115"), product("m5.large", REGION, "9.9", **changed))
+    sell(
+        aws,
+        product("m5.large", REGION, "0.115"),
+        product("m5.large", REGION, "9.9", changed=changed),
+    )
     rows = prices(aws)
     assert on_demand(rows) == {"m5.large": 0.115}
     assert rejected(rows) == {}
 
 
 def test_other_kinds_are_left_out_even_when_filters_are_not_heeded(aws: AwsSandbox) -> None:
-    windows = product("m5.large", REGION, "0.2", operatingSystem="Windows")
+    windows = product("m5.large", REGION, "0.2", changed={"operatingSystem": "Windows"})
     sell(aws, {"garbled": json.dumps(windows)})
     assert prices(aws) == []
 

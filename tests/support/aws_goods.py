@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from aws_stand_in import Facts, now
@@ -22,9 +24,9 @@ def product(
     published: datetime | None = None,
     currency: str = "USD",
     unit: str = "Hrs",
-    **attributes: str,
+    changed: Mapping[str, str] = MappingProxyType({}),
 ) -> Facts:
-    """A document of the price list; ``attributes`` differ from those of a plain instance."""
+    """A document of the price list; ``changed`` attributes differ from those of a plain instance."""
     at = (published or now()).strftime("%Y-%m-%dT%H:%M:%SZ")
     sku = f"{instance_type}-{region}-{usd}"
     return {
@@ -32,7 +34,7 @@ def product(
             "productFamily": "Compute Instance",
             "sku": sku,
             "attributes": {"instanceType": instance_type, "regionCode": region, **PLAIN,
-                           **attributes},
+                           **changed},
         },
         "serviceCode": "AmazonEC2",
         "terms": {

@@ -34,6 +34,8 @@ CREDENTIALS: Final = {
 }
 PLACES: Final = ("eu-central-1", "us-east-1")
 TYPES: Final = ("c5.large", "c5.xlarge")
+FAMILIES: Final = frozenset({"c5", "g4dn", "m4", "m5", "m6g", "mac1", "r5", "t3"})
+"""A few of the thousand types that there are: tests read them all, again and again."""
 TEMPLATE: Final = "web-template"
 IMAGE: Final = "ami-12345678"
 CHANGING: Final = (
@@ -115,6 +117,7 @@ class AwsSandbox:
 
     def furnish(self) -> None:
         sold = self.stand_in.sold
+        sold.families = FAMILIES
         for region in PLACES:
             for name, usd in zip(TYPES, ("0.097", "0.194"), strict=True):
                 sold.products.append(product(name, region, usd))

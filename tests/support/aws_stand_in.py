@@ -23,7 +23,7 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 import botocore.session
 from botocore.validate import ParamValidator
-from moto.autoscaling.exceptions import AutoscalingClientError
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup
 from moto.cloudwatch.models import Statistics
 from moto.core.responses import ActionResult
@@ -64,6 +64,8 @@ class Sold:
     rates: list[Facts] = field(default_factory=list)
     reservations: list[Facts] = field(default_factory=list)
     quotas: list[Facts] = field(default_factory=list)
+    families: frozenset[str] = frozenset()
+    """Of instance types that there are; none: all that there are in AWS."""
     lacking: set[str] = field(default_factory=set)
     """Instance types of which there are no more."""
     page: int = 100
@@ -116,8 +118,11 @@ class StandIn:
             except Broken:
                 start("500 Internal Server Error", [("Content-Type", "application/json")])
                 return [b'{"__type":"InternalServerException","message":"broken"}']
-            start("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
-            return [json.dumps(told).encode()]
+            text = json.dumps(told).encode()
+            size = str(len(text))
+            start("200 OK", [("Content-Type", "application/x-amz-json-1.1"),
+                             ("Content-Length", size)])  # fmt: skip
+            return [text]
 
         return answer
 
@@ -241,9 +246,12 @@ def _mend(sold: Sold) -> None:
         group.plain_replace = group.replace_autoscaling_group_instances
         statistics: Any = Statistics
         statistics.plain_value = statistics.get_statistics_for_type
-    ec2.describe_instance_types = _pages_of("InstanceTypes", "unpaged_types")
-    ec2.describe_instance_type_offerings = _pages_of("InstanceTypeOfferings", "unpaged_offerings")
+    ec2.describe_instance_types = _pages_of(sold, "InstanceTypes", "unpaged_types")
+    ec2.describe_instance_type_offerings = _pages_of(
+        sold, "InstanceTypeOfferings", "unpaged_offerings"
+    )
     _mend_groups(sold)
+    _mend_scaling()
     _mend_statistics()
     spot: Any = SpotInstances
     spot.describe_spot_price_history = lambda response: _spot_history(sold, response)
@@ -255,9 +263,13 @@ def _mend(sold: Sold) -> None:
     )  # fmt: skip
 
 
-def _pages_of(key: str, unpaged: str) -> Callable[[Any], ActionResult]:
+def _pages_of(sold: Sold, key: str, unpaged: str) -> Callable[[Any], ActionResult]:
     def page(response: Any) -> ActionResult:
-        rows = _all_rows(response, key, unpaged)
+        rows = [
+            one
+            for one in _all_rows(response, key, unpaged)
+            if not sold.families or one["InstanceType"].partition(".")[0] in sold.families
+        ]
         start = int(response._get_param("NextToken") or 0)
         most = int(response._get_param("MaxResults") or len(rows) or 1)
         more = {"NextToken": str(start + most)} if start + most < len(rows) else {}
@@ -328,19 +340,38 @@ def _mend_groups(sold: Sold) -> None:
             if beyond >= 0 and (beyond * (100 - percent)) % 100 + (100 - percent) >= 100:
                 state.instance.lifecycle = "spot"
 
+    group.instance_type = property(instance_type)
+    group.update = update
+    group.replace_autoscaling_group_instances = replace
+
+
+def _mend_scaling() -> None:
     backend: Any = AutoScalingBackend
     if not hasattr(backend, "careless_create"):
         backend.careless_create = backend.create_auto_scaling_group
+        backend.careless_detach = backend.detach_instances
+        backend.careless_terminate = backend.terminate_instance
 
     def create(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         if name in self.autoscaling_groups:
             raise GroupThere(f"{name} is there already")
         return self.careless_create(name, *args, **kwargs)
 
+    def detach(self: Any, name: str, ids: list[str], *args: Any, **kwargs: Any) -> Any:
+        members = [one.instance.id for one in self.autoscaling_groups[name].instance_states]
+        if not set(ids) <= set(members):
+            raise ValidationError(f"{ids} is not part of Auto Scaling group {name}")
+        return self.careless_detach(name, ids, *args, **kwargs)
+
+    def terminate(self: Any, one: str, *args: Any, **kwargs: Any) -> Any:
+        groups = self.autoscaling_groups.values()
+        if not any(one == state.instance.id for group in groups for state in group.instance_states):
+            raise ValidationError(f"Instance Id not found - {one}")
+        return self.careless_terminate(one, *args, **kwargs)
+
     backend.create_auto_scaling_group = create
-    group.instance_type = property(instance_type)
-    group.update = update
-    group.replace_autoscaling_group_instances = replace
+    backend.detach_instances = detach
+    backend.terminate_instance = terminate
 
 
 def _mend_statistics() -> None:
