@@ -167,7 +167,7 @@ def test_one_region_down_leaves_the_others(aws: AwsSandbox, tmp_path: Path) -> N
     aws.provider.inventory.scopes()
     aws.proxy.rule(
         *({"service": service, "region": PLACES[1], "reset": True}
-          for service in ("autoscaling", "monitoring")),
+          for service in ("autoscaling", "cloudwatch")),
         {"service": "ec2", "region": PLACES[1], "operation": "DescribeInstances", "reset": True},
     )  # fmt: skip
     snapshot = collect([aws.provider], Request("try", tmp_path, Limits(at_once=8)))

@@ -26,7 +26,7 @@ def product(
     unit: str = "Hrs",
     changed: Mapping[str, str] = MappingProxyType({}),
 ) -> Facts:
-    """A document of the price list; ``changed`` attributes differ from those of a plain instance."""
+    """A document of the price list; ``changed`` attributes are not those of a plain instance."""
     at = (published or now()).strftime("%Y-%m-%dT%H:%M:%SZ")
     sku = f"{instance_type}-{region}-{usd}"
     return {
