@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,16 @@ class PatientRetry(policies.RetryPolicy[Any, Any]):
         grown = float(settings["backoff"]) * 2.0 ** max(len(settings["history"]) - 1, 0)
         longest = min(grown, float(settings["max_backoff"]))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  spreads calls, keeps no secret
+
+    def sleep(
+        self,
+        settings: dict[str, Any],
+        transport: Any,
+        response: PipelineResponse[Any, Any] | None = None,
+    ) -> None:
+        if response is not None:
+            response.http_response.close()  # else one that is streamed keeps its connection
+        super().sleep(settings, transport, response)
 
     def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
         asked = super().get_retry_after(response)
@@ -149,6 +160,7 @@ class Clients:
                 connection_timeout=5.0, read_timeout=30.0, connection_verify=verify
             )
             transport.open()  # before threads share it
+            weakref.finalize(self, transport.close)
             return transport
 
         return self._once("transport", "", opened)

@@ -75,8 +75,9 @@ def translated(asked: Asked) -> Iterator[None]:
         yield
     except AzureError as error:
         raise _failed(asked, error) from None
-    except (DeserializationError, KeyError, TypeError, ValueError) as error:
-        # Answers are taken apart lazily: what is wrong with one shows where its parts are used.
+    except (AttributeError, DeserializationError, KeyError, TypeError, ValueError) as error:
+        # The SDK takes answers apart lazily and unchecked: what is wrong with one shows as any of
+        # these, where its parts are used.
         raise Unavailable(asked, "Garbled", f"not an answer to it: {error}") from None
 
 

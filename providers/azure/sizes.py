@@ -21,7 +21,7 @@ from providers.seam import Scope
 
 _ARCHITECTURES: Final = {"x64": Architecture.X86_64, "arm64": Architecture.ARM64}
 _BURSTABLE: Final = re.compile(r"(?:Standard|Basic)_B\d")
-_GPU_MODEL: Final = re.compile(r"_(?P<model>[A-Z]+\d+[A-Z]*)(?:_v\d+)?")
+_GPU_MODEL: Final = re.compile(r"[A-Za-z]+_[^_]+_(?P<model>[A-Z]+\d+)(?:_v\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _size(scope: Scope, sku: ResourceSku) -> Size | None:
     zones, restriction = _where(scope, sku)
     burstable = _BURSTABLE.match(name) is not None
     gpus = float(traits.get("GPUs") or 0.0)
-    model = _GPU_MODEL.search(name) if gpus else None
+    model = _GPU_MODEL.fullmatch(name) if gpus else None
     kind = InstanceType(
         scope.place, name, scope.account, vcpus, None if burstable else vcpus, memory_gib,
         architecture, family_of(name), gpus, model["model"] if model else "", burstable,

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from azure.core.credentials import AccessToken
 from azure_server import SECRET, Answer, Call, StandIn, refused, stand_in
 from azure_state import GROUP, SUBSCRIPTION, VM_PRICE, retail
 from sandboxes import Trouble
 
+from models.cloud_errors import CloudFailed
 from providers.azure.clients import Access
 from providers.azure.provider import provider
 from providers.seam import Provider
 from scenarios.collect_entries import AzureEntry
+
+Row = TypeVar("Row")
 
 
 class PlantedCredential:
@@ -42,6 +46,16 @@ def entry(stand: StandIn, **other: object) -> AzureEntry:
 
 def made(stand: StandIn, **other: object) -> Provider:
     return provider(entry(stand), Path(), access(stand, **other))
+
+
+def until_broken(walk: Iterator[Row]) -> tuple[list[Row], CloudFailed | None]:
+    """What a walk gives before it breaks off, and why it does."""
+    rows: list[Row] = []
+    try:
+        rows.extend(walk)  # keeps what came before the error
+    except CloudFailed as error:
+        return rows, error
+    return rows, None
 
 
 class AzureSandbox:
@@ -100,4 +114,4 @@ def azure() -> Iterator[AzureSandbox]:
     yield AzureSandbox()
 
 
-__all__ = ["AzureSandbox", "Call", "access", "azure", "entry", "made"]
+__all__ = ["AzureSandbox", "Call", "access", "azure", "entry", "made", "until_broken"]

@@ -388,9 +388,9 @@ def _retail(self: StandIn, call: Call) -> Answer:
         raise Refused(400, "BadRequest", f"the stand-in cannot filter {call.parameters}")
     rows = [
         item for item in self.cloud.retail
-        if match["name"] in (None, item["armSkuName"])
-        and match["region"] in (None, item["armRegionName"])
-        and (not match["reserved"] or item["type"] == "Reservation")
+        if match["name"] in (None, item.get("armSkuName"))
+        and match["region"] in (None, item.get("armRegionName", match["region"]))
+        and (not match["reserved"] or item.get("type") == "Reservation")
     ]  # fmt: skip
     start = int(call.parameters.get("skip", "0"))
     more = start + PAGE_ROWS < len(rows)

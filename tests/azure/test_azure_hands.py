@@ -1,0 +1,298 @@
+"""What is done in Azure, exactly once, also when answers get lost; and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from acting import (
+    act,
+    create,
+    group_called,
+    groups_in,
+    instances_in,
+    make_group,
+    new_token,
+)
+from azure_sandbox import AzureSandbox, made
+from azure_server import Answer, Call
+from azure_state import GROUP, ScaleSet
+from sandboxes import Trouble
+
+from models.actions import (
+    Action,
+    DeleteGroup,
+    Drain,
+    Effect,
+    Receipt,
+    Remix,
+    Replace,
+    Resize,
+    Restart,
+    SetWeights,
+    Start,
+    Target,
+)
+from models.cloud_errors import (
+    CapacityLacking,
+    CloudFailed,
+    Conflicting,
+    NotAccepted,
+    NotFound,
+    QuotaReached,
+    Unavailable,
+)
+from models.inventory import InstanceState
+from models.offerings import Purchase
+
+
+def _target(box: AzureSandbox, name: str) -> Target:
+    return Target(box.account, box.place, name)
+
+
+def _uniform(box: AzureSandbox, capacity: int) -> ScaleSet:
+    one = box.stand.cloud.template("uni", "westeurope", "Uniform")
+    one.body["tags"] = {}
+    one.capacity = capacity
+    box.stand.cloud.grow(one)
+    box.settle()
+    return one
+
+
+def _again(box: AzureSandbox, action: Action, token: str) -> Receipt:
+    """By another process, which remembers nothing."""
+    return made(box.stand).hands.act(action, token)
+
+
+def test_resizing_is_exactly_once_when_its_answer_is_lost(box: AzureSandbox) -> None:
+    action, token = Resize(make_group(box, "web", desired=2), 4), new_token()
+    with box.trouble(Trouble.ANSWER_LOST), pytest.raises(Unavailable):
+        act(box, action, token)
+    assert _again(box, action, token).effect is Effect.ALREADY
+    assert len(instances_in(box)) == 4
+
+
+def test_creating_is_exactly_once_for_another_process(box: AzureSandbox) -> None:
+    action, token = create(box, "web", 2), new_token()
+    first = act(box, action, token)
+    act(box, Resize(Target(box.account, box.place, first.ids[0]), 3))
+    again = _again(box, action, token)
+    assert (again.effect, again.ids) == (Effect.ALREADY, first.ids)
+    assert group_called(box, "web").desired == 3
+
+
+def test_a_name_that_is_taken_by_another_conflicts(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=2)
+    with pytest.raises(Conflicting):
+        act(box, create(box, "web", 5))
+
+
+def test_a_token_stands_for_one_action(box: AzureSandbox) -> None:
+    group, token = make_group(box, "web", desired=2), new_token()
+    act(box, Resize(group, 3), token)
+    with pytest.raises(Conflicting):
+        act(box, Resize(group, 4), token)
+
+
+def test_what_somebody_else_changed_meanwhile_is_left_alone(box: AzureSandbox) -> None:
+    group = make_group(box, "web", desired=2)
+
+    def meddles(call: Call) -> Answer | None:
+        if call.operation == "virtualMachineScaleSets.update":
+            box.stand.cloud.found(GROUP, "web").version += 1
+        return None
+
+    box.stand.faults.append(meddles)
+    with pytest.raises(Conflicting):
+        act(box, Resize(group, 5))
+    assert group_called(box, "web").desired == 2
+
+
+@pytest.mark.parametrize("uniform", [True, False])
+def test_replacing_is_exactly_once_whichever_answer_is_lost(
+    box: AzureSandbox, uniform: bool
+) -> None:
+    if uniform:
+        _uniform(box, 2)
+    else:
+        make_group(box, "web", desired=2)
+    box.settle()
+    gone, *_ = instances_in(box)
+    action, token = Replace(_target(box, gone.id)), new_token()
+    for lost in ("virtualMachineScaleSets.update", "virtualMachineScaleSetVMs.delete"):
+        done: list[str] = []
+
+        def loses(call: Call, lost: str = lost, done: list[str] = done) -> Answer | None:
+            if call.operation == lost and not done:
+                done.append(lost)
+                box.stand.lose_next = 1
+            return None
+
+        box.stand.faults[:] = [loses]
+        try:
+            _again(box, action, token)
+        except CloudFailed:
+            continue
+    box.stand.faults.clear()
+    assert _again(box, action, token).effect is Effect.DONE
+    box.settle()
+    now = {one.id for one in instances_in(box)}
+    assert len(now) == 2
+    assert gone.id not in now
+    assert {group.desired for group in groups_in(box)} == {2}
+
+
+def test_a_replaced_instance_is_not_replaced_under_another_token(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=2)
+    action = Replace(_target(box, instances_in(box)[0].id))
+    act(box, action)
+    with pytest.raises(NotFound):
+        act(box, action)
+    assert len(instances_in(box)) == 2
+
+
+def test_an_instance_stays_when_no_other_can_be_had(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=2, labels=(("service", "shop"),))
+    box.settle()
+    before = {one.id for one in instances_in(box)}
+    action, token = Replace(_target(box, min(before))), new_token()
+    with box.trouble(Trouble.NO_CAPACITY), pytest.raises(CapacityLacking):
+        act(box, action, token)
+    assert {one.id for one in instances_in(box)} == before
+    assert group_called(box, "web").desired == 2
+    assert act(box, action, token).effect is Effect.DONE  # later there is one
+    assert len(instances_in(box)) == 2
+
+
+def test_nothing_is_ended_while_the_new_machine_is_started(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=1)
+    box.settle()
+    (one,) = instances_in(box)
+    hands = made(box.stand, surge_s=0.0, poll_s=3600.0).hands
+    box.stand.cloud.slow = True
+    with pytest.raises(Conflicting):
+        hands.act(Replace(_target(box, one.id)), new_token())
+    assert one.id in {now.id for now in instances_in(box)}
+
+
+def test_draining_with_a_replacement_is_exactly_once(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=2)
+    box.settle()
+    one, *_ = instances_in(box)
+    action, token = Drain(_target(box, one.id), replace=True), new_token()
+    with box.trouble(Trouble.ANSWER_LOST), pytest.raises(Unavailable):
+        act(box, action, token)
+    _again(box, action, token)
+    assert _again(box, action, token).effect is Effect.ALREADY
+    assert group_called(box, "web").desired == 2
+    assert len(instances_in(box)) == 3
+
+
+def test_what_uniform_scale_sets_cannot_do_is_said(box: AzureSandbox) -> None:
+    _uniform(box, 1)
+    (group,), (one,) = groups_in(box), instances_in(box)
+    for action in (
+        Drain(_target(box, one.id)),
+        Remix(_target(box, group.id), box.types),
+        Remix(_target(box, group.id), box.types[:1], spot_share=0.5),
+    ):
+        with pytest.raises(NotAccepted, match="uniform"):
+            act(box, action)
+
+
+def test_a_uniform_scale_set_takes_one_other_type_unless_it_would_restart(
+    box: AzureSandbox,
+) -> None:
+    one = _uniform(box, 1)
+    (group,) = groups_in(box)
+    action = Remix(_target(box, group.id), (box.types[1],))
+    one.properties["upgradePolicy"]["mode"] = "Automatic"
+    with pytest.raises(NotAccepted, match="restarted"):
+        act(box, action)
+    one.properties["upgradePolicy"]["mode"] = "Manual"
+    assert act(box, action).effect is Effect.DONE
+    assert groups_in(box)[0].instance_types == (box.types[1],)
+
+
+def test_spot_is_mixed_in_by_share(box: AzureSandbox) -> None:
+    group = make_group(box, "web", desired=0)
+    act(box, Remix(group, box.types, on_demand_base=2, spot_share=0.5))
+    act(box, Resize(group, 6))
+    bought = [one.purchase for one in instances_in(box)]
+    assert bought.count(Purchase.SPOT) == 2
+    seen = group_called(box, "web")
+    assert (seen.instance_types, seen.on_demand_base, seen.spot_share) == (box.types, 2, 0.5)
+
+
+def test_regular_scale_sets_take_no_spot(box: AzureSandbox) -> None:
+    one = box.stand.cloud.template("old", "westeurope")
+    one.body["tags"] = {}
+    (group,) = groups_in(box)
+    with pytest.raises(NotAccepted, match="regular"):
+        act(box, Remix(_target(box, group.id), box.types, spot_share=0.5))
+
+
+def test_a_new_group_takes_after_its_template_but_not_its_own(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=1, labels=(("service", "shop"),))
+    (put,) = box.stand.asked("virtualMachineScaleSets.createOrUpdate")
+    body = put.body or {}
+    assert body["properties"]["virtualMachineProfile"]["osProfile"]["adminUsername"] == "ops"
+    assert "identity" not in body
+    assert "owner" not in body["tags"]
+    assert body["zones"] == ["1", "2", "3"]
+    assert put.headers["if-none-match"] == "*"
+
+
+def test_templates_elsewhere_are_refused(box: AzureSandbox) -> None:
+    box.stand.cloud.template("template", "northeurope")
+    with pytest.raises(NotAccepted, match="northeurope"):
+        act(box, create(box, "web", 1))
+
+
+def test_quotas_bind_in_rehearsals_and_for_real(box: AzureSandbox) -> None:
+    group = make_group(box, "web", desired=2)
+    box.stand.cloud.cores = 6
+    for rehearse in (True, False):
+        with pytest.raises(QuotaReached):
+            box.provider.hands.act(Resize(group, 4), new_token(), rehearse=rehearse)
+    assert len(instances_in(box)) == 2
+
+
+def test_types_that_are_closed_are_refused(box: AzureSandbox) -> None:
+    group = make_group(box, "web", desired=1)
+    for names in (("Standard_Z9_v9",), (), box.types * 3):
+        with pytest.raises(NotAccepted):
+            act(box, Remix(group, names))
+
+
+def test_stopped_machines_start_and_running_ones_do_not(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=1)
+    box.settle()
+    (machine,) = box.stand.cloud.machines.values()
+    (one,) = instances_in(box)
+    assert act(box, Start(_target(box, one.id))).effect is Effect.ALREADY
+    machine.power = "deallocated"
+    assert act(box, Start(_target(box, one.id))).effect is Effect.DONE
+    box.settle()
+    assert instances_in(box)[0].state is InstanceState.RUNNING
+    machine.power = "deallocated"
+    with box.trouble(Trouble.NO_CAPACITY), pytest.raises(CapacityLacking):
+        act(box, Start(_target(box, one.id)))
+
+
+def test_a_restart_is_done_once_for_its_token(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=1)
+    action, token = Restart(_target(box, instances_in(box)[0].id)), new_token()
+    act(box, action, token)
+    act(box, action, token)
+    assert len(box.stand.cloud.restarts) == 1
+
+
+def test_deleting_again_finds_nothing(box: AzureSandbox) -> None:
+    group = make_group(box, "web", desired=1)
+    act(box, DeleteGroup(group))
+    with pytest.raises(NotFound):
+        act(box, DeleteGroup(group))
+
+
+def test_weights_are_not_spoken_of(box: AzureSandbox) -> None:
+    with pytest.raises(NotAccepted, match="Traffic Manager"):
+        act(box, SetWeights(box.account, "zone", "www", (("a", 1),)))
