@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from math import nan
 from typing import Final
 
 from azure.mgmt.reservations.models import ReservationResponse, ReservationsProperties
@@ -38,7 +39,8 @@ class Reservations:
     def of(self, scope: Scope) -> Iterator[OwnedCommitment]:
         """Reservations of a region.
 
-        What was paid for them is not said; ``usd_per_hour`` is today's list price.
+        What was paid for them is not said; ``usd_per_hour`` is today's list price, NaN where they
+        are sold no more.
         """
         rates: dict[tuple[str, int], float] | None = None
         for one in self._held(scope):
@@ -48,9 +50,9 @@ class Reservations:
                 rates = self.prices.reserved(Scope(CLOUD, "", scope.region))
             size = self.sizes.of(scope).get(name.lower())
             term_years = needed(_TERMS.get(word(properties.term)), "a known term")
-            rate = rates.get((name, term_years))
-            if size is None or rate is None:
-                continue  # a size that is sold no more: it covers nothing that could be planned
+            if size is None:
+                continue  # the region has it no more: it covers nothing that could be planned
+            rate = rates.get((name, term_years), nan)
             quantity = float(needed(properties.quantity, "how many are reserved"))
             yield OwnedCommitment(
                 needed(one.id, "a reservation's id").lower(), scope.account, scope.place, PRODUCT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any
 
 import pytest
@@ -183,14 +184,16 @@ def test_reservations_that_are_held(box: AzureSandbox) -> None:
     )
     cloud.reservations = [
         _reservation("ours"),
+        _reservation("unlisted", term="P3Y"),
         _reservation("ended", provisioningState="Expired"),
         _reservation("disks", reservedResourceType="ManagedDisk"),
         _reservation("theirs", appliedScopeType="Single", appliedScopes=["/subscriptions/other"]),
     ]
     scopes = box.provider.inventory.scopes()
     held = [one for scope in scopes for one in box.provider.inventory.commitments(scope)]
-    (one,) = held
+    one, unlisted = held
     assert one.id.endswith("/ours")
+    assert isnan(unlisted.usd_per_hour)
     assert (one.kind, one.term_years, one.families) == (CommitmentKind.RESOURCE, 1, ("Dsv5",))
     assert (one.level, one.used_share) == (6.0, 0.8)
     assert one.usd_per_hour == pytest.approx(3 * 876.0 / 8760)
