@@ -19,7 +19,7 @@ from google.api_core.retry import Retry, if_transient_error
 from google.api_core.timeout import ConstantTimeout
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud import compute_v1
+from google.cloud import compute_v1, monitoring_v3
 from google.cloud.billing_v1 import CloudCatalogClient
 from google.cloud.monitoring_v3 import MetricServiceClient
 from google.cloud.monitoring_v3.services.metric_service.transports import (
@@ -40,14 +40,15 @@ Made = TypeVar("Made")
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How often and how long is waited: ``attempts`` per call, with a random pause of at most
-    ``first_s`` after the first, twice that after the next, up to ``longest_s``. ``call_s``: how
-    long one attempt may take.
+    ``first_s`` after the first, twice that after the next, up to ``longest_s``. An attempt may take
+    ``connect_s`` to connect and ``call_s`` until there is an answer.
     """
 
     attempts: int = 5
     first_s: float = 1.0
     longest_s: float = 20.0
     call_s: float = 30.0
+    connect_s: float = 5.0
 
     def retry(self) -> Retry:
         """The SDK's own retries, for one call."""
@@ -56,8 +57,9 @@ class Patience:
             multiplier=2.0, timeout=self.attempts * (self.call_s + self.longest_s),
         )  # fmt: skip
 
-    def timeout(self) -> object:
-        return ConstantTimeout(self.call_s)  # type: ignore[no-untyped-call]
+    @property
+    def over_http(self) -> tuple[float, float]:
+        return self.connect_s, self.call_s
 
 
 class _Bounded:
@@ -120,10 +122,13 @@ class Clients:
 
     def call(self, asked: Asked, method: Callable[..., Made], request: object) -> Made:
         """One call, with retries; raises ``CloudFailed``."""
+        patience = self.patience
+        is_grpc = isinstance(request, monitoring_v3.ListTimeSeriesRequest)
+        limit = ConstantTimeout(  # type: ignore[no-untyped-call]
+            patience.call_s if is_grpc else patience.over_http
+        )
         with translated(asked):
-            return method(
-                request=request, retry=self.patience.retry(), timeout=self.patience.timeout()
-            )
+            return method(request=request, retry=patience.retry(), timeout=limit)
 
     def found(self, asked: Asked, method: Callable[..., Made], request: object) -> Made | None:
         """The same, None where there is no such thing."""
@@ -151,7 +156,7 @@ class Clients:
         def send() -> compute_v1.Operation:
             answer = session.request(  # type: ignore[no-untyped-call]
                 "PATCH", url, params={"requestId": request_id}, json=body,
-                timeout=self.patience.call_s,
+                timeout=self.patience.over_http,
             )  # fmt: skip
             if answer.status_code >= 400:
                 raise answers.from_http_response(answer)  # type: ignore[no-untyped-call]

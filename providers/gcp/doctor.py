@@ -77,7 +77,7 @@ class GcpDoctor:
             session = self.clients.session()
             with translated(what):
                 answer = session.request(  # type: ignore[no-untyped-call]
-                    "GET", url, timeout=self.clients.patience.call_s
+                    "GET", url, timeout=self.clients.patience.over_http
                 )
         except CloudFailed as error:
             return Finding(CLOUD, "clock", Severity.FAILED, error.said, _remedy(error))

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.cloud import compute_v1
 
-from models.cloud_errors import Asked, NotFound
+from models.cloud_errors import Asked, NotFound, Unavailable
 from models.inventory import (
     Instance,
     InstanceGroup,
@@ -151,6 +151,8 @@ def instance(
     what: Asked, scope: Scope, zone: str, one: compute_v1.Instance, members: groups.Members
 ) -> Instance:
     """An instance as a row."""
+    if one.status not in _STATES:
+        raise Unavailable(what, "BadState", f"{one.name} is {one.status or 'in no state'}")
     maker = made_by(one)
     group = "" if maker is None else members.group_of(maker, Named(zone, one.name))
     return Instance(

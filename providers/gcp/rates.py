@@ -53,14 +53,15 @@ _UNITS: Final = {
 }  # fmt: skip
 
 _FAMILY: Final = (
-    r"(?P<family>N1 Predefined|Compute optimized|Memory-optimized|[A-Z]\d[A-Z]?)(?: AMD| Arm)?"
+    r"(?P<family>N1 Predefined|Compute optimized|Memory-optimized|[A-Z]\d[A-Z]?)"
+    r"(?: AMD| Arm| Memory-optimized)?"
 )
 _RUNNING: Final = re.compile(
     rf"(?:Spot Preemptible |Preemptible )?{_FAMILY}(?: Instance)? (?P<part>Core|Ram) running in .+"
 )
 _COMMITTED: Final = re.compile(
     r"Commitment(?: v\d)?: (?:(?P<family>Compute optimized|Memory-optimized|[A-Z]\d[A-Z]?)"
-    r"(?: AMD| Arm)? )?(?P<part>Cpu|Ram|RAM|Core) in .+ for \d Years?"
+    r"(?: AMD| Arm| Memory-optimized)? )?(?P<part>Cpu|Ram|RAM|Core) in .+ for \d Years?"
 )
 _GPU: Final = re.compile(
     r"(?:Spot Preemptible |Preemptible )?(?P<model>Nvidia .+?) GPU"

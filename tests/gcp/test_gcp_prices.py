@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from gcp_sandbox import GcpSandbox
 from gcp_skus import family, others, sku
+from google.cloud import billing_v1
 
 from models.inventory import CommittedRate, Price, RejectedPrice
 from models.offerings import Purchase
+from providers.gcp.rates import part_of
 from providers.seam import Scope
 
 MARKET = Scope("gcp", "", "europe-west1")
@@ -95,6 +98,30 @@ def test_a_sum_is_as_old_as_its_oldest_part(sandbox: GcpSandbox) -> None:
         if isinstance(row, Price) and row.instance_type == "e2-standard-2"
     )  # fmt: skip
     assert price.as_of == datetime(2025, 2, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("words", "usage", "family_name"),
+    [
+        ("N2D AMD Instance Core running in Zurich", "OnDemand", "n2d"),
+        ("Compute optimized Core running in Americas", "OnDemand", "c2"),
+        ("Memory-optimized Instance Core running in Americas", "OnDemand", "m1"),
+        ("M3 Memory-optimized Instance Core running in Americas", "OnDemand", "m3"),
+        ("C4A Arm Instance Core running in Americas", "OnDemand", "c4a"),
+        ("Preemptible N1 Predefined Instance Core running in Americas", "Preemptible", "n1"),
+        ("Commitment v1: Cpu in Americas for 1 Year", "Commit1Yr", "n1"),
+        ("Commitment v1: N2D AMD Cpu in Americas for 3 Years", "Commit3Yr", "n2d"),
+        ("Commitment v1: Nvidia Tesla T4 GPU running in Americas for 1 Year", "Commit1Yr", "t4"),
+        ("Nvidia Tesla A100 80GB GPU running in Americas", "OnDemand", "80gb a100"),
+        ("Memory Optimized Upgrade Premium for Memory-optimized Instance Core running in Americas",
+         "OnDemand", None),
+        ("N2 Custom Instance Core running in Americas", "OnDemand", None),
+    ],
+)  # fmt: skip
+def test_what_descriptions_are_about(words: str, usage: str, family_name: str | None) -> None:
+    message = billing_v1.Sku.from_json(json.dumps(sku(words, usage, 1.0)))
+    found = part_of(message)
+    assert (found[0] if found else None) == family_name
 
 
 def test_only_variants_is_no_price(sandbox: GcpSandbox) -> None:
