@@ -124,6 +124,7 @@ class Clients:
         """One call, with retries; raises ``CloudFailed``."""
         patience = self.patience
         is_grpc = isinstance(request, monitoring_v3.ListTimeSeriesRequest)
+        # Over REST the limit goes to ``requests`` as it is; gRPC connects within the call's.
         limit = ConstantTimeout(  # type: ignore[no-untyped-call]
             patience.call_s if is_grpc else patience.over_http
         )

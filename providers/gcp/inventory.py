@@ -21,9 +21,10 @@ from models.offerings import Architecture, Purchase
 from providers.gcp import groups, quotas
 from providers.gcp.clients import CLOUD, Clients, asked
 from providers.gcp.commitments import owned
-from providers.gcp.names import Named, family_of, in_address, last, time_of
+from providers.gcp.names import Named, in_address, last, time_of
 from providers.gcp.rates import Catalog
 from providers.gcp.templates import is_spot
+from providers.pricebook.families import family_of
 from providers.pricebook.gcp_section import SHAPES
 from providers.seam import Scope
 

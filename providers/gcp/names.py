@@ -60,11 +60,6 @@ def parsed(asked: Asked, given: str, region: str) -> Named:
     return Named(scope, name)
 
 
-def family_of(instance_type: str) -> str:
-    """n2 of n2-standard-4, as in price books."""
-    return instance_type.partition("-")[0]
-
-
 def time_of(asked: Asked, text: str) -> datetime:
     """A moment in RFC 3339, in UTC; raises ``Unavailable`` where there is none."""
     try:

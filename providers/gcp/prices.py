@@ -14,8 +14,8 @@ from models.inventory import CommittedRate, Price, RejectedPrice
 from models.offerings import Purchase
 from providers.gcp.clients import CLOUD
 from providers.gcp.inventory import GcpInventory
-from providers.gcp.names import family_of
 from providers.gcp.rates import PRODUCT, SOURCE, Measure, Part, Rate, Rates, gpu_name
+from providers.pricebook.families import family_of
 from providers.pricebook.gcp_section import SHAPES
 from providers.pricebook.rows import MOST_USD
 from providers.seam import Scope
