@@ -74,7 +74,7 @@ class Throttled(CloudFailed):
 class Denied(CloudFailed):
     """Credentials are missing, expired or do not permit it."""
 
-    next_step = "run `trimtab doctor`; docs/permissions.md lists what each command needs"
+    next_step = "run `trimtab doctor`; docs/clouds/ lists what each command needs"
 
 
 class NotFound(CloudFailed):

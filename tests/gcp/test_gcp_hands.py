@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from gcp_sandbox import GcpSandbox, entry_at, template
 from models.actions import (
     Action,
     CreateGroup,
+    DeleteGroup,
     Drain,
     Effect,
     Remix,
@@ -64,6 +66,25 @@ def test_another_process_with_the_same_token(
     assert (str(sandbox.server.cloud.managers), str(sandbox.server.cloud.instances)) == state
     done = [before for before, _ in sandbox.server.cloud.requests.values() if before == verb]
     assert len(done) == 1
+
+
+def test_what_is_still_under_way_is_not_begun_again(sandbox: GcpSandbox) -> None:
+    group = make_group(sandbox, "web", 2)
+    sandbox.settle()
+    cloud = sandbox.server.cloud
+    before = copy.deepcopy(cloud.managers[KEY]), copy.deepcopy(cloud.instances)
+    actions: list[Action] = [
+        Resize(group, 5), Remix(group, sandbox.types[::-1]), Replace(_first(sandbox)),
+        DeleteGroup(group),
+    ]  # fmt: skip
+    for action in actions:
+        token = new_token()
+        act(sandbox, action, token)
+        # Google has taken it on, and shows things as they were.
+        cloud.managers[KEY], cloud.instances = copy.deepcopy(before[0]), copy.deepcopy(before[1])
+        cloud.members = dict.fromkeys(cloud.instances, KEY)
+        act(_again(sandbox), action, token)
+        assert (cloud.managers[KEY], cloud.instances) == before
 
 
 def test_replacing_again_is_not_replacing_twice(sandbox: GcpSandbox) -> None:
