@@ -65,7 +65,7 @@ def test_a_token_counts_once(sandbox: Sandbox) -> None:
 
 def test_an_answer_that_was_lost(sandbox: Sandbox) -> None:
     if Trouble.ANSWER_LOST not in sandbox.troubles:
-        pytest.skip(f"answers of {sandbox.provider.cloud} cannot be lost here")
+        pytest.xfail(f"answers of {type(sandbox).__name__} cannot be lost here")
     action, token = create(sandbox, "web", 2), new_token()
     with sandbox.trouble(Trouble.ANSWER_LOST):
         try:
@@ -165,7 +165,7 @@ def _other_id(name: str) -> str:
 
 def test_throttled_hands_say_so(sandbox: Sandbox) -> None:
     if Trouble.THROTTLED not in sandbox.troubles:
-        pytest.skip(f"{sandbox.provider.cloud} cannot be throttled here")
+        pytest.xfail(f"{type(sandbox).__name__} cannot be throttled here")
     group = make_group(sandbox, "web", desired=1)
     with sandbox.trouble(Trouble.THROTTLED), pytest.raises(Throttled):
         act(sandbox, Resize(group, 2))
@@ -174,7 +174,7 @@ def test_throttled_hands_say_so(sandbox: Sandbox) -> None:
 
 def test_the_second_choice_is_taken_when_the_first_lacks(sandbox: Sandbox) -> None:
     if Trouble.NO_CAPACITY not in sandbox.troubles:
-        pytest.skip(f"{sandbox.provider.cloud} cannot lack capacity here")
+        pytest.xfail(f"{type(sandbox).__name__} cannot lack capacity here")
     group = make_group(sandbox, "web", desired=1)
     sandbox.settle()
     act(sandbox, Remix(group, sandbox.types))
