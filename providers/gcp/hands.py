@@ -125,7 +125,7 @@ class GcpHands:
             made = None
             if of_template or has.settled[1:] != mix.settled[1:]:
                 made = self._versions(project, region, own, mix, of_template, order.token)
-            manager.patch(patch_of(one, mix, made), order.token)
+            manager.patch(patch_of(one, has.instance_types, mix, made), order.token)
         return Receipt(Effect.DONE, (manager.group.id,), "what runs stays as it is")
 
     def _create(self, action: CreateGroup, order: _Order) -> Receipt:

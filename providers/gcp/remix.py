@@ -81,9 +81,13 @@ def selections(instance_types: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 
 def patch_of(
-    one: compute_v1.InstanceGroupManager, mix: Mix, made: list[dict[str, Any]] | None
+    one: compute_v1.InstanceGroupManager,
+    has: tuple[str, ...],
+    mix: Mix,
+    made: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
-    """The merge patch that turns a group to ``mix``. ``made``: versions, None: as they are.
+    """The merge patch that turns a group of types ``has`` to ``mix``. ``made``: versions, None: as
+    they are.
 
     What runs is left alone: only new instances are of the new kind.
     """
@@ -95,7 +99,7 @@ def patch_of(
     }  # fmt: skip
     if made is not None:
         body["versions"] = made
-    if not one.zone:
+    if not one.zone and has != mix.instance_types:
         chosen = selections(mix.instance_types)
         there = one.instance_flexibility_policy.instance_selections
         # A merge patch keeps what it does not name.

@@ -33,6 +33,7 @@ from providers.snapshots.manifest import Status
 from scenarios.collect_entries import GcpEntry
 
 LIST = "compute.instances.list"
+OPAQUE = "what-nobody-would-take-for-a-secret"
 
 
 def _fail(sandbox: GcpSandbox, verb: str, broken: Broken, times: int = 10**6) -> None:
@@ -152,7 +153,8 @@ class _Expired(PlantedCredentials):
 
     def refresh(self, request: Any) -> None:
         raise RefreshError(  # type: ignore[no-untyped-call]
-            "invalid_grant: Token has been expired or revoked.", {"refresh_token": SECRET}
+            "invalid_grant: Token has been expired or revoked.",
+            {"refresh_token": SECRET, "answer": OPAQUE},
         )
 
 
@@ -160,7 +162,9 @@ def test_expired_credentials(sandbox: GcpSandbox) -> None:
     cloud = _cloud(sandbox, _Expired())
     with pytest.raises(Denied, match="expired") as caught:
         cloud.inventory.scopes()
-    assert SECRET not in f"{caught.value}{caught.value!r}"
+    shown = f"{caught.value}{caught.value!r}"
+    assert SECRET not in shown
+    assert OPAQUE not in shown
     assert caught.value.__cause__ is None
 
 

@@ -145,6 +145,15 @@ def test_choices_are_ranked_and_old_ones_go(sandbox: GcpSandbox) -> None:
     assert act(sandbox, Remix(group, ("e2-standard-4",))).effect is Effect.ALREADY
 
 
+def test_a_new_spot_share_leaves_shape_and_types(sandbox: GcpSandbox) -> None:
+    group = make_group(sandbox, "web", 1)
+    act(sandbox, Remix(group, (sandbox.types[0],), spot_share=1.0))
+    made = sandbox.server.cloud.managers[KEY]
+    assert made["distributionPolicy"]["targetShape"] == "EVEN"
+    assert "instanceFlexibilityPolicy" not in made
+    assert made["updatePolicy"]["type"] == "OPPORTUNISTIC"
+
+
 @pytest.mark.parametrize(
     ("base", "share", "spot_of_ten"),
     [(0, 1.0, 10), (0, 0.3, 3), (4, 1.0, 6), (0, 0.0, 0), (3, 0.0, 0)],
