@@ -151,6 +151,8 @@ class AzureInventory:
 
     def _healthy(self, scope: Scope, one: VirtualMachineScaleSet) -> int:
         where, client = _resource(one.id), self.clients.compute(scope.account)
+        if one.sku is not None and one.sku.capacity == 0:
+            return 0
         if is_flexible(one):
             flexible = read(
                 Asked(CLOUD, "virtualMachines.listAll", scope.account, scope.place),

@@ -33,7 +33,6 @@ MIXED: Final = "Mix"
 """What stands instead of a size where a profile names several."""
 MOST_SIZES: Final = 5
 """Sizes that a profile may name."""
-_CHANGED: Final = "PreconditionFailed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,8 @@ class ScaleSets:
                     match_condition=MatchConditions.IfNotModified,
                 )  # fmt: skip
                 return ended(poller, within_s)
-        except Conflicting as error:
-            if error.code == _CHANGED and is_so(self.look(asked, where)):
+        except Conflicting:
+            if is_so(self.look(asked, where)):
                 return True
             raise
 
