@@ -1,7 +1,8 @@
-"""Clients of AWS's services: made once per account, service and region, and shared by threads."""
+"""Clients of AWS's services: one per account, service and region, shared by threads."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -42,6 +43,8 @@ HOME_REGION: Final = "us-east-1"
 """Where services that are of no region, and the price list, are asked."""
 SESSION_NAME: Final = "trimtab"
 CONNECTIONS: Final = 32
+CLIENTS_KEPT: Final = 20
+"""Of an account, those used last: each holds megabytes of what its service's answers look like."""
 _MAKING: Final = Lock()
 
 
@@ -68,7 +71,7 @@ class Account:
     entry: AwsAccountEntry
     endpoint: str | None
     manners: Manners
-    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _clients: OrderedDict[tuple[str, str], Any] = field(default_factory=OrderedDict)
     _session: boto3.Session | None = None
     _changing: Lock = field(default_factory=Lock)
     _changed_at: float = float("-inf")
@@ -119,11 +122,15 @@ class Account:
         """The client of a service; the SDK's errors of finding credentials are not translated."""
         with _MAKING:  # neither sessions nor the loader are for several threads; clients are
             key = service, region
-            if key not in self._clients:
-                if self._session is None:
-                    self._session = self._credentialed()
-                self._clients[key] = _client(self._session, service, region, self)
-            return self._clients[key]
+            if key in self._clients:
+                self._clients.move_to_end(key)
+                return self._clients[key]
+            if self._session is None:
+                self._session = self._credentialed()
+            made = self._clients[key] = _client(self._session, service, region, self)
+            if len(self._clients) > CLIENTS_KEPT:
+                self._clients.popitem(last=False)
+            return made
 
     def _credentialed(self) -> boto3.Session:
         """A session that finds credentials as the SDK does, and changes into the role, if any."""

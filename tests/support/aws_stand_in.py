@@ -11,6 +11,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -93,6 +94,8 @@ class StandIn:
     sold: Sold = field(default_factory=Sold)
     calls: list[str] = field(default_factory=list)
     url: str = ""
+    delay_s: float = 0.0
+    """How much longer every answer takes, as from afar; 0 in tests."""
 
     def reset(self) -> None:
         moto_api_backend.reset()
@@ -107,6 +110,12 @@ class StandIn:
             environ["wsgi.input"] = _again(body)
             if environ["PATH_INFO"].startswith("/moto-api"):
                 return moto(environ, start)  # type: ignore[no-any-return]
+            if environ["PATH_INFO"] == "/stand-in/calls":
+                told, self.calls[:] = json.dumps(self.calls).encode(), []
+                start("200 OK", [("Content-Length", str(len(told)))])
+                return [told]
+            if self.delay_s:
+                time.sleep(self.delay_s)
             service, operation = called(environ, body)
             if PRODUCT in environ.get("HTTP_USER_AGENT", ""):
                 self.calls.append(f"{service}:{operation}")
@@ -114,11 +123,11 @@ class StandIn:
             if own is None:
                 return moto(environ, start)  # type: ignore[no-any-return]
             try:
-                told = own(self.sold, json.loads(body or b"{}"), environ)
+                answered = own(self.sold, json.loads(body or b"{}"), environ)
             except Broken:
                 start("500 Internal Server Error", [("Content-Type", "application/json")])
                 return [b'{"__type":"InternalServerException","message":"broken"}']
-            text = json.dumps(told).encode()
+            text = json.dumps(answered).encode()
             size = str(len(text))
             start("200 OK", [("Content-Type", "application/x-amz-json-1.1"),
                              ("Content-Length", size)])  # fmt: skip
