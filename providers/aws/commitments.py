@@ -10,7 +10,8 @@ from models.commitments import CommitmentKind
 from models.inventory import OwnedCommitment
 from providers.aws.clients import CLOUD, Account
 from providers.aws.errors import translated
-from providers.aws.types import family_of, vcpus_of
+from providers.aws.types import vcpus_of
+from providers.pricebook.families import family_of
 from providers.seam import Scope
 
 HOUR_S: Final = 3600.0

@@ -11,6 +11,7 @@ from models.offerings import Architecture
 from providers.aws.clients import Account, pages
 from providers.aws.errors import translated
 from providers.pricebook.aws_section import BASELINE_VCPUS
+from providers.pricebook.families import family_of
 from providers.seam import Scope
 
 TYPES_PER_PAGE: Final = 100
@@ -18,11 +19,6 @@ OFFERINGS_PER_PAGE: Final = 1000
 NOWHERE: Final = "no zone of the region offers it to this account"
 _ARCHITECTURES: Final = {"x86_64": Architecture.X86_64, "arm64": Architecture.ARM64}
 _MIB: Final = 1024.0
-
-
-def family_of(instance_type: str) -> str:
-    """m5 of m5.large."""
-    return instance_type.partition(".")[0]
 
 
 def instance_types_of(account: Account, scope: Scope) -> Iterator[InstanceType]:
@@ -82,7 +78,7 @@ def _row(
     scope: Scope, facts: Mapping[str, Any], zones: Mapping[str, tuple[str, ...]]
 ) -> InstanceType:
     name = facts["InstanceType"]
-    family, _, size = name.partition(".")
+    family, size = family_of(name), name.partition(".")[2]
     gpus = facts.get("GpuInfo", {}).get("Gpus", [])
     burstable = bool(facts.get("BurstablePerformanceSupported", False))
     return InstanceType(
