@@ -26,8 +26,8 @@ _NAMED: Final = re.compile(
     (?P<name> \b(?:
         authorization | x-amz-security-token | x-amz-signature | x-amz-credential
         | (?:aws_?)?secret_?access_?key | (?:aws_?)?session_?token | (?:aws_?)?access_?key_?id
-        | client_?secret | (?:access|refresh|id|security)_?token | private_?key | password | passwd
-        | sig | signature | sas_?token | api_?key | account_?key | shared_?access_?key
+        | client_?secret | (?:(?:access|refresh|id|security)_?)?token | private_?key
+        | password | passwd | sig | signature | sas_?token | api_?key | account_?key | shared_?access_?key
     )\b ["']? \s* [:=] \s* )
     (?: ["'] [^"']* ["'] | (?:Bearer|Basic|AWS4-HMAC-SHA256|SharedKey)\s+ [^\s"'&;]+
         (?:,\s*\w+=[^\s"'&;,]+)* | [^\s"'&;,]+ )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -68,6 +69,7 @@ def read_collection(path: Path) -> Collection:
         faults.add(at, "simulated clouds do not mix with real ones", hint)
     if content.aws is not None:
         _check_names(collection, faults)
+    _check_endpoints(collection, faults)
     if faults.count:
         raise faults.refusal()
     return collection
@@ -92,6 +94,22 @@ def _refuse_secrets(node: Any, file: str, faults: Faults) -> None:
     elif isinstance(node, list):
         for item in node:
             _refuse_secrets(item, file, faults)
+
+
+def _check_endpoints(collection: Collection, faults: Faults) -> None:
+    """Credentials travel unencrypted to this machine only."""
+    for cloud in ("aws", "gcp", "azure"):
+        entry = getattr(collection.content, cloud)
+        for key in ("endpoint", "prices_endpoint"):
+            address = getattr(entry, key, None)
+            if address is not None and address.startswith("http://"):
+                host = urlsplit(address).hostname
+                if host not in _THIS_MACHINE:
+                    message = f"credentials would travel to {host} unencrypted"
+                    faults.add(collection.at(cloud, key), message, "use https://")
+
+
+_THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
 
 
 def _check_names(collection: Collection, faults: Faults) -> None:

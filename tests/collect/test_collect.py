@@ -187,7 +187,8 @@ def test_errors_keep_no_secrets() -> None:
     error = Denied(
         Asked("aws", "DescribeInstances", "prod", "aws/eu-west-1"),
         "AuthFailure",
-        f"Authorization: Bearer {planted} aws_secret_access_key={planted}\x1b[31m\n{'x' * 9000}",
+        f"Authorization: Bearer {planted} token={planted}&x "
+        f"aws_secret_access_key={planted}\x1b[31m\n{'x' * 9000}",
     )
     assert planted not in str(error)
     assert planted not in repr(error)

@@ -72,6 +72,7 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         ("role_arn: 'arn:aws:iam::123456789012:role/read', ", "", 6, "goes with a role"),
         ("aws:\n", "simulated: {world: shop}\naws:\n", 3, "do not mix"),
         ("regions: all", "endpoint: 'ftp://x'", 9, "endpoint"),
+        ("regions: all", "endpoint: 'http://proxy.example:80/'", 9, "proxy.example unencrypted"),
         ("regions: all", "endpoint: 'https://user:hunter2@x/'", 9, "endpoint"),
     ],
 )
@@ -114,3 +115,9 @@ def test_services_are_found_by_the_first_rule(tmp_path: Path) -> None:
     assert service_of(_instance(group="checkout-7")) == "checkout"
     assert service_of(_instance(account="123", place="gcp/us-central1")) == "data"
     assert service_of(_instance()) == ""
+
+
+def test_this_machine_may_be_asked_without_encryption(tmp_path: Path) -> None:
+    for host in ("127.0.0.1:5000", "localhost", "[::1]:80"):
+        text = GOOD.replace("regions: all", f"endpoint: 'http://{host}'")
+        assert _read(tmp_path, text).content.azure is not None
