@@ -27,7 +27,8 @@ _NAMED: Final = re.compile(
         authorization | x-amz-security-token | x-amz-signature | x-amz-credential
         | (?:aws_?)?secret_?access_?key | (?:aws_?)?session_?token | (?:aws_?)?access_?key_?id
         | client_?secret | (?:(?:access|refresh|id|security)_?)?token | private_?key
-        | password | passwd | sig | signature | sas_?token | api_?key | account_?key | shared_?access_?key
+        | password | passwd | sig | signature | sas_?token | api_?key | account_?key
+        | shared_?access_?key
     )\b ["']? \s* [:=] \s* )
     (?: ["'] [^"']* ["'] | (?:Bearer|Basic|AWS4-HMAC-SHA256|SharedKey)\s+ [^\s"'&;]+
         (?:,\s*\w+=[^\s"'&;,]+)* | [^\s"'&;,]+ )
