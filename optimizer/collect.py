@@ -27,6 +27,9 @@ from providers.snapshots.writing import Finished, PartWriter, SnapshotWriter
 KEPT_HOURS: Final[Mapping[Reading, float]] = {Reading.INSTANCE_TYPES: 168.0, Reading.PRICES: 6.0}
 """How old a part of a former snapshot may be to be taken over, in hours; others: never."""
 
+GRACE_S: Final = 2.0
+"""After the deadline, readers between two rows have so long to hand over what they have."""
+
 ServiceOf = Callable[[Instance | InstanceGroup], str]
 """The service that something runs; empty when nobody says."""
 
@@ -46,13 +49,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a collection is about. ``window``: of measurements; None: none are read."""
+    """What a collection is about. ``window``: of measurements; None: none are read.
+
+    ``source`` tells apart which clouds, accounts and addresses are asked: facts are taken over
+    from former snapshots of the same source only.
+    """
 
     name: str
     out: Path
     limits: Limits = Limits()
     window: Window | None = None
     service_of: ServiceOf = _nobody_says
+    source: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +84,10 @@ def collect(
     """
     began, taken_at = monotonic(), clock()
     ends = began + request.limits.deadline_s
-    with SnapshotWriter(request.out, request.name, taken_at) as writer:
+    with SnapshotWriter(request.out, request.name, taken_at, request.source) as writer:
         with watch.stage("ask which regions there are"):
             tasks, finished = _tasks(providers, request, taken_at, ends)
-        if former is not None:
+        if former is not None and former.manifest.source == request.source:
             tasks = _without_kept(tasks, finished, former, request.limits, taken_at)
         with watch.stage("collect", float(len(tasks))) as stage:
             run = _Run(request, writer, ends, clock)
@@ -130,12 +138,12 @@ def _scopes(
     providers: Sequence[Provider], ends: float
 ) -> dict[tuple[int, str], tuple[Scope, ...] | CloudFailed]:
     """Where each provider can be asked, or why that is not known; nothing when it is too late."""
-    answers: Queue[tuple[tuple[int, str], tuple[Scope, ...] | CloudFailed]] = Queue()
+    answers: Queue[tuple[tuple[int, str], tuple[Scope, ...] | Exception]] = Queue()
 
     def ask(key: tuple[int, str], where: Callable[[], tuple[Scope, ...]]) -> None:
         try:
             answers.put((key, where()))
-        except CloudFailed as error:
+        except Exception as error:  # noqa: BLE001  raised where answers are waited for
             answers.put((key, error))
 
     for i, provider in enumerate(providers):
@@ -150,6 +158,8 @@ def _scopes(
             key, answer = answers.get(timeout=max(ends - monotonic(), 0.0))
         except Empty:
             break
+        if isinstance(answer, Exception) and not isinstance(answer, CloudFailed):
+            raise answer
         found[key] = answer
     return found
 
@@ -200,7 +210,7 @@ class _Run:
         left = {task.number: task for task in tasks}
         while left:
             try:
-                number, one = results.get(timeout=max(self.ends - monotonic(), 0.0))
+                number, one = results.get(timeout=max(self.ends + GRACE_S - monotonic(), 0.0))
             except Empty:
                 break
             if isinstance(one, BaseException):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from models.cloud_errors import CloudFailed
@@ -21,17 +22,18 @@ from optimizer.output.json_values import Document, json_text, utc_text
 from optimizer.output.snapshot_text import differences_text, findings_text, snapshot_text
 from providers.seam import Finding, Provider, Reading, Severity, Window
 from providers.snapshots.reading import Snapshot, snapshots_in
-from scenarios.collecting import Collection, read_collection
+from scenarios.collecting import CLOUDS, Collection, read_collection
 
 
 def collect_clouds(path: Path, out: Path, form: Format, *, fresh: bool, quiet: bool) -> ExitCode:
     """Write a snapshot, and show what it has."""
     collection = read_collection(path)
     request = _request(collection, out)
-    former = None if fresh else next(iter(snapshots_in(out)[-1:]), None)
+    former = _newest(out, request)
     with watching(quiet) as watch:
         providers = providers_of(collection, find_world)
-        snapshot = interruptible(lambda: collect(providers, request, former, watch))
+        asked = None if fresh else former
+        snapshot = interruptible(lambda: collect(providers, request, asked, watch))
     manifest = snapshot.manifest
     if form is Format.JSON:
         say(manifest.text())
@@ -40,6 +42,16 @@ def collect_clouds(path: Path, out: Path, form: Format, *, fresh: bool, quiet: b
         say(snapshot_text(manifest, screen.width, screen.colour))
         say(f"Written to {snapshot.folder}.")
     return ExitCode.PARTLY if manifest.faulty else ExitCode.FINE
+
+
+def _newest(out: Path, request: Request) -> Snapshot | None:
+    """The newest snapshot in a folder; a folder is for snapshots of one collection."""
+    found = snapshots_in(out)
+    if found and found[-1].manifest.name != request.name:
+        name = found[-1].manifest.name
+        message = f"{out} holds snapshots of {name!r}, not of {request.name!r}"
+        raise FaultyInput([Fault(NOWHERE, message, "choose another folder with --out")])
+    return found[-1] if found else None
 
 
 def _request(collection: Collection, out: Path) -> Request:
@@ -57,7 +69,9 @@ def _request(collection: Collection, out: Path) -> Request:
         window = Window(
             ends - timedelta(days=content.metrics.days), ends, int(step.total_seconds())
         )
-    return Request(content.collect, out, limits, window, collection.service_of)
+    named = content.model_dump_json(include=set(CLOUDS))
+    source = sha256(named.encode()).hexdigest()
+    return Request(content.collect, out, limits, window, collection.service_of, source)
 
 
 def compare_snapshots(before: Path, after: Path | None, form: Format) -> ExitCode:

@@ -25,7 +25,7 @@ from providers.azure.sizes import Sizes
 from providers.seam import Scope
 
 PRODUCT: Final = "reservation"
-_TERMS: Final = {"p1y": 1, "p3y": 3}
+_TERMS: Final = {"p1y": 1, "p3y": 3, "p5y": 5}
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,11 +66,15 @@ class Part(_Value):
 
 
 class Manifest(_Value):
-    """All parts, in order; ``files``: SHA-256 of every other file of the snapshot."""
+    """All parts, in order; ``files``: SHA-256 of every other file of the snapshot.
+
+    ``source``: digest of the clouds that were named, with their accounts and addresses.
+    """
 
     format: Literal["trimtab-snapshot"] = FORMAT
     version: Literal[1] = VERSION
     name: str
+    source: str = ""
     taken_at: datetime
     took_s: float
     parts: tuple[Part, ...]

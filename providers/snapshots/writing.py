@@ -89,8 +89,8 @@ class Finished:
 class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
     """Writes one snapshot into a folder of snapshots."""
 
-    def __init__(self, out: Path, name: str, taken_at: datetime) -> None:
-        self.out, self.name, self.taken_at = out, name, taken_at
+    def __init__(self, out: Path, name: str, taken_at: datetime, source: str = "") -> None:
+        self.out, self.name, self.taken_at, self.source = out, name, taken_at, source
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._work = Path(tempfile.mkdtemp(prefix=".snapshot.trimtab-", dir=out))
@@ -119,8 +119,8 @@ class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
             ready.mkdir()
             parts = self._joined(ready, list(finished))
             manifest = Manifest(
-                name=self.name, taken_at=self.taken_at, took_s=round(took_s, 3), parts=parts,
-                files=_digests(ready),
+                name=self.name, source=self.source, taken_at=self.taken_at,
+                took_s=round(took_s, 3), parts=parts, files=_digests(ready),
             )  # fmt: skip
             (ready / MANIFEST).write_text(manifest.text(), encoding="utf-8")
             _to_disk(ready)

@@ -51,6 +51,22 @@ def test_collect_says_what_it_has(
     assert not any(part["reused"] for part in json.loads(fresh.out)["parts"])
 
 
+def test_nothing_is_taken_over_from_other_clouds(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "s"
+    trimtab("collect", collection, "--out", out)
+    _with(collection, "[{happens: prices_move, factor: 2}]")
+    other = trimtab("collect", collection, "--out", out, "--format", "json")
+    assert not any(part["reused"] for part in json.loads(other.out)["parts"])
+    text = collection.read_text().replace("collect: sandbox", "collect: production")
+    collection.write_text(text)
+    ended = trimtab("collect", collection, "--out", out)
+    assert ended.code == ExitCode.BAD_INPUT
+    assert "holds snapshots of 'sandbox'" in ended.err
+    assert len(list(out.iterdir())) == 2
+
+
 def test_collect_in_part(trimtab: Callable[..., Any], collection: Path, tmp_path: Path) -> None:
     _with(collection, "[{happens: outage, place: aws/us-east-1}]")
     ended = trimtab("collect", collection, "--out", tmp_path / "s")

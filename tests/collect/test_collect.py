@@ -131,6 +131,30 @@ def test_the_deadline_ends_what_never_answers(played: Callable[..., Any], tmp_pa
     assert "aws/eu-central-1" in {one.place for one in snapshot.rows(Instance)}
 
 
+def test_what_came_before_the_deadline_is_kept(played: Callable[..., Any], tmp_path: Path) -> None:
+    _, providers = played()
+
+    class Endless(_Stuck):
+        def instances(self, scope: Scope) -> Iterator[Instance]:
+            (one, *_) = self.provider.inventory.instances(Scope("aws", "simulated", "us-east-1"))
+            while not self.free.is_set():
+                yield one
+
+    endless = Endless(providers[0], "")
+    slow = [replace(providers[0], inventory=endless), *providers[1:]]
+    try:
+        snapshot = collect(slow, Request("late", tmp_path, Limits(deadline_s=1.0)), clock=_clock)
+    finally:
+        endless.free.set()
+    cut = [
+        part for part in snapshot.manifest.parts
+        if part.cloud == "aws" and part.reading is Reading.INSTANCES
+    ]  # fmt: skip
+    assert {part.status for part in cut} == {Status.PARTIAL}
+    assert all(part.rows > 0 and "deadline" in part.why for part in cut)
+    assert len(snapshot.rows(Instance)) >= sum(part.rows for part in cut)
+
+
 def test_what_rarely_changes_is_not_asked_again(played: Callable[..., Any], tmp_path: Path) -> None:
     clouds, providers = played()
     request = Request("again", tmp_path)
@@ -174,6 +198,20 @@ def test_a_bug_is_not_taken_for_a_cloud_that_fails(
         collect(bad, Request("bug", tmp_path), clock=_clock)
     assert snapshots_in(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bug_before_the_first_part_ends_the_collection_at_once(
+    played: Callable[..., Any], tmp_path: Path
+) -> None:
+    _, providers = played()
+
+    class Buggy(_Stuck):
+        def scopes(self) -> tuple[Scope, ...]:
+            raise ZeroDivisionError
+
+    bad = [replace(providers[0], inventory=Buggy(providers[0], "")), *providers[1:]]
+    with pytest.raises(ZeroDivisionError):
+        collect(bad, Request("bug", tmp_path), clock=_clock)
 
 
 def test_nothing_is_left_where_nothing_can_be_written(tmp_path: Path) -> None:
