@@ -106,6 +106,30 @@ class SetWeights:
 Action = Resize | Remix | CreateGroup | DeleteGroup | Start | Restart | Replace | Drain | SetWeights
 
 
+def account_of(action: Action) -> str:
+    """The account that an action is about."""
+    match action:
+        case CreateGroup() | SetWeights():
+            return action.account
+        case Resize() | Remix() | DeleteGroup():
+            return action.group.account
+        case Start() | Restart() | Replace() | Drain():
+            return action.instance.account
+
+
+def place_of(action: Action) -> str:
+    """The place that an action is about; empty for what is of none."""
+    match action:
+        case CreateGroup():
+            return action.place
+        case SetWeights():
+            return ""
+        case Resize() | Remix() | DeleteGroup():
+            return action.group.place
+        case Start() | Restart() | Replace() | Drain():
+            return action.instance.place
+
+
 class Effect(StrEnum):
     """What came of an action."""
 

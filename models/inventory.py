@@ -47,6 +47,9 @@ class QuotaUnit(StrEnum):
 class Instance:
     """A virtual machine. ``group`` is the id of its group, empty when it has none; ``service`` is
     what the configuration says that it runs, empty when it says nothing.
+
+    ``variant``: what sets it apart from the machines that prices are of, Linux on shared hardware:
+    ``windows``, ``dedicated``, a licence; empty: nothing.
     """
 
     id: str
@@ -60,6 +63,7 @@ class Instance:
     group: str = ""
     labels: Labels = ()
     service: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Final
 from models.cloud_errors import CloudFailed
 from models.inventory import Instance, InstanceGroup
 from optimizer.watch import SILENT, Watch
-from providers.seam import Provider, Reading, Scope, Window
+from providers.seam import Provider, Reading, Scope, Scopes, Window
 from providers.snapshots.manifest import Part, Status
 from providers.snapshots.reading import Snapshot
 from providers.snapshots.tables import Row
@@ -115,18 +115,19 @@ def _tasks(
             (readings, answers.get((i, "inventory"))),
             ([Reading.PRICES], answers.get((i, "prices"))),
         ):
-            scopes: tuple[Scope, ...] = ()
-            if isinstance(answer, tuple):
-                scopes = answer
-            for scope in scopes or (Scope(provider.cloud, "", ""),):
+            whys: dict[Scope, str] = {}
+            if isinstance(answer, Scopes):
+                whys = dict.fromkeys(answer.found, "")
+                whys |= {one.scope: _why(one.failure) for one in answer.unreached}
+            else:
+                whys = {Scope(provider.cloud, "", ""): _why(answer) if answer else _TOO_LATE}
+            for scope in sorted(whys):
                 for reading in kinds:
-                    if scopes:
+                    if whys[scope]:
+                        failed = _part(scope, reading, Status.FAILED, taken_at, 0.0, whys[scope])
+                        finished[number] = Finished(failed)
+                    else:
                         tasks.append(_Task(number, provider, scope, reading))
-                    elif not isinstance(answer, tuple):
-                        why = _TOO_LATE if answer is None else f"{answer.code}: {answer.said}"
-                        finished[number] = Finished(
-                            _part(scope, reading, Status.FAILED, taken_at, 0.0, why)
-                        )
                     number += 1
     return tasks, finished
 
@@ -134,13 +135,17 @@ def _tasks(
 _TOO_LATE: Final = "the deadline passed before the cloud had answered"
 
 
+def _why(error: CloudFailed) -> str:
+    return f"{error.code}: {error.said}"
+
+
 def _scopes(
     providers: Sequence[Provider], ends: float
-) -> dict[tuple[int, str], tuple[Scope, ...] | CloudFailed]:
+) -> dict[tuple[int, str], Scopes | CloudFailed]:
     """Where each provider can be asked, or why that is not known; nothing when it is too late."""
-    answers: Queue[tuple[tuple[int, str], tuple[Scope, ...] | Exception]] = Queue()
+    answers: Queue[tuple[tuple[int, str], Scopes | Exception]] = Queue()
 
-    def ask(key: tuple[int, str], where: Callable[[], tuple[Scope, ...]]) -> None:
+    def ask(key: tuple[int, str], where: Callable[[], Scopes]) -> None:
         try:
             answers.put((key, where()))
         except Exception as error:  # noqa: BLE001  raised where answers are waited for
@@ -152,7 +157,7 @@ def _scopes(
             ("prices", provider.price_list.markets),
         ):
             threading.Thread(target=ask, args=((i, what), where), daemon=True).start()
-    found: dict[tuple[int, str], tuple[Scope, ...] | CloudFailed] = {}
+    found: dict[tuple[int, str], Scopes | CloudFailed] = {}
     while len(found) < 2 * len(providers):
         try:
             key, answer = answers.get(timeout=max(ends - monotonic(), 0.0))
@@ -240,7 +245,7 @@ class _Run:
             try:
                 why = self._copy(_rows(task, self.request.window), part)
             except CloudFailed as error:
-                why = f"{error.code}: {error.said}"
+                why = _why(error)
         rows = sum(part.rows.values())
         status = Status.COMPLETE if not why else Status.PARTIAL if rows else Status.FAILED
         took_s = round(monotonic() - began, 3)

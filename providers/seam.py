@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from models.actions import Action, Receipt
+from models.cloud_errors import CloudFailed
 from models.inventory import (
     CommittedRate,
     Instance,
@@ -46,6 +47,24 @@ class Scope:
         return f"{self.place} of {self.account}" if self.account else self.place
 
 
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """An account (``scope`` without a region), or a region of it, that was asked for and cannot be
+    looked at, and why.
+    """
+
+    scope: Scope
+    failure: CloudFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """Where a cloud can be asked, and where not; both sorted by scope."""
+
+    found: tuple[Scope, ...]
+    unreached: tuple[Unreached, ...] = ()
+
+
 class Reading(StrEnum):
     """What can be read of a scope."""
 
@@ -70,8 +89,12 @@ class Window:
 class Inventory(Protocol):
     """What runs, what could run, and how much of it may."""
 
-    def scopes(self) -> tuple[Scope, ...]:
-        """Every account in every region that is enabled there and asked for, sorted."""
+    def scopes(self) -> Scopes:
+        """Every account in every region that is enabled there and asked for.
+
+        One account that does not answer, or a region that is unknown or not enabled, spoils no
+        other: it is ``unreached``.
+        """
 
     def instances(self, scope: Scope) -> Iterator[Instance]: ...
 
@@ -87,8 +110,8 @@ class Inventory(Protocol):
 class PriceList(Protocol):
     """What things cost."""
 
-    def markets(self) -> tuple[Scope, ...]:
-        """Where prices are asked for, sorted."""
+    def markets(self) -> Scopes:
+        """Where prices are asked for."""
 
     def prices(self, market: Scope) -> Iterator[Price | RejectedPrice | CommittedRate]: ...
 

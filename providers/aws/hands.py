@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from threading import Lock
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from models.actions import (
@@ -13,7 +11,6 @@ from models.actions import (
     CreateGroup,
     DeleteGroup,
     Drain,
-    Effect,
     Receipt,
     Remix,
     Replace,
@@ -21,11 +18,12 @@ from models.actions import (
     Restart,
     SetWeights,
     Start,
+    account_of,
 )
-from models.cloud_errors import Conflicting
 from providers.aws import dns, group_actions, instance_actions
 from providers.aws.clients import CLOUD, Account
 from providers.aws.regions import Regions
+from providers.ledger import Ledger
 from providers.seam import Scope
 
 Do = Callable[[Account, Any, str, bool], Receipt]
@@ -53,40 +51,13 @@ class AwsHands:
     """
 
     regions: Regions
-    _receipts: dict[str, tuple[Action, Receipt]] = field(default_factory=dict)
-    _turns: dict[str, Lock] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    _ledger: Ledger = field(default_factory=Ledger)
 
     def act(self, action: Action, token: str, *, rehearse: bool = False) -> Receipt:
         account = self.regions.account(Scope(CLOUD, account_of(action), ""))
-        do = _DOING[type(action)]
-        if rehearse:
-            return replace(do(account, action, token, True), effect=Effect.WOULD)
-        with self._turn(token):
-            if token in self._receipts:
-                before, receipt = self._receipts[token]
-                if before != action:
-                    asked = account.asked(type(action).__name__)
-                    raise Conflicting(asked, "TokenReused", "the token stands for something else")
-                return receipt
-            receipt = do(account, action, token, False)
-            self._receipts[token] = action, receipt
-            return receipt
 
-    @contextmanager
-    def _turn(self, token: str) -> Iterator[None]:
-        """One thread at a time for each token."""
-        with self._lock:
-            turn = self._turns.setdefault(token, Lock())
-        with turn:
-            yield
+        def do(rehearsing: bool) -> Receipt:
+            return _DOING[type(action)](account, action, token, rehearsing)
 
-
-def account_of(action: Action) -> str:
-    match action:
-        case CreateGroup() | SetWeights():
-            return action.account
-        case Start() | Restart() | Replace() | Drain():
-            return action.instance.account
-        case _:
-            return action.group.account
+        asked = account.asked(type(action).__name__)
+        return self._ledger.act(asked, action, token, do, rehearse=rehearse)

@@ -24,7 +24,7 @@ from providers.aws.errors import translated
 from providers.aws.quotas import quotas_of
 from providers.aws.regions import Regions
 from providers.aws.types import instance_types_of
-from providers.seam import Scope
+from providers.seam import Scope, Scopes
 
 INSTANCES_PER_PAGE: Final = 500
 GROUPS_PER_PAGE: Final = 100
@@ -44,13 +44,12 @@ class AwsInventory:
 
     regions: Regions
 
-    def scopes(self) -> tuple[Scope, ...]:
+    def scopes(self) -> Scopes:
         return self.regions.scopes()
 
     def instances(self, scope: Scope) -> Iterator[Instance]:
         account = self.regions.account(scope)
         if not scope.region:
-            self.regions.check(account)
             return
         names = GroupNames(account, scope.region)
         filters = [{"Name": "instance-state-name", "Values": list(_STATES)}]
@@ -69,7 +68,6 @@ class AwsInventory:
     def groups(self, scope: Scope) -> Iterator[InstanceGroup]:
         account = self.regions.account(scope)
         if not scope.region:
-            self.regions.check(account)
             return
         templates = Templates(account, scope.region)
         for page in group_pages(account, scope.region):
@@ -80,14 +78,12 @@ class AwsInventory:
     def instance_types(self, scope: Scope) -> Iterator[InstanceType]:
         account = self.regions.account(scope)
         if not scope.region:
-            self.regions.check(account)
             return
         yield from instance_types_of(account, scope)
 
     def quotas(self, scope: Scope) -> Iterator[Quota]:
         account = self.regions.account(scope)
         if not scope.region:
-            self.regions.check(account)
             return
         yield from quotas_of(account, scope)
 
@@ -96,7 +92,6 @@ class AwsInventory:
         if scope.region:
             yield from reserved_instances(account, scope)
         else:
-            self.regions.check(account)
             yield from savings_plans(account)
 
 

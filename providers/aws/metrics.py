@@ -75,7 +75,6 @@ class AwsMetrics:
     def samples(self, scope: Scope, window: Window) -> Iterator[Sample]:
         account = self.regions.account(scope)
         if not scope.region:
-            self.regions.check(account)
             return
         for batch in batches(_measured(account, scope.region), points_in(window)):
             queries = [query for group in batch for query in queries_of(group)]

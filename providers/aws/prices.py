@@ -25,7 +25,7 @@ from providers.aws.price_documents import (
     why_not,
 )
 from providers.aws.regions import Regions
-from providers.seam import Scope
+from providers.seam import Scope, Scopes
 
 SPOT_SOURCE: Final = "EC2 spot price history"
 PLAN_SOURCE: Final = "Savings Plans offering rates"
@@ -52,7 +52,7 @@ class AwsPriceList:
     regions: Regions
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def markets(self) -> tuple[Scope, ...]:
+    def markets(self) -> Scopes:
         return self.regions.markets()
 
     def prices(self, market: Scope) -> Iterator[AnyPrice]:

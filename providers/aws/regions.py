@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
 from models.cloud_errors import CloudFailed, NotFound
 from providers.aws.clients import CLOUD, HOME_REGION, Account
 from providers.aws.errors import translated
-from providers.seam import Scope
+from providers.seam import Scope, Scopes, Unreached
 
 ASK_HERE_FIRST = HOME_REGION
 """Any region knows all regions."""
@@ -49,18 +48,24 @@ class Regions:
         enabled = self.enabled_in(account)
         return enabled if self.wanted is None else enabled & frozenset(self.wanted)
 
-    def scopes(self) -> tuple[Scope, ...]:
-        """Every account in its regions, and once without a region: contracts are of none.
+    def scopes(self) -> Scopes:
+        """Every account in its regions, and once without a region: contracts are of none."""
+        found: list[Scope] = []
+        unreached: list[Unreached] = []
+        for account in self.accounts:
+            of_none = Scope(CLOUD, account.name, "")
+            try:
+                regions = self.of(account)
+            except CloudFailed as error:
+                unreached.append(Unreached(of_none, error))
+            else:
+                found += [of_none, *(Scope(CLOUD, account.name, region) for region in regions)]
+        return Scopes(tuple(sorted(found)), tuple(unreached))
 
-        An account that does not answer has only the latter, where every reading says why. Raises
-        what the first account raised when none answers.
-        """
-        return tuple(sorted(self._scopes()))
-
-    def markets(self) -> tuple[Scope, ...]:
+    def markets(self) -> Scopes:
         """All regions of all accounts."""
-        answered = [scope.region for scope in self._scopes() if scope.region]
-        return tuple(Scope(CLOUD, "", region) for region in sorted(set(answered)))
+        regions = {scope.region for scope in self.scopes().found if scope.region}
+        return Scopes(tuple(Scope(CLOUD, "", region) for region in sorted(regions)))
 
     def buyer_in(self, region: str) -> Account:
         """The first account that has ``region``: it asks for prices."""
@@ -68,22 +73,3 @@ class Regions:
             if region in self._enabled.get(account.name, ()):
                 return account
         return self.accounts[0]
-
-    def check(self, account: Account) -> None:
-        """Raise why ``account`` has no regions, if it still does not answer."""
-        self.enabled_in(account)
-
-    def _scopes(self) -> Iterator[Scope]:
-        first: CloudFailed | None = None
-        answered = False
-        for account in self.accounts:
-            yield Scope(CLOUD, account.name, "")
-            try:
-                regions = self.of(account)
-            except CloudFailed as error:
-                first = first or error
-            else:
-                answered = True
-                yield from (Scope(CLOUD, account.name, region) for region in regions)
-        if first is not None and not answered:
-            raise first

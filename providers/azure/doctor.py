@@ -70,7 +70,7 @@ class AzureDoctor:
     def _permissions(self) -> Iterator[Finding]:
         """A look at the first region of every subscription."""
         try:
-            scopes = self.inventory.scopes()
+            scopes = self.inventory.scopes().found
         except CloudFailed as error:
             yield _failed("regions", error, _READ)
             return
@@ -115,7 +115,7 @@ class AzureDoctor:
 
     def _newest(self) -> Iterator[Finding]:
         try:
-            market = next(iter(self.price_list.markets()), None)
+            market = next(iter(self.price_list.markets().found), None)
             if market is None:
                 return
             prices = [row for row in self.price_list.prices(market) if isinstance(row, Price)]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from threading import Lock
-from typing import Final
+from dataclasses import dataclass, field
 
 from models.actions import (
     Action,
     CreateGroup,
     DeleteGroup,
     Drain,
-    Effect,
     Receipt,
     Remix,
     Replace,
@@ -21,42 +16,14 @@ from models.actions import (
     Restart,
     SetWeights,
     Start,
+    account_of,
+    place_of,
 )
-from models.cloud_errors import Asked, Conflicting, NotAccepted
+from models.cloud_errors import Asked, NotAccepted
 from providers.azure.errors import CLOUD
 from providers.azure.groups import GroupHands
 from providers.azure.members import MemberHands
-
-_REMEMBERED: Final = 10_000
-"""Tokens whose receipts are kept in memory."""
-
-
-@dataclass(eq=False)
-class _Turn:
-    action: Action
-    lock: Lock = field(default_factory=Lock)
-    receipt: Receipt | None = None
-
-
-@dataclass(eq=False)
-class Ledger:
-    """Receipts by token, for as long as the process lives. Beyond that, looks before acts do."""
-
-    _turns: OrderedDict[str, _Turn] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def once(self, asked: Asked, action: Action, token: str, do: Callable[[], Receipt]) -> Receipt:
-        """``do`` it unless it was done under ``token``; one at a time for each token."""
-        with self._lock:
-            turn = self._turns.setdefault(token, _Turn(action))
-            while len(self._turns) > _REMEMBERED:
-                self._turns.popitem(last=False)
-        if turn.action != action:
-            raise Conflicting(asked, "TokenReused", "the token stands for something else")
-        with turn.lock:
-            if turn.receipt is None:
-                turn.receipt = do()
-            return turn.receipt
+from providers.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +36,11 @@ class AzureHands:
 
     def act(self, action: Action, token: str, *, rehearse: bool = False) -> Receipt:
         asked = _asked(action)
-        if rehearse:
-            return replace(self._do(asked, action, token, True), effect=Effect.WOULD)
-        return self.ledger.once(asked, action, token, lambda: self._do(asked, action, token, False))
+
+        def do(rehearsing: bool) -> Receipt:
+            return self._do(asked, action, token, rehearsing)
+
+        return self.ledger.act(asked, action, token, do, rehearse=rehearse)
 
     def _do(self, asked: Asked, action: Action, token: str, rehearse: bool) -> Receipt:
         match action:
@@ -97,14 +66,4 @@ class AzureHands:
 
 
 def _asked(action: Action) -> Asked:
-    operation = type(action).__name__
-    match action:
-        case CreateGroup():
-            return Asked(CLOUD, operation, action.account, action.place)
-        case SetWeights():
-            return Asked(CLOUD, operation, action.account)
-        case Resize() | Remix() | DeleteGroup():
-            target = action.group
-        case _:
-            target = action.instance
-    return Asked(CLOUD, operation, target.account, target.place)
+    return Asked(CLOUD, type(action).__name__, account_of(action), place_of(action))

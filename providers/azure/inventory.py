@@ -10,7 +10,7 @@ from typing import Any, Final
 from azure.core.rest import HttpRequest
 from azure.mgmt.compute.models import VirtualMachine, VirtualMachineScaleSet
 
-from models.cloud_errors import Asked, NotFound
+from models.cloud_errors import Asked, CloudFailed, NotFound
 from models.inventory import (
     Instance,
     InstanceGroup,
@@ -36,7 +36,7 @@ from providers.azure.machines import (
 )
 from providers.azure.resources import Resource, region_of, resource
 from providers.azure.sizes import Sizes
-from providers.seam import Scope
+from providers.seam import Scope, Scopes, Unreached
 
 _PROVIDERS_VERSION: Final = "2021-04-01"
 _WHOLE_REGION: Final[Mapping[str, tuple[QuotaUnit, Purchase | None]]] = {
@@ -56,14 +56,17 @@ class AzureInventory:
     states: States
     reservations: Reservations
 
-    def scopes(self) -> tuple[Scope, ...]:
-        return tuple(
-            sorted(
-                Scope(CLOUD, subscription, region)
-                for subscription in self.clients.subscriptions
-                for region in self.clients.regions or open_regions(self.clients, subscription)
-            )
-        )
+    def scopes(self) -> Scopes:
+        found: list[Scope] = []
+        unreached: list[Unreached] = []
+        for subscription in self.clients.subscriptions:
+            try:
+                regions = self.clients.regions or open_regions(self.clients, subscription)
+            except CloudFailed as error:
+                unreached.append(Unreached(Scope(CLOUD, subscription, ""), error))
+            else:
+                found += [Scope(CLOUD, subscription, region) for region in regions]
+        return Scopes(tuple(sorted(found)), tuple(unreached))
 
     def instances(self, scope: Scope) -> Iterator[Instance]:
         for one in self._sets(scope):

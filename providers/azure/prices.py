@@ -16,7 +16,7 @@ from models.inventory import CommittedRate, Price, RejectedPrice
 from providers.azure.clients import Clients
 from providers.azure.errors import CLOUD, translated
 from providers.azure.retail import SOURCE, Offer, Quote, quotes
-from providers.seam import Scope
+from providers.seam import Scope, Scopes
 
 PATH: Final = "/api/retail/prices"
 VERSION: Final = "2023-01-01-preview"
@@ -39,8 +39,8 @@ class AzurePriceList:
     regions: Callable[[], tuple[str, ...]]
     clock: Callable[[], datetime]
 
-    def markets(self) -> tuple[Scope, ...]:
-        return tuple(sorted({Scope(CLOUD, "", region) for region in self.regions()}))
+    def markets(self) -> Scopes:
+        return Scopes(tuple(sorted({Scope(CLOUD, "", region) for region in self.regions()})))
 
     def prices(self, market: Scope) -> Iterator[Price | RejectedPrice | CommittedRate]:
         """What is said twice is only known at the end, so rows come then.

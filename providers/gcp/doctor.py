@@ -29,14 +29,18 @@ class GcpDoctor:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def findings(self) -> Iterator[Finding]:
-        try:
-            scopes = self.inventory.scopes()
-        except CloudFailed as error:
-            about = "credentials" if isinstance(error, Denied) else "reachability"
-            yield Finding(CLOUD, about, Severity.FAILED, str(error.said), _remedy(error))
+        looked = self.inventory.scopes()
+        for one in looked.unreached:
+            about = "credentials" if isinstance(one.failure, Denied) else "reachability"
+            said = f"{one.scope}: {one.failure.said}"
+            yield Finding(CLOUD, about, Severity.FAILED, said, _remedy(one.failure))
+        scopes = looked.found
+        if looked.unreached and not scopes:
             return
         yield Finding(CLOUD, "credentials", Severity.FINE, f"{len(scopes)} regions may be asked")
         for project in self.inventory.projects:
+            if any(one.scope.account == project for one in looked.unreached):
+                continue
             scope = next((one for one in scopes if one.account == project), None)
             if scope is None:
                 said = f"{project} may use none of the regions asked for"

@@ -7,10 +7,8 @@ often it is sent; and before each change its object is looked at.
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from threading import Lock
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from google.cloud import compute_v1
@@ -29,6 +27,8 @@ from models.actions import (
     SetWeights,
     Start,
     Target,
+    account_of,
+    place_of,
 )
 from models.cloud_errors import Asked, Conflicting, NotAccepted, NotFound
 from providers.gcp import groups
@@ -39,9 +39,9 @@ from providers.gcp.mig import Manager, request_id
 from providers.gcp.names import Named, last, parsed, region_of
 from providers.gcp.remix import Mix, TemplateMaker, patch_of, selections, versions
 from providers.gcp.templates import Template, Templates
+from providers.ledger import Ledger
 from providers.seam import Scope
 
-_REMEMBERED: Final = 10_000
 _RUNS: Final = frozenset({"PENDING", "PROVISIONING", "STAGING", "RUNNING", "REPAIRING"})
 
 
@@ -58,30 +58,19 @@ class GcpHands:
     """``providers.seam.Hands`` of Google Cloud."""
 
     clients: Clients
-    _receipts: OrderedDict[str, tuple[Action, Receipt]] = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
+    _ledger: Ledger = field(default_factory=Ledger)
 
     def act(self, action: Action, token: str, *, rehearse: bool = False) -> Receipt:
-        with self._lock:
-            before = self._receipts.get(token)
-        if before is not None and not rehearse:
-            if before[0] != action:
-                said = "the token stands for something else"
-                raise Conflicting(_asked(action), "TokenReused", said)
-            return before[1]
-        do = cast("Callable[[Action, _Order], Receipt]", {
+        doing = cast("Callable[[Action, _Order], Receipt]", {
             Resize: self._resize, Remix: self._remix, CreateGroup: self._create,
             DeleteGroup: self._delete, Start: self._start, Restart: self._restart,
             Replace: self._replace, Drain: self._drain, SetWeights: self._set_weights,
         }[type(action)])  # fmt: skip
-        receipt = do(action, _Order(token, rehearse))
-        if rehearse:
-            return replace(receipt, effect=Effect.WOULD)
-        with self._lock:
-            self._receipts[token] = (action, receipt)
-            while len(self._receipts) > _REMEMBERED:
-                self._receipts.popitem(last=False)
-        return receipt
+
+        def do(rehearsing: bool) -> Receipt:
+            return doing(action, _Order(token, rehearsing))
+
+        return self._ledger.act(_asked(action), action, token, do, rehearse=rehearse)
 
     def _resize(self, action: Resize, order: _Order) -> Receipt:
         if action.desired < 0:
@@ -350,13 +339,5 @@ def _zones(one: compute_v1.InstanceGroupManager) -> tuple[str, ...]:
 
 
 def _asked(action: Action) -> Asked:
-    match action:
-        case CreateGroup():
-            account, place = action.account, action.place
-        case SetWeights():
-            account, place = action.account, ""
-        case Start() | Restart() | Replace() | Drain():
-            account, place = action.instance.account, action.instance.place
-        case _:
-            account, place = action.group.account, action.group.place
-    return asked(type(action).__name__, account, place.partition("/")[2])
+    region = place_of(action).partition("/")[2]
+    return asked(type(action).__name__, account_of(action), region)

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.cloud import compute_v1
 
-from models.cloud_errors import Asked, NotFound, Unavailable
+from models.cloud_errors import Asked, CloudFailed, NotFound, Unavailable
 from models.inventory import (
     Instance,
     InstanceGroup,
@@ -26,7 +26,7 @@ from providers.gcp.rates import Catalog
 from providers.gcp.templates import is_spot
 from providers.pricebook.families import family_of
 from providers.pricebook.gcp_section import SHAPES
-from providers.seam import Scope
+from providers.seam import Scope, Scopes, Unreached
 
 PAGE_ROWS: Final = 500
 CREATED_BY: Final = "created-by"
@@ -63,14 +63,15 @@ class GcpInventory:
     catalog: Catalog
     page_rows: int = PAGE_ROWS
 
-    def scopes(self) -> tuple[Scope, ...]:
-        return tuple(
-            sorted(
-                Scope(CLOUD, project, region)
-                for project in self.projects
-                for region in self._regions(project)
-            )
-        )
+    def scopes(self) -> Scopes:
+        found: list[Scope] = []
+        unreached: list[Unreached] = []
+        for project in self.projects:
+            try:
+                found += [Scope(CLOUD, project, region) for region in self._regions(project)]
+            except CloudFailed as error:
+                unreached.append(Unreached(Scope(CLOUD, project, ""), error))
+        return Scopes(tuple(sorted(found)), tuple(unreached))
 
     def _regions(self, project: str) -> Iterator[str]:
         what = asked("compute.regions.list", project)
@@ -114,7 +115,7 @@ class GcpInventory:
 
     def shapes(self, region: str) -> tuple[compute_v1.MachineType, ...]:
         """Every machine type of a region, as the first project sees it that may use the region."""
-        scope = next((scope for scope in self.scopes() if scope.region == region), None)
+        scope = next((scope for scope in self.scopes().found if scope.region == region), None)
         if scope is None:
             what = asked("compute.regions.list", "", region)
             raise NotFound(what, "NoRegion", "no project may use the region")

@@ -18,7 +18,7 @@ from providers.gcp.rates import PRODUCT, SOURCE, Measure, Part, Rate, Rates, gpu
 from providers.pricebook.families import family_of
 from providers.pricebook.gcp_section import SHAPES
 from providers.pricebook.rows import MOST_USD
-from providers.seam import Scope
+from providers.seam import Scope, Scopes
 
 _TERMS: Final = {Purchase.RESERVED_1Y: 1, Purchase.RESERVED_3Y: 3}
 
@@ -32,9 +32,10 @@ class GcpPriceList:
 
     inventory: GcpInventory
 
-    def markets(self) -> tuple[Scope, ...]:
-        regions = {scope.region for scope in self.inventory.scopes()}
-        return tuple(Scope(CLOUD, "", region) for region in sorted(regions))
+    def markets(self) -> Scopes:
+        scopes = self.inventory.scopes()
+        regions = {scope.region for scope in scopes.found}
+        return Scopes(tuple(Scope(CLOUD, "", region) for region in sorted(regions)))
 
     def prices(self, market: Scope) -> Iterator[Price | RejectedPrice | CommittedRate]:
         rates = self.inventory.catalog.rates()

@@ -10,12 +10,12 @@ from typing import Final
 
 import pandas as pd
 
-from models.actions import Receipt
 from models.cloud_errors import Asked, CloudFailed, Throttled, Unavailable
 from models.fleet import Fleet
 from models.inventory import Labels
 from models.offerings import PriceBook, Purchase
 from models.places import Region
+from providers.ledger import Ledger
 from providers.seam import Scope
 from providers.simulated.machines import Machines, Pool
 from providers.simulated.script import BrokenPage, Outage, Script, Throttling
@@ -49,7 +49,7 @@ class SimulatedCloud:
     caps: tuple[Cap, ...] = ()
     lock: RLock = field(default_factory=RLock)
     calls: Counter[str] = field(default_factory=Counter)
-    receipts: dict[str, tuple[object, Receipt]] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     weights: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     _second: tuple[int, int] = (-1, 0)
 

@@ -26,7 +26,7 @@ from models.inventory import (
     Signal,
 )
 from models.offerings import Architecture, Purchase
-from providers.seam import Finding, Scope, Severity, Window
+from providers.seam import Finding, Scope, Scopes, Severity, Window
 from providers.simulated.cloud import ACCOUNT, SERVICE_LABEL, SimulatedCloud
 from providers.simulated.machines import KINDS, Machine, Pool
 from providers.simulated.script import NoCapacity, PriceMove
@@ -40,12 +40,11 @@ class SimulatedInventory:
 
     cloud: SimulatedCloud
 
-    def scopes(self) -> tuple[Scope, ...]:
+    def scopes(self) -> Scopes:
         with self.cloud.lock:
             self.cloud.call("scopes")
-        return tuple(
-            sorted(Scope(self.cloud.name, ACCOUNT, region.name) for region in self.cloud.regions)
-        )
+        names = sorted(region.name for region in self.cloud.regions)
+        return Scopes(tuple(Scope(self.cloud.name, ACCOUNT, name) for name in names))
 
     def instances(self, scope: Scope) -> Iterator[Instance]:
         def rows() -> list[object]:
@@ -142,12 +141,11 @@ class SimulatedPriceList:
 
     cloud: SimulatedCloud
 
-    def markets(self) -> tuple[Scope, ...]:
+    def markets(self) -> Scopes:
         with self.cloud.lock:
             self.cloud.call("markets")
-        return tuple(
-            sorted(Scope(self.cloud.name, "", region.name) for region in self.cloud.regions)
-        )
+        names = sorted(region.name for region in self.cloud.regions)
+        return Scopes(tuple(Scope(self.cloud.name, "", name) for name in names))
 
     def prices(self, market: Scope) -> Iterator[Price | RejectedPrice | CommittedRate]:
         def rows() -> list[object]:
@@ -234,7 +232,7 @@ class SimulatedDoctor:
     cloud: SimulatedCloud
 
     def findings(self) -> Iterator[Finding]:
-        for scope in SimulatedInventory(self.cloud).scopes():
+        for scope in SimulatedInventory(self.cloud).scopes().found:
             rows = SimulatedInventory(self.cloud).groups(scope)
             count = sum(1 for _ in rows)
             yield Finding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from models.actions import (
@@ -20,6 +20,7 @@ from models.actions import (
     SetWeights,
     Start,
     Target,
+    place_of,
 )
 from models.cloud_errors import (
     Asked,
@@ -45,25 +46,20 @@ class SimulatedHands:
     def act(self, action: Action, token: str, *, rehearse: bool = False) -> Receipt:
         cloud = self.cloud
         with cloud.lock:
-            cloud.call(type(action).__name__, _place(action))
-            if token in cloud.receipts:
-                before, receipt = cloud.receipts[token]
-                if before != action:
-                    raise Conflicting(
-                        self._asked(action), "TokenReused", "the token stands for something else"
-                    )
-                return receipt
-            receipt = self._done(action, rehearse)
-            if rehearse:
-                return replace(receipt, effect=Effect.WOULD)
-            cloud.receipts[token] = (action, receipt)
-            if cloud.machines.lost_answers > 0:
+            cloud.call(type(action).__name__, place_of(action))
+
+            def do(rehearsing: bool) -> Receipt:
+                return self._done(action, rehearsing)
+
+            asked = self._asked(action)
+            receipt = cloud.ledger.act(asked, action, token, do, rehearse=rehearse)
+            if not rehearse and cloud.machines.lost_answers > 0:
                 cloud.machines.lost_answers -= 1
-                raise Unavailable(self._asked(action), "LostAnswer", "the connection broke")
+                raise Unavailable(asked, "LostAnswer", "the connection broke")
             return receipt
 
     def _asked(self, action: Action) -> Asked:
-        return self.cloud.asked(type(action).__name__, _place(action))
+        return self.cloud.asked(type(action).__name__, place_of(action))
 
     def _done(self, action: Action, rehearse: bool) -> Receipt:
         """Check that it can be done, and do it unless it is a rehearsal."""
@@ -223,15 +219,3 @@ def _settings(pool: Pool) -> tuple[object, ...]:
         pool.place, pool.zones, pool.desired, pool.maximum, pool.instance_types,
         pool.on_demand_base, pool.spot_share, pool.template, pool.labels,
     )  # fmt: skip
-
-
-def _place(action: Action) -> str:
-    match action:
-        case CreateGroup():
-            return action.place
-        case SetWeights():
-            return ""
-        case Start() | Restart() | Replace() | Drain():
-            return action.instance.place
-        case _:
-            return action.group.place

@@ -13,6 +13,7 @@ import pytest
 from acting import act, instances_in, make_group, scope_of
 from aws_goods import rate
 from aws_sandbox import CREDENTIALS, HASTY, IMAGE, PLACES, AwsSandbox, entry
+from reached import reached
 
 from models.actions import Resize
 from models.cloud_errors import (
@@ -92,7 +93,7 @@ def test_a_page_that_fails_half_way_leaves_those_before_it(aws: AwsSandbox) -> N
 def test_answers_that_break_off_are_not_taken_for_empty(aws: AwsSandbox, reading: str) -> None:
     make_group(aws, "web", 1)
     aws.stand_in.sold.rates.append(rate("m5.large", PLACES[0], "0.1"))
-    aws.provider.inventory.scopes()
+    reached(aws.provider.inventory.scopes())
     aws.proxy.rule({"service": "*", "response": {"truncate_frac": 0.6}})
     with pytest.raises(Unavailable):
         list(READINGS[reading](aws.provider, scope_of(aws)))
@@ -100,7 +101,7 @@ def test_answers_that_break_off_are_not_taken_for_empty(aws: AwsSandbox, reading
 
 @pytest.mark.parametrize("reading", READINGS)
 def test_credentials_that_have_expired(aws: AwsSandbox, reading: str) -> None:
-    aws.provider.inventory.scopes()
+    reached(aws.provider.inventory.scopes())
     aws.proxy.rule({"service": "*", "error": {"code": "ExpiredToken", "status": 403}})
     before = aws.proxy.fired
     with pytest.raises(Denied, match="doctor"):
@@ -112,13 +113,13 @@ def test_no_credentials_at_all(aws: AwsSandbox) -> None:
     nobody = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     nobody |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
     with patch.dict(os.environ, nobody, clear=True), pytest.raises(Denied):
-        aws.provider_of(entry(aws.proxy.url)).inventory.scopes()
+        reached(aws.provider_of(entry(aws.proxy.url)).inventory.scopes())
 
 
 def test_a_profile_that_is_not_there(aws: AwsSandbox) -> None:
     made = AwsEntry(accounts=(AwsAccountEntry(name="prod", profile="nobody"),))
     with pytest.raises(Denied, match="nobody"):
-        aws.provider_of(made).inventory.scopes()
+        reached(aws.provider_of(made).inventory.scopes())
 
 
 def test_a_clock_that_is_wrong(aws: AwsSandbox) -> None:
@@ -126,13 +127,13 @@ def test_a_clock_that_is_wrong(aws: AwsSandbox) -> None:
     aws.proxy.rule({"service": "*", "error": {
         "code": "SignatureDoesNotMatch", "status": 403, "message": said}})  # fmt: skip
     with pytest.raises(Denied, match="Signature expired"):
-        aws.provider.inventory.scopes()
+        reached(aws.provider.inventory.scopes())
 
 
 def test_nothing_listens(aws: AwsSandbox) -> None:
     deaf = aws.provider_of(entry("http://127.0.0.1:9"))
     with pytest.raises(Unavailable):
-        deaf.inventory.scopes()
+        reached(deaf.inventory.scopes())
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_codes_have_their_kind(
 
 def test_one_region_down_leaves_the_others(aws: AwsSandbox, tmp_path: Path) -> None:
     make_group(aws, "web", 2)
-    aws.provider.inventory.scopes()
+    reached(aws.provider.inventory.scopes())
     aws.proxy.rule(
         *({"service": service, "region": PLACES[1], "reset": True}
           for service in ("autoscaling", "cloudwatch")),
@@ -194,10 +195,10 @@ def test_one_account_that_may_not_look_leaves_the_others(aws: AwsSandbox) -> Non
     )
     aws.proxy.rule({"service": "sts", "error": {"code": "AccessDenied", "status": 403}})
     both = aws.provider_of(made)
-    scopes = both.inventory.scopes()
+    reached(scopes=both.inventory.scopes())
     assert [scope.region for scope in scopes if scope.account == "lost"] == [""]
     assert len([scope for scope in scopes if scope.account == "prod"]) == 3
-    assert [scope.region for scope in both.price_list.markets()] == sorted(PLACES)
+    assert [scope.region for scope in both.price_list.markets().found] == sorted(PLACES)
     with pytest.raises(Denied):
         list(both.inventory.instances(Scope("aws", "lost", "")))
 

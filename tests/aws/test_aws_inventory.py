@@ -25,16 +25,16 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 def test_regions_that_are_not_enabled_are_left_out(aws: AwsSandbox) -> None:
     asked = aws.provider_of(entry(aws.proxy.url, ("eu-central-1", "mars-north-1")))
-    assert asked.inventory.scopes() == (
+    assert asked.inventory.scopes().found == (
         Scope("aws", "prod", ""),
         Scope("aws", "prod", "eu-central-1"),
     )
-    assert asked.price_list.markets() == (Scope("aws", "", "eu-central-1"),)
+    assert asked.price_list.markets().found == (Scope("aws", "", "eu-central-1"),)
 
 
 def test_all_regions(aws: AwsSandbox) -> None:
     made = AwsEntry(accounts=(AwsAccountEntry(name="prod"),), endpoint=aws.proxy.url)
-    named = {scope.region for scope in provider(made, Path(), HASTY).inventory.scopes()}
+    named = {scope.region for scope in provider(made, Path(), HASTY).inventory.scopes().found}
     enabled = {one["RegionName"] for one in aws.sdk("ec2").describe_regions()["Regions"]}
     assert named == enabled | {""}
 
@@ -54,7 +54,7 @@ def test_a_role_is_assumed_with_its_external_id(aws: AwsSandbox) -> None:
         "error": {"code": "AccessDenied", "status": 403},
     })  # fmt: skip
     both = aws.provider_of(made)
-    assert {scope.account for scope in both.inventory.scopes()} == {"prod", "data"}
+    assert {scope.account for scope in both.inventory.scopes().found} == {"prod", "data"}
     make_group(aws, "web", 1)
     seen = [list(both.inventory.groups(Scope("aws", name, PLACES[0]))) for name in ("prod", "data")]
     assert [len(groups) for groups in seen] == [1, 0]  # moto keeps the role's account apart

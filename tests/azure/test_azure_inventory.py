@@ -156,7 +156,7 @@ def test_quotas_by_family_and_purchase(box: AzureSandbox) -> None:
 
 
 def test_regions_are_those_where_machines_may_be(box: AzureSandbox) -> None:
-    regions = [scope.region for scope in box.provider.inventory.scopes()]
+    regions = [scope.region for scope in box.provider.inventory.scopes().found]
     assert regions == ["northeurope", "westeurope", "westus"]
 
 
@@ -189,7 +189,7 @@ def test_reservations_that_are_held(box: AzureSandbox) -> None:
         _reservation("disks", reservedResourceType="ManagedDisk"),
         _reservation("theirs", appliedScopeType="Single", appliedScopes=["/subscriptions/other"]),
     ]
-    scopes = box.provider.inventory.scopes()
+    scopes = box.provider.inventory.scopes().found
     held = [one for scope in scopes for one in box.provider.inventory.commitments(scope)]
     one, unlisted = held
     assert one.id.endswith("/ours")

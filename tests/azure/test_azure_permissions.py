@@ -62,7 +62,7 @@ def _needed(box: AzureSandbox) -> set[str]:
 
 def _read_all(box: AzureSandbox) -> None:
     ends = datetime(2026, 3, 1, tzinfo=UTC)
-    for scope in box.provider.inventory.scopes():
+    for scope in box.provider.inventory.scopes().found:
         for rows in (
             box.provider.inventory.instances(scope), box.provider.inventory.groups(scope),
             box.provider.inventory.instance_types(scope), box.provider.inventory.quotas(scope),
@@ -71,7 +71,7 @@ def _read_all(box: AzureSandbox) -> None:
         ):  # fmt: skip
             list(rows)
     list(box.provider.doctor.findings())
-    list(box.provider.price_list.prices(box.provider.price_list.markets()[0]))
+    list(box.provider.price_list.prices(box.provider.price_list.markets().found[0]))
 
 
 def test_every_operation_has_a_permission() -> None:

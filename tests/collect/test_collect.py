@@ -16,7 +16,7 @@ from models.errors import OutputFailed
 from models.inventory import Instance, InstanceGroup, Price, Quota, Sample
 from models.world import World
 from optimizer.collect import Limits, Request, collect
-from providers.seam import Provider, Reading, Scope, Window
+from providers.seam import Provider, Reading, Scope, Scopes, Window
 from providers.simulated.script import BrokenPage, Outage, Throttling
 from providers.snapshots.manifest import Status
 from providers.snapshots.reading import snapshots_in
@@ -104,7 +104,7 @@ class _Stuck:
     def __init__(self, provider: Provider, place: str) -> None:
         self.provider, self.place, self.free = provider, place, threading.Event()
 
-    def scopes(self) -> tuple[Scope, ...]:
+    def scopes(self) -> Scopes:
         return self.provider.inventory.scopes()
 
     def instances(self, scope: Scope) -> Iterator[Instance]:
@@ -206,7 +206,7 @@ def test_a_bug_before_the_first_part_ends_the_collection_at_once(
     _, providers = played()
 
     class Buggy(_Stuck):
-        def scopes(self) -> tuple[Scope, ...]:
+        def scopes(self) -> Scopes:
             raise ZeroDivisionError
 
     bad = [replace(providers[0], inventory=Buggy(providers[0], "")), *providers[1:]]

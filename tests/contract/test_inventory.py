@@ -15,7 +15,7 @@ from providers.seam import Window
 
 
 def test_scopes_are_sorted_and_hold_both_places(sandbox: Sandbox) -> None:
-    scopes = sandbox.provider.inventory.scopes()
+    scopes = sandbox.provider.inventory.scopes().found
     assert list(scopes) == sorted(set(scopes))
     assert {sandbox.place, sandbox.other_place} <= {scope.place for scope in scopes}
     assert {scope.account for scope in scopes} == {sandbox.account}
@@ -81,7 +81,9 @@ def test_quotas_say_limits(sandbox: Sandbox) -> None:
 
 
 def test_prices_are_positive_and_dated(sandbox: Sandbox) -> None:
-    (market,) = (one for one in sandbox.provider.price_list.markets() if one.place == sandbox.place)
+    (market,) = (
+        one for one in sandbox.provider.price_list.markets().found if one.place == sandbox.place
+    )
     rows = [one for one in sandbox.provider.price_list.prices(market) if isinstance(one, Price)]
     on_demand = {one.instance_type for one in rows if one.purchase is Purchase.ON_DEMAND}
     assert set(sandbox.types) <= on_demand

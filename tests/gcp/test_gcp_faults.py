@@ -13,6 +13,7 @@ from gcp_contract import Call
 from gcp_sandbox import PATIENCE, SECRET, GcpSandbox, PlantedCredentials, entry_at
 from gcp_server import Broken
 from google.auth.exceptions import RefreshError
+from reached import reached
 from sandboxes import Trouble
 
 from models.actions import Resize
@@ -161,7 +162,7 @@ class _Expired(PlantedCredentials):
 def test_expired_credentials(sandbox: GcpSandbox) -> None:
     cloud = _cloud(sandbox, _Expired())
     with pytest.raises(Denied, match="expired") as caught:
-        cloud.inventory.scopes()
+        reached(cloud.inventory.scopes())
     shown = f"{caught.value}{caught.value!r}"
     assert SECRET not in shown
     assert OPAQUE not in shown
@@ -174,7 +175,7 @@ def test_no_credentials_at_all(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     cloud = provider(entry_at(sandbox.server), Path(), patience=PATIENCE)
     with pytest.raises(Denied):
-        cloud.inventory.scopes()
+        reached(cloud.inventory.scopes())
     (finding,) = cloud.doctor.findings()
     assert finding.about == "credentials"
     assert "gcloud auth application-default login" in finding.remedy
@@ -183,13 +184,13 @@ def test_no_credentials_at_all(
 def test_nobody_listens(sandbox: GcpSandbox) -> None:
     cloud = _cloud(sandbox, entry=GcpEntry(projects=("p",), endpoint="http://127.0.0.1:9"))
     with pytest.raises(Unavailable):
-        cloud.inventory.scopes()
+        reached(cloud.inventory.scopes())
 
 
 def test_a_project_that_is_not_there(sandbox: GcpSandbox) -> None:
     entry = entry_at(sandbox.server).model_copy(update={"projects": ("nobodys",)})
     with pytest.raises(NotFound):
-        _cloud(sandbox, entry=entry).inventory.scopes()
+        reached(_cloud(sandbox, entry=entry).inventory.scopes())
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def _everything(sandbox: GcpSandbox) -> Iterator[object]:
     for kind in (Trouble.THROTTLED, Trouble.DOWN, Trouble.GARBLED, Trouble.DENIED):
         with sandbox.trouble(kind):
             try:
-                cloud.inventory.scopes()
+                reached(cloud.inventory.scopes())
             except CloudFailed as error:
                 yield error
             try:

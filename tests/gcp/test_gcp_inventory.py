@@ -21,8 +21,8 @@ KEY = ("europe-west1", "web")
 
 def test_only_regions_asked_for(sandbox: GcpSandbox) -> None:
     some = GcpSandbox(sandbox.server, entry_at(sandbox.server, regions=("us-central1",)))
-    assert [scope.region for scope in some.provider.inventory.scopes()] == ["us-central1"]
-    assert [market.account for market in some.provider.price_list.markets()] == [""]
+    assert [scope.region for scope in some.provider.inventory.scopes().found] == ["us-central1"]
+    assert [market.account for market in some.provider.price_list.markets().found] == [""]
 
 
 def test_an_instance_without_a_group(sandbox: GcpSandbox) -> None:
@@ -197,6 +197,6 @@ def test_commitments(sandbox: GcpSandbox) -> None:
 def test_two_projects(sandbox: GcpSandbox) -> None:
     entry = entry_at(sandbox.server).model_copy(update={"projects": (PROJECT, PROJECT)})
     both = GcpSandbox(sandbox.server, entry)
-    scopes = both.provider.inventory.scopes()
+    scopes = both.provider.inventory.scopes().found
     assert len(scopes) == 4
     assert scope_of(sandbox) in scopes

@@ -194,6 +194,6 @@ def test_local_disks_are_priced_apart(sandbox: GcpSandbox) -> None:
 
 
 def test_the_catalogue_is_read_once_for_all_regions(sandbox: GcpSandbox) -> None:
-    for market in sandbox.provider.price_list.markets():
+    for market in sandbox.provider.price_list.markets().found:
         assert list(sandbox.provider.price_list.prices(market))
     assert sandbox.server.asked["cloudbilling.services.skus.list"] == 1
