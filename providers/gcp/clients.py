@@ -26,7 +26,7 @@ from google.cloud.monitoring_v3.services.metric_service.transports import (
     MetricServiceGrpcTransport,
 )
 
-from models.cloud_errors import Asked, NotFound
+from models.cloud_errors import Asked, NotFound, Unavailable
 from providers.gcp.errors import translated
 
 CLOUD: Final = "gcp"
@@ -128,8 +128,9 @@ class Clients:
         limit = ConstantTimeout(  # type: ignore[no-untyped-call]
             patience.call_s if is_grpc else patience.over_http
         )
-        with translated(asked):
-            return method(request=request, retry=patience.retry(), timeout=limit)
+        return translated(
+            asked, lambda: method(request=request, retry=patience.retry(), timeout=limit)
+        )
 
     def found(self, asked: Asked, method: Callable[..., Made], request: object) -> Made | None:
         """The same, None where there is no such thing."""
@@ -139,13 +140,20 @@ class Clients:
             return None
 
     def pages(self, asked: Asked, method: Callable[..., Any], request: Any) -> Iterator[Any]:
-        """Every page of a list, each asked for when the one before has been used."""
+        """Every page of a list, each asked for when the one before has been used.
+
+        Raises ``Unavailable`` when a page leads back to one that came before.
+        """
+        seen: set[str] = set()
         while True:
             page = self.call(asked, method, request)
             yield page
             # The pagers' own walk shares one count of attempts among all pages.
             if not page.next_page_token:
                 return
+            if page.next_page_token in seen:
+                raise Unavailable(asked, "EndlessPages", "a page leads back to an earlier one")
+            seen.add(page.next_page_token)
             request.page_token = page.next_page_token
 
     def patch(
@@ -166,9 +174,7 @@ class Clients:
             )
             return operation
 
-        with translated(asked):
-            done: compute_v1.Operation = self.patience.retry()(send)()
-            return done
+        return translated(asked, self.patience.retry()(send))
 
     def _metrics(self) -> MetricServiceClient:
         address = self.monitoring_endpoint or self.endpoint
@@ -193,9 +199,9 @@ class Clients:
         return self.credentials
 
     def _once(self, key: object, make: Callable[[], Made]) -> Made:
-        with self._lock, translated(Asked(CLOUD, "credentials")):
+        with self._lock:
             if key not in self._made:
-                self._made[key] = make()
+                self._made[key] = translated(Asked(CLOUD, "credentials"), make)
             made: Made = self._made[key]
             return made
 

@@ -78,11 +78,11 @@ class GcpDoctor:
         what = asked("compute.regions.get", scope.account, scope.region)
         url = f"{self.clients.address}/compute/v1/projects/{scope.account}/regions/{scope.region}"
         try:
-            session = self.clients.session()
-            with translated(what):
-                answer = session.request(  # type: ignore[no-untyped-call]
-                    "GET", url, timeout=self.clients.patience.over_http
-                )
+            session, limit = self.clients.session(), self.clients.patience.over_http
+            answer = translated(
+                what,
+                lambda: session.request("GET", url, timeout=limit),  # type: ignore[no-untyped-call]
+            )
         except CloudFailed as error:
             return Finding(CLOUD, "clock", Severity.FAILED, error.said, _remedy(error))
         try:

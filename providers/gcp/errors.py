@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 import requests
 from google.api_core import exceptions as answers
@@ -44,8 +43,16 @@ _BY_REASON: Final[dict[str, type[CloudFailed]]] = {
     "resourceNotReady": Conflicting,
     "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE": Conflicting,
     "resourceInUseByAnotherResource": Conflicting,
+    "CONDITION_NOT_MET": Conflicting,
     "PERMISSIONS_ERROR": Denied,
+    "PERMISSION_DENIED": Denied,
+    "VM_MIN_COUNT_NOT_REACHED": CapacityLacking,
+    "BAD_REQUEST": NotAccepted,
+    "INVALID_ARGUMENT": NotAccepted,
     "INVALID_FIELD_VALUE": NotAccepted,
+    "INVALID_PARAMETER": NotAccepted,
+    "INVALID_USAGE": NotAccepted,
+    "UNSUPPORTED_OPERATION": NotAccepted,
 }
 """Google's word for the reason says more than the status that it comes with."""
 
@@ -64,21 +71,33 @@ _BY_STATUS: Final[tuple[tuple[type[Exception], type[CloudFailed]], ...]] = (
 )
 
 _NO_ANSWERS: Final = (requests.RequestException, ParseError, UnicodeDecodeError)
+_GARBLED: Final = (AttributeError, TypeError, LookupError, ValueError, RecursionError, OSError)
+"""What Google's libraries stumble over when an answer is JSON of another shape than Google's."""
+
+Made = TypeVar("Made")
 
 
-@contextmanager
-def translated(asked: Asked) -> Iterator[None]:
-    """Raise the product's own error for whatever Google's libraries raise inside."""
+def translated(asked: Asked, do: Callable[[], Made]) -> Made:
+    """What ``do`` returns; raises the product's own error for whatever Google's libraries raise.
+
+    It is raised after the foreign one has been dropped, and holds it neither as its cause nor as
+    its context: that one holds the request, and with it the credentials.
+    """
     try:
-        yield
+        return do()
     except answers.RetryError as error:
         cause = error.cause
-        if not isinstance(cause, Exception):
-            raise Unavailable(asked, "RetryError", "no answer in time") from None
-        raise _meant(asked, cause) from None
+        if isinstance(cause, Exception):
+            meant = _meant(asked, cause)
+        else:
+            meant = Unavailable(asked, "RetryError", "no answer in time")
     except (answers.GoogleAPICallError, auth.GoogleAuthError, *_NO_ANSWERS) as error:
-        # ``from None``: the foreign error holds the request, and with it the credentials.
-        raise _meant(asked, error) from None
+        meant = _meant(asked, error)
+    except _GARBLED as error:
+        # Its text may be a part of the answer.
+        said = f"the answer is not what Google answers ({type(error).__name__})"
+        meant = Unavailable(asked, "Garbled", said)
+    raise meant
 
 
 def _meant(asked: Asked, error: Exception) -> CloudFailed:
@@ -128,7 +147,8 @@ def check_operation(asked: Asked, operation: Operation) -> Operation:
 
 
 def _operation_error(asked: Asked, code: str, said: str) -> CloudFailed:
-    return _BY_REASON.get(code, NotAccepted)(asked, code, said)
+    """A code that nobody knows says nothing of the request: it may be done when asked again."""
+    return _BY_REASON.get(code, Unavailable)(asked, code or "UNKNOWN", said)
 
 
 def _from_status(status: int, said: str) -> answers.GoogleAPICallError:

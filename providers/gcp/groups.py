@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from google.cloud import compute_v1
 
+from models.cloud_errors import NotFound
 from models.inventory import GroupKind, InstanceGroup, Labels
 from providers.gcp.clients import Clients, asked
 from providers.gcp.names import Named, in_address, last
@@ -181,10 +182,8 @@ def managed(
             project=project, region=group.scope, instance_group_manager=group.name,
             max_results=page_rows,
         )  # fmt: skip
-    page = clients.found(what, method, request)
-    while page is not None:
-        yield from page.managed_instances
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
-        page = clients.call(what, method, request)
+    try:
+        for page in clients.pages(what, method, request):
+            yield from page.managed_instances
+    except NotFound:
+        return

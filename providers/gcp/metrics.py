@@ -9,6 +9,7 @@ from typing import Final
 
 from google.cloud import monitoring_v3
 
+from models.cloud_errors import Asked, Unavailable
 from models.inventory import Sample, Signal
 from providers.gcp.clients import Clients, asked
 from providers.gcp.names import Named, region_of
@@ -62,7 +63,7 @@ class GcpMetrics:
             request = _request(scope, window, series, self.page_points)
             for page in self.clients.pages(what, client.list_time_series, request):
                 for one in page.time_series:
-                    yield from _samples(scope, window, series, one)
+                    yield from _samples(what, scope, window, series, one)
 
 
 def _request(
@@ -88,14 +89,16 @@ def _request(
 
 
 def _samples(
-    scope: Scope, window: Window, series: _Series, one: monitoring_v3.TimeSeries
+    what: Asked, scope: Scope, window: Window, series: _Series, one: monitoring_v3.TimeSeries
 ) -> Iterator[Sample]:
     labels = {f"resource.label.{key}": value for key, value in one.resource.labels.items()}
     where, name = (labels.get(label, "") for label in series.by)
     if not name or region_of(where) != scope.region:
         return  # regions may start alike, and backends need not be groups
     for point in one.points:
-        ends: datetime = point.interval.end_time
+        ends: datetime | None = point.interval.end_time
+        if ends is None:
+            raise Unavailable(what, "BadTime", "a measurement has no time")
         at = datetime.fromtimestamp(ends.timestamp(), UTC) - timedelta(seconds=window.step_s)
         value = _value(point.value)
         if value is not None and window.starts <= at < window.ends:

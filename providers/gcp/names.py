@@ -64,6 +64,6 @@ def time_of(asked: Asked, text: str) -> datetime:
     """A moment in RFC 3339, in UTC; raises ``Unavailable`` where there is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Unavailable(asked, "BadTime", f"{text!r} is no time") from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ from google.auth.exceptions import RefreshError
 from reached import reached
 from sandboxes import Trouble
 
-from models.actions import Resize
+from models.actions import Remix, Resize
 from models.cloud_errors import (
     CapacityLacking,
     CloudFailed,
     Denied,
+    NotAccepted,
     NotFound,
     QuotaReached,
     Throttled,
@@ -34,6 +37,7 @@ from providers.snapshots.manifest import Status
 from scenarios.collect_entries import GcpEntry
 
 LIST = "compute.instances.list"
+PATCH = "compute.regionInstanceGroupManagers.patch"
 OPAQUE = "what-nobody-would-take-for-a-secret"
 
 
@@ -114,6 +118,37 @@ def test_a_page_that_fails_half_way_keeps_what_came_before(sandbox: GcpSandbox, 
     assert 0 < len(came) < 12
 
 
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 500])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[]", b'["down"]', b'"down"', b"7", b"null", b'{"error": "down"}', b'{"error": ["down"]}',
+        b'{"error": null}', b'{"error": {"details": ["down"]}}', b'{"error": {"details": 5}}',
+        b'{"error": {"errors": "down", "message": 5}}', b"[" * 5000,
+    ],
+)  # fmt: skip
+def test_answers_of_another_shape(sandbox: GcpSandbox, raw: bytes, status: int) -> None:
+    _fail(sandbox, LIST, Broken(status, raw=raw))
+    with suppress(CloudFailed):  # and nothing else
+        instances_in(sandbox)
+    group = make_group(sandbox, "web", 1)
+    sandbox.server.faults.clear()
+    _fail(sandbox, PATCH, Broken(status, raw=raw))
+    with suppress(CloudFailed):
+        act(sandbox, Remix(group, sandbox.types))
+
+
+def test_pages_that_lead_back(sandbox: GcpSandbox) -> None:
+    def circle(call: Call) -> Broken | None:
+        answer = json.dumps({"nextPageToken": f"after-{len(call.query.get('pageToken', '')) % 2}"})
+        return Broken(raw=answer.encode()) if call.verb == LIST else None
+
+    sandbox.server.faults.append(circle)
+    with pytest.raises(Unavailable, match="leads back"):
+        instances_in(sandbox)
+    assert sandbox.server.asked[LIST] < 5
+
+
 @pytest.mark.parametrize(("field", "value"), [("creationTimestamp", "yesterday"), ("status", "")])
 def test_fields_that_cannot_be(sandbox: GcpSandbox, field: str, value: str) -> None:
     make_group(sandbox, "web", 1)
@@ -163,10 +198,26 @@ def test_expired_credentials(sandbox: GcpSandbox) -> None:
     cloud = _cloud(sandbox, _Expired())
     with pytest.raises(Denied, match="expired") as caught:
         reached(cloud.inventory.scopes())
-    shown = f"{caught.value}{caught.value!r}"
+    shown = "".join(_told(caught.value))
     assert SECRET not in shown
     assert OPAQUE not in shown
-    assert caught.value.__cause__ is None
+
+
+def _told(error: BaseException | None) -> Iterator[str]:
+    """All that an error says, with what it came of and what was under way then."""
+    if error is not None:
+        yield f"{error!r} {error} {error.__dict__}"
+        for other in (error.__cause__, error.__context__):
+            yield from _told(other)
+
+
+def test_errors_hold_nothing_of_the_sdk(sandbox: GcpSandbox) -> None:
+    for fault in (Broken(403, f"token {OPAQUE}"), Broken(500, raw=b'{"error": "x"}'), Broken()):
+        sandbox.server.faults[:] = [lambda call, fault=fault: fault]  # type: ignore[misc]
+        with pytest.raises(CloudFailed) as caught:
+            instances_in(sandbox)
+        assert caught.value.__cause__ is None
+        assert caught.value.__context__ is None
 
 
 def test_no_credentials_at_all(
@@ -200,6 +251,9 @@ def test_a_project_that_is_not_there(sandbox: GcpSandbox) -> None:
         ("ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", CapacityLacking),
         ("QUOTA_EXCEEDED", QuotaReached),
         ("RATE_LIMIT_EXCEEDED", Throttled),
+        ("INVALID_USAGE", NotAccepted),
+        ("INTERNAL_ERROR", Unavailable),
+        ("WHAT_NOBODY_KNOWS", Unavailable),
     ],
 )
 def test_operations_fail_for_reasons(
@@ -244,20 +298,24 @@ def _everything(sandbox: GcpSandbox) -> Iterator[object]:
                 yield error
 
 
+def _shown(one: object) -> str:
+    return "".join(_told(one)) if isinstance(one, BaseException) else f"{one!r} {one}"
+
+
 def test_credentials_show_nowhere(sandbox: GcpSandbox, caplog: pytest.LogCaptureFixture) -> None:
     def tell(call: Call) -> Broken | None:
         said = f"Authorization: Bearer {SECRET} is refused"
         return Broken(403, said) if call.verb == "compute.regionCommitments.list" else None
 
     with caplog.at_level(logging.DEBUG):
-        shown = [f"{one!r} {one}" for one in _everything(sandbox)]
+        shown = [_shown(one) for one in _everything(sandbox)]
         sandbox.server.faults.append(tell)
         with pytest.raises(Denied) as caught:
             list(sandbox.provider.inventory.commitments(scope_of(sandbox)))
     assert sandbox.server.tokens >= {f"Bearer {SECRET}"}  # it was there to be seen
     assert len(shown) > 50
     assert [text for text in shown if SECRET in text] == []
-    assert SECRET not in f"{caught.value!r} {caught.value}"
+    assert SECRET not in _shown(caught.value)
     assert SECRET not in caplog.text
 
 

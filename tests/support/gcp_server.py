@@ -85,7 +85,7 @@ def _without_own(answer: Any) -> Any:
 
 def _broken(broken: Broken) -> tuple[int, bytes] | None:
     if broken.raw:
-        return 200, broken.raw
+        return broken.status or 200, broken.raw
     if broken.status:
         return _failure(broken.status, broken.reason, f"{broken.reason}: try again")
     return None
