@@ -8,15 +8,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from models.cloud_errors import CloudFailed, Denied
+from models.cloud_errors import CloudFailed, Denied, NotFound
 from providers.gcp.clients import CLOUD, Clients, asked
 from providers.gcp.errors import translated
 from providers.gcp.inventory import GcpInventory
 from providers.gcp.metrics import GcpMetrics
-from providers.seam import Finding, Scope, Severity, Window
+from providers.seam import Finding, Scope, Severity, Unreached, Window
 
 _SKEW: Final = timedelta(minutes=1)
-_OLD: Final = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +30,13 @@ class GcpDoctor:
     def findings(self) -> Iterator[Finding]:
         looked = self.inventory.scopes()
         for one in looked.unreached:
-            about = "credentials" if isinstance(one.failure, Denied) else "reachability"
-            said = f"{one.scope}: {one.failure.said}"
-            yield Finding(CLOUD, about, Severity.FAILED, said, _remedy(one.failure))
+            yield _unreached(one)
         scopes = looked.found
         if looked.unreached and not scopes:
             return
         yield Finding(CLOUD, "credentials", Severity.FINE, f"{len(scopes)} regions may be asked")
-        for project in self.inventory.projects:
-            if any(one.scope.account == project for one in looked.unreached):
-                continue
-            scope = next((one for one in scopes if one.account == project), None)
-            if scope is None:
-                said = f"{project} may use none of the regions asked for"
-                yield Finding(
-                    CLOUD, "regions", Severity.WARNING, said, "correct `regions`, or leave it out"
-                )
-            else:
-                yield from self._permissions(scope)
+        for scope in {one.account: one for one in reversed(scopes)}.values():
+            yield from self._permissions(scope)
         if scopes:
             yield self._clock(scopes[0])
         yield self._prices()
@@ -103,16 +91,31 @@ class GcpDoctor:
             rates = self.inventory.catalog.rates()
         except CloudFailed as error:
             return Finding(CLOUD, "prices", Severity.FAILED, error.said, _remedy(error))
+        if not rates:
+            said = "the catalogue states no rate"
+            return Finding(CLOUD, "prices", Severity.FAILED, said, "collect later")
         sound = [rate.as_of for rate in rates.values() if not rate.wrong]
         if not sound:
-            said = "the catalogue states no usable rate"
+            why = next(iter(rates.values())).wrong
+            said = f"the catalogue states no usable rate: {why}"
             return Finding(CLOUD, "prices", Severity.FAILED, said, "collect later")
-        age = self.clock() - max(sound)
-        said = f"{len(sound)} rates, the newest {age.days} days old"
-        if age > _OLD:
-            remedy = "compare a price with Google's price page before planning with it"
-            return Finding(CLOUD, "prices", Severity.WARNING, said, remedy)
+        hours = (self.clock() - min(sound)).total_seconds() / 3600.0
+        said = f"{len(sound)} of {len(rates)} rates are usable, the oldest {hours:.0f} hours old"
         return Finding(CLOUD, "prices", Severity.FINE, said)
+
+
+def _unreached(one: Unreached) -> Finding:
+    said = f"{one.scope}: {one.failure.said}"
+    about, remedy = "reachability", _remedy(one.failure)
+    if isinstance(one.failure, Denied):
+        about = "credentials"
+    elif one.scope.region:
+        about = "regions"
+        if isinstance(one.failure, NotFound):
+            remedy = "correct `regions` in the collection file, or leave it out for all"
+    elif isinstance(one.failure, NotFound):
+        remedy = "correct `projects` in the collection file: they are ids, not names"
+    return Finding(CLOUD, about, Severity.FAILED, said, remedy)
 
 
 def _remedy(error: CloudFailed) -> str:

@@ -19,14 +19,16 @@ from models.inventory import (
 )
 from models.offerings import Architecture, Purchase
 from providers.gcp import groups, quotas
-from providers.gcp.clients import CLOUD, Clients, asked
+from providers.gcp.clients import Clients, asked
 from providers.gcp.commitments import owned
 from providers.gcp.names import Named, in_address, last, time_of
 from providers.gcp.rates import Catalog
+from providers.gcp.regions import GONE, Regions
 from providers.gcp.templates import is_spot
+from providers.gcp.variants import variant_of
 from providers.pricebook.families import family_of
 from providers.pricebook.gcp_section import SHAPES
-from providers.seam import Scope, Scopes, Unreached
+from providers.seam import Scope, Scopes
 
 PAGE_ROWS: Final = 500
 CREATED_BY: Final = "created-by"
@@ -47,7 +49,6 @@ _STATES: Final = {
 }
 _ARM: Final = frozenset({"t2a", "c4a", "n4a", "a4x"})
 """Families of ARM processors, for machine types that do not say."""
-_GONE: Final = frozenset({"OBSOLETE", "DELETED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,45 +58,18 @@ class GcpInventory:
     """
 
     clients: Clients
-    projects: tuple[str, ...]
-    regions: tuple[str, ...] | None
-    """Asked for; None: all."""
+    regions: Regions
     catalog: Catalog
     page_rows: int = PAGE_ROWS
 
     def scopes(self) -> Scopes:
-        found: list[Scope] = []
-        unreached: list[Unreached] = []
-        for project in self.projects:
-            try:
-                found += [Scope(CLOUD, project, region) for region in self._regions(project)]
-            except CloudFailed as error:
-                unreached.append(Unreached(Scope(CLOUD, project, ""), error))
-        return Scopes(tuple(sorted(found)), tuple(unreached))
-
-    def _regions(self, project: str) -> Iterator[str]:
-        what = asked("compute.regions.list", project)
-        client = self.clients.compute(compute_v1.RegionsClient)
-        request = compute_v1.ListRegionsRequest(project=project, max_results=self.page_rows)
-        for page in self.clients.pages(what, client.list, request):
-            for one in page.items:
-                if self.regions is None or one.name in self.regions:
-                    yield one.name
-
-    def region(self, scope: Scope) -> compute_v1.Region:
-        what = asked("compute.regions.get", scope.account, scope.region)
-        client = self.clients.compute(compute_v1.RegionsClient)
-        request = compute_v1.GetRegionRequest(project=scope.account, region=scope.region)
-        return self.clients.call(what, client.get, request)
-
-    def zones(self, scope: Scope) -> tuple[str, ...]:
-        return tuple(sorted(last(url) for url in self.region(scope).zones))
+        return self.regions.scopes()
 
     def instances(self, scope: Scope) -> Iterator[Instance]:
         what = asked("compute.instances.list", scope.account, scope.region)
         client = self.clients.compute(compute_v1.InstancesClient)
         members = groups.Members(self.clients, scope, self.page_rows)
-        for zone in self.zones(scope):
+        for zone in self.regions.zones(scope):
             request = compute_v1.ListInstancesRequest(
                 project=scope.account, zone=zone, max_results=self.page_rows
             )
@@ -104,7 +78,7 @@ class GcpInventory:
                     yield instance(what, scope, zone, one, members)
 
     def groups(self, scope: Scope) -> Iterator[InstanceGroup]:
-        return groups.groups(self.clients, scope, self.zones(scope), self.page_rows)
+        return groups.groups(self.clients, scope, self.regions.zones(scope), self.page_rows)
 
     def instance_types(self, scope: Scope) -> Iterator[InstanceType]:
         found: dict[str, InstanceType] = {}
@@ -114,18 +88,25 @@ class GcpInventory:
         yield from (found[name] for name in sorted(found))
 
     def shapes(self, region: str) -> tuple[compute_v1.MachineType, ...]:
-        """Every machine type of a region, as the first project sees it that may use the region."""
-        scope = next((scope for scope in self.scopes().found if scope.region == region), None)
-        if scope is None:
-            what = asked("compute.regions.list", "", region)
-            raise NotFound(what, "NoRegion", "no project may use the region")
-        found = {one.name: one for _, one in self._machine_types(scope)}
-        return tuple(found[name] for name in sorted(found))
+        """Every machine type of a region, as the first project sees it that can read them.
+
+        Raises why the first one cannot when none can.
+        """
+        failed: CloudFailed | None = None
+        for scope in self.regions.with_region(region):
+            try:
+                found = {one.name: one for _, one in self._machine_types(scope)}
+            except CloudFailed as error:
+                failed = failed or error
+            else:
+                return tuple(found[name] for name in sorted(found))
+        what = asked("compute.regions.list", "", region)
+        raise failed or NotFound(what, "NoRegion", "no project may use the region")
 
     def _machine_types(self, scope: Scope) -> Iterator[tuple[str, compute_v1.MachineType]]:
         what = asked("compute.machineTypes.list", scope.account, scope.region)
         client = self.clients.compute(compute_v1.MachineTypesClient)
-        for zone in self.zones(scope):
+        for zone in self.regions.zones(scope):
             request = compute_v1.ListMachineTypesRequest(
                 project=scope.account, zone=zone, max_results=self.page_rows
             )
@@ -134,7 +115,14 @@ class GcpInventory:
                     yield zone, one
 
     def quotas(self, scope: Scope) -> Iterator[Quota]:
-        return quotas.quotas(scope, self.region(scope).quotas)
+        what, region = (
+            asked("compute.regions.get", scope.account, scope.region),
+            self.regions.read(scope),
+        )
+        if region.quota_status_warning.code:
+            said = region.quota_status_warning.message or "the region came without its quotas"
+            raise Unavailable(what, region.quota_status_warning.code, said)
+        return quotas.quotas(scope, region.quotas)
 
     def commitments(self, scope: Scope) -> Iterator[OwnedCommitment]:
         what = asked("compute.regionCommitments.list", scope.account, scope.region)
@@ -161,6 +149,7 @@ def instance(
         Named(zone, str(one.id)).id, scope.account, scope.place, zone, last(one.machine_type),
         Purchase.SPOT if is_spot(one.scheduling) else Purchase.ON_DEMAND, _STATES[one.status],
         time_of(what, one.creation_timestamp), group, tuple(sorted(one.labels.items())),
+        variant=variant_of(one),
     )  # fmt: skip
 
 
@@ -174,7 +163,7 @@ def instance_type(scope: Scope, one: compute_v1.MachineType) -> InstanceType:
     """A machine type as a row, without zones."""
     family = family_of(one.name)
     shape = SHAPES.get(one.name)
-    restriction = f"{one.deprecated.state.lower()}" if one.deprecated.state in _GONE else ""
+    restriction = f"{one.deprecated.state.lower()}" if one.deprecated.state in GONE else ""
     arm = one.architecture == "ARM64" or (not one.architecture and family in _ARM)
     return InstanceType(
         scope.place, one.name, scope.account, float(one.guest_cpus),

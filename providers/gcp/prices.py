@@ -12,7 +12,6 @@ from google.cloud import compute_v1
 from models.commitments import CommitmentKind
 from models.inventory import CommittedRate, Price, RejectedPrice
 from models.offerings import Purchase
-from providers.gcp.clients import CLOUD
 from providers.gcp.inventory import GcpInventory
 from providers.gcp.rates import PRODUCT, SOURCE, Measure, Part, Rate, Rates, gpu_name
 from providers.pricebook.families import family_of
@@ -27,15 +26,13 @@ _TERMS: Final = {Purchase.RESERVED_1Y: 1, Purchase.RESERVED_3Y: 3}
 class GcpPriceList:
     """``providers.seam.PriceList`` of Google Cloud.
 
-    Shapes are read from the first project that may use the region; prices are the same for all.
+    Shapes are read from the first project that can read them; prices are the same for all.
     """
 
     inventory: GcpInventory
 
     def markets(self) -> Scopes:
-        scopes = self.inventory.scopes()
-        regions = {scope.region for scope in scopes.found}
-        return Scopes(tuple(Scope(CLOUD, "", region) for region in sorted(regions)))
+        return self.inventory.regions.markets()
 
     def prices(self, market: Scope) -> Iterator[Price | RejectedPrice | CommittedRate]:
         rates = self.inventory.catalog.rates()

@@ -13,6 +13,7 @@ from providers.gcp.inventory import PAGE_ROWS, GcpInventory
 from providers.gcp.metrics import GcpMetrics
 from providers.gcp.prices import GcpPriceList
 from providers.gcp.rates import Catalog
+from providers.gcp.regions import Regions
 from providers.seam import Provider
 from scenarios.collect_entries import GcpEntry
 
@@ -36,7 +37,8 @@ def provider(
         entry.endpoint or "", monitoring_endpoint, patience or Patience(), credentials
     )
     regions = None if entry.regions == "all" else tuple(sorted(entry.regions))
-    inventory = GcpInventory(clients, tuple(entry.projects), regions, Catalog(clients), page_rows)
+    looked = Regions(clients, tuple(entry.projects), regions, page_rows)
+    inventory = GcpInventory(clients, looked, Catalog(clients), page_rows)
     metrics = GcpMetrics(clients)
     return Provider(
         CLOUD, inventory, GcpPriceList(inventory), metrics, GcpHands(clients),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from threading import Lock
 from time import monotonic
@@ -28,6 +28,9 @@ SERVICE: Final = "services/6F81-5844-456A"
 SOURCE: Final = "Google Cloud Billing Catalog API"
 PRODUCT: Final = "resource-based committed use discount"
 PAGE_ROWS: Final = 5000
+STALE: Final = timedelta(days=7)
+"""The catalogue dates its prices of now within the last 12 hours; much older ones are of a feed
+that has died."""
 KEPT_S: Final = 3600.0
 """How long a walk through the catalogue serves all regions: it takes many pages."""
 
@@ -187,6 +190,8 @@ def rate_of(sku: billing_v1.Sku, measure: Measure, now: datetime) -> Rate:
     def wrong(why: str) -> Rate:
         return Rate(0.0, as_of, stated, f"SKU {sku.sku_id} {why}")
 
+    if now - as_of > STALE:
+        return wrong(f"is stale: {(now - as_of).days} days old, more than {STALE.days}")
     if currencies - {"USD"}:
         return wrong(f"is stated in {', '.join(sorted(currencies))}")
     if expression.usage_unit != _UNITS[measure]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from gcp_cloud import PROJECT
 from gcp_contract import Call
 from gcp_sandbox import GcpSandbox, entry_at
 from gcp_server import Broken
+from gcp_skus import family
 
 from providers.gcp.doctor import GcpDoctor
 from providers.seam import Finding, Severity
@@ -49,18 +51,33 @@ def test_a_clock_that_is_wrong(sandbox: GcpSandbox) -> None:
 
 
 def test_old_prices(sandbox: GcpSandbox) -> None:
-    later = datetime(2028, 11, 1, tzinfo=UTC)
-    assert _findings(sandbox, clock=lambda: later)["prices"].severity is Severity.WARNING
-    sandbox.server.cloud.skus = []
-    again = GcpSandbox(sandbox.server, entry_at(sandbox.server))
-    assert _findings(again)["prices"].severity is Severity.FAILED
+    assert "hours old" in _findings(sandbox)["prices"].said
+    old = family("E2 Instance", 0.022, 0.003)
+    for one in old:
+        one["pricingInfo"][0]["effectiveTime"] = "2025-02-03T00:00:00Z"
+    for skus, said in (([], "no rate"), (old, "stale")):
+        sandbox.server.cloud.skus = skus
+        again = GcpSandbox(sandbox.server, entry_at(sandbox.server))
+        found = _findings(again)["prices"]
+        assert found.severity is Severity.FAILED
+        assert said in found.said
 
 
-def test_no_region_of_those_asked_for(sandbox: GcpSandbox) -> None:
-    some = GcpSandbox(sandbox.server, entry_at(sandbox.server, regions=("mars-north1",)))
-    found = _findings(some)
-    assert found["regions"].severity is Severity.WARNING
-    assert "clock" not in found
+def test_a_region_of_those_asked_for(sandbox: GcpSandbox) -> None:
+    wanted = ("mars-north1", "us-central1")
+    found = _findings(GcpSandbox(sandbox.server, entry_at(sandbox.server, regions=wanted)))
+    assert found["regions"].severity is Severity.FAILED
+    assert "mars-north1" in found["regions"].said
+    assert "correct `regions`" in found["regions"].remedy
+    assert found["clock"].severity is Severity.FINE
+
+
+def test_a_project_that_is_not_there(sandbox: GcpSandbox) -> None:
+    entry = entry_at(sandbox.server).model_copy(update={"projects": ("nobodys", PROJECT)})
+    found = _findings(GcpSandbox(sandbox.server, entry))
+    assert "nobodys" in found["reachability"].said
+    assert "correct `projects`" in found["reachability"].remedy
+    assert found["permissions: instances"].said.startswith(f"gcp/europe-west1 of {PROJECT}")
 
 
 def test_nothing_is_changed(sandbox: GcpSandbox) -> None:

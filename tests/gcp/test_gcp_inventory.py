@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import threading
+from typing import Any
 
 import pytest
 from acting import groups_in, instances_in, make_group, scope_of
-from gcp_cloud import NUMBER, PROJECT, REGIONS
+from gcp_cloud import LICENCE, NUMBER, PROJECT, REGIONS
+from gcp_contract import Call
 from gcp_sandbox import GcpSandbox, entry_at, template
 
+from models.cloud_errors import CloudFailed, NotFound, Unavailable
 from models.commitments import CommitmentKind
 from models.inventory import InstanceState, QuotaUnit
 from models.offerings import Architecture, Purchase
@@ -23,6 +27,111 @@ def test_only_regions_asked_for(sandbox: GcpSandbox) -> None:
     some = GcpSandbox(sandbox.server, entry_at(sandbox.server, regions=("us-central1",)))
     assert [scope.region for scope in some.provider.inventory.scopes().found] == ["us-central1"]
     assert [market.account for market in some.provider.price_list.markets().found] == [""]
+
+
+def test_regions_that_are_not_there(sandbox: GcpSandbox) -> None:
+    asked_for = ("us-central1", "europe-west", "mars-north1")
+    some = GcpSandbox(sandbox.server, entry_at(sandbox.server, regions=asked_for))
+    scopes = some.provider.inventory.scopes()
+    assert [scope.region for scope in scopes.found] == ["us-central1"]
+    mistyped, unknown = scopes.unreached
+    assert mistyped.scope == Scope("gcp", PROJECT, "europe-west")
+    assert isinstance(mistyped.failure, NotFound)
+    assert "did you mean 'europe-west1'" in mistyped.failure.said
+    assert "known: europe-west1, us-central1" in unknown.failure.said
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        ({"status": "DOWN"}, Unavailable),
+        ({"deprecated": {"state": "OBSOLETE"}}, NotFound),
+    ],
+)
+def test_regions_that_cannot_be_used(
+    sandbox: GcpSandbox, says: dict[str, Any], error: type[CloudFailed]
+) -> None:
+    sandbox.server.cloud.regions["us-central1"] = says
+    scopes = sandbox.provider.inventory.scopes()
+    assert [scope.region for scope in scopes.found] == ["europe-west1"]
+    (why,) = scopes.unreached
+    assert why.scope.region == "us-central1"
+    assert isinstance(why.failure, error)
+
+
+def test_regions_are_asked_for_once(sandbox: GcpSandbox) -> None:
+    inventory, scope = sandbox.provider.inventory, scope_of(sandbox)
+    for _ in range(2):
+        inventory.scopes()
+        sandbox.provider.price_list.markets()
+        for read in (inventory.instances, inventory.groups, inventory.instance_types):
+            list(read(scope))
+    assert sandbox.server.asked["compute.regions.list"] == 1
+    assert sandbox.server.asked["compute.regions.get"] == 0
+    for _ in range(2):  # what is used of them changes
+        list(inventory.quotas(scope))
+    assert sandbox.server.asked["compute.regions.get"] == 2
+
+
+def test_projects_are_asked_at_once(sandbox: GcpSandbox) -> None:
+    projects = tuple(f"shop-{number}" for number in range(6))
+    sandbox.server.cloud.projects.update(projects)
+    entry = entry_at(sandbox.server).model_copy(update={"projects": projects})
+    together = threading.Barrier(len(projects))
+
+    def meet(_: Call) -> None:
+        sandbox.server.lock.release()
+        try:
+            together.wait(5.0)  # broken, and the answer none, unless all are there
+        finally:
+            sandbox.server.lock.acquire()
+
+    sandbox.server.faults.append(meet)
+    scopes = GcpSandbox(sandbox.server, entry).provider.inventory.scopes()
+    assert {scope.account for scope in scopes.found} == set(projects)
+    assert scopes.unreached == ()
+
+
+def test_quotas_that_a_region_could_not_say(sandbox: GcpSandbox) -> None:
+    sandbox.server.cloud.regions["europe-west1"] = {
+        "quotas": [],
+        "quotaStatusWarning": {"code": "QUOTA_INFO_UNAVAILABLE", "message": "not now"},
+    }
+    with pytest.raises(Unavailable, match="not now"):
+        list(sandbox.provider.inventory.quotas(SCOPE))
+
+
+@pytest.mark.parametrize(
+    ("licences", "scheduling", "variant"),
+    [
+        ((("debian-cloud", "debian-12-bookworm"), ("vm-options", "enable-vmx")), {}, ""),
+        ((("windows-cloud", "windows-server-2022-dc"),), {}, "windows"),
+        ((("windows-sql-cloud", "sql-server-2022-standard"),), {}, "windows"),
+        ((("rhel-cloud", "rhel-9-server"),), {}, "rhel-9-server"),
+        ((("rhel-cloud", "rhel-9-byos"),), {}, ""),
+        ((("shop-market", "firewall"),), {}, "firewall"),
+        (
+            (("windows-cloud", "windows-server-2022-dc"),),
+            {"nodeAffinities": [
+                {"key": "compute.googleapis.com/node-group-name", "operator": "IN",
+                 "values": ["own"]},
+            ]},
+            "dedicated, windows",
+        ),
+        ((), {"provisioningModel": "FLEX_START"}, "flex-start"),
+    ],
+)  # fmt: skip
+def test_what_costs_more_than_the_machine(
+    sandbox: GcpSandbox,
+    licences: tuple[tuple[str, str], ...],
+    scheduling: dict[str, Any],
+    variant: str,
+) -> None:
+    sandbox.server.cloud.add_instance(
+        ZONE, "one", "n2-standard-4", scheduling=scheduling,
+        licenses=tuple(LICENCE.format(*one) for one in licences),
+    )  # fmt: skip
+    assert instances_in(sandbox)[0].variant == variant
 
 
 def test_an_instance_without_a_group(sandbox: GcpSandbox) -> None:
@@ -195,7 +304,8 @@ def test_commitments(sandbox: GcpSandbox) -> None:
 
 
 def test_two_projects(sandbox: GcpSandbox) -> None:
-    entry = entry_at(sandbox.server).model_copy(update={"projects": (PROJECT, PROJECT)})
+    sandbox.server.cloud.projects.add("shop-other")
+    entry = entry_at(sandbox.server).model_copy(update={"projects": (PROJECT, "shop-other")})
     both = GcpSandbox(sandbox.server, entry)
     scopes = both.provider.inventory.scopes().found
     assert len(scopes) == 4

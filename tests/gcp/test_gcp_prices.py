@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from gcp_sandbox import GcpSandbox
-from gcp_skus import family, others, sku
+from gcp_cloud import PROJECT
+from gcp_contract import Call
+from gcp_sandbox import GcpSandbox, entry_at
+from gcp_server import Broken
+from gcp_skus import EFFECTIVE, family, others, sku
 from google.cloud import billing_v1
 
+from models.cloud_errors import Denied, NotFound
 from models.inventory import CommittedRate, Price, RejectedPrice
 from models.offerings import Purchase
 from providers.gcp.rates import part_of
@@ -84,20 +88,21 @@ def test_commitments_have_terms(sandbox: GcpSandbox) -> None:
 
 def test_prices_say_when_and_whence(sandbox: GcpSandbox) -> None:
     rows = [row for row in prices(sandbox) if isinstance(row, Price)]
-    assert {row.as_of for row in rows} == {datetime(2026, 11, 1, tzinfo=UTC)}
+    assert {row.as_of for row in rows} == {datetime.fromisoformat(EFFECTIVE)}
     assert {row.source for row in rows} == {"Google Cloud Billing Catalog API"}
 
 
 def test_a_sum_is_as_old_as_its_oldest_part(sandbox: GcpSandbox) -> None:
+    older = datetime.fromisoformat(EFFECTIVE) - timedelta(days=6)
     skus = [
-        sku("E2 Instance Core running in X", "OnDemand", 0.02, effective="2025-02-03T00:00:00Z"),
+        sku("E2 Instance Core running in X", "OnDemand", 0.02, effective=older.isoformat()),
         sku("E2 Instance Ram running in Belgium", "OnDemand", 0.003, "GiBy.h"),
     ]  # fmt: skip
     (price,) = (
         row for row in prices(sandbox, skus)
         if isinstance(row, Price) and row.instance_type == "e2-standard-2"
     )  # fmt: skip
-    assert price.as_of == datetime(2025, 2, 3, tzinfo=UTC)
+    assert price.as_of == older
 
 
 @pytest.mark.parametrize(
@@ -157,6 +162,11 @@ def test_what_has_no_rates_is_rejected_with_the_reason(sandbox: GcpSandbox) -> N
             sku("E2 Instance Core running in X", "OnDemand", 1.0, effective="2999-01-01T00:00:00Z"),
             "no price in force",
         ),
+        (
+            sku("E2 Instance Core running in X", "OnDemand", 0.02,
+                effective="2025-02-03T00:00:00Z"),
+            "is stale",
+        ),
     ],
 )  # fmt: skip
 def test_unsound_rates(sandbox: GcpSandbox, core: dict[str, Any], reason: str) -> None:
@@ -197,3 +207,48 @@ def test_the_catalogue_is_read_once_for_all_regions(sandbox: GcpSandbox) -> None
     for market in sandbox.provider.price_list.markets().found:
         assert list(sandbox.provider.price_list.prices(market))
     assert sandbox.server.asked["cloudbilling.services.skus.list"] == 1
+
+
+class _Denying:
+    """Denies a project's machine types."""
+
+    def __init__(self, project: str) -> None:
+        self.project = project
+
+    def __call__(self, call: Call) -> Broken | None:
+        lacks = call.verb == "compute.machineTypes.list" and call.path["project"] == self.project
+        return Broken(403, "forbidden") if lacks else None
+
+
+def _two_projects(sandbox: GcpSandbox, *projects: str, **more: Any) -> GcpSandbox:
+    entry = entry_at(sandbox.server, **more).model_copy(update={"projects": projects})
+    return GcpSandbox(sandbox.server, entry)
+
+
+def test_a_project_that_does_not_answer_hides_no_price(sandbox: GcpSandbox) -> None:
+    both = _two_projects(sandbox, "nobodys", PROJECT)
+    markets = both.provider.price_list.markets()
+    assert [one.region for one in markets.found] == ["europe-west1", "us-central1"]
+    assert markets.unreached == ()
+    assert usd(prices(both), "e2-standard-2") > 0
+
+
+def test_prices_of_a_project_that_may_read_types(sandbox: GcpSandbox) -> None:
+    sandbox.server.cloud.projects.add("shop-other")
+    both = _two_projects(sandbox, "shop-other", PROJECT)
+    sandbox.server.faults.append(_Denying("shop-other"))
+    assert usd(prices(both), "e2-standard-2") > 0
+    sandbox.server.faults.append(_Denying(PROJECT))
+    with pytest.raises(Denied):
+        prices(both)
+
+
+def test_markets_say_why_there_are_none(sandbox: GcpSandbox) -> None:
+    none = _two_projects(sandbox, "nobodys")
+    (why,) = none.provider.price_list.markets().unreached
+    assert why.scope == Scope("gcp", "nobodys", "")
+    assert isinstance(why.failure, NotFound)
+    some = _two_projects(sandbox, "nobodys", PROJECT, regions=("us-central1", "us-centra1"))
+    markets = some.provider.price_list.markets()
+    assert [one.region for one in markets.found] == ["us-central1"]
+    assert [one.scope for one in markets.unreached] == [Scope("gcp", "", "us-centra1")]

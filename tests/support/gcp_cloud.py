@@ -36,6 +36,7 @@ MACHINE_TYPES: Final = {
     "g2-standard-4": (4, 16384, "X86_64", (("nvidia-l4", 1),)),
     "m2-ultramem-208": (208, 6029312, "X86_64", ()),
 }
+LICENCE: Final = "https://www.googleapis.com/compute/v1/projects/{}/global/licenses/{}"
 SHARED: Final = ("e2-medium", "f1-micro")
 
 
@@ -65,6 +66,10 @@ class Cloud:
     lacking: set[str] = field(default_factory=set)
     """Machine types that none are left of."""
     never_healthy: bool = False
+    projects: set[str] = field(default_factory=lambda: {PROJECT})
+    """Those that there are; all show the same."""
+    regions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What regions say beside the usual."""
     machine_types: dict[str, Any] = field(default_factory=lambda: dict(MACHINE_TYPES))
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Operations that end like this, by verb, when they are asked for."""
@@ -74,7 +79,7 @@ class Cloud:
         """What a call comes to; raises ``Failed``."""
         self.calls[call.verb] += 1
         project = call.path.get("project", PROJECT)
-        if project != PROJECT:
+        if project not in self.projects:
             raise Failed(404, "notFound", f"The resource 'projects/{project}' was not found")
         resource, verb = call.verb.rpartition(".")[0], call.verb.rpartition(".")[2]
         region, zone = call.path.get("region"), call.path.get("zone")
@@ -137,7 +142,7 @@ class Cloud:
         return {
             "kind": "compute#region", "name": name, "status": "UP",
             "zones": [_url(f"zones/{zone}") for zone in REGIONS[name]],
-            "quotas": self.quotas.get(name, default),
+            "quotas": self.quotas.get(name, default), **self.regions.get(name, {}),
         }  # fmt: skip
 
     def _machineTypes_list(self, call: Call) -> dict[str, Any]:  # noqa: N802
@@ -302,6 +307,7 @@ class Cloud:
         created_by: str = "",
         scheduling: dict[str, Any] | None = None,
         status: str = "STAGING",
+        licenses: tuple[str, ...] = (LICENCE.format("debian-cloud", "debian-12-bookworm"),),
     ) -> str:
         """A new instance; returns its number."""
         number = str(next(self.numbers))
@@ -312,6 +318,7 @@ class Cloud:
             "machineType": _url(f"zones/{zone}/machineTypes/{machine_type}"),
             "creationTimestamp": CREATED, "labels": labels or {},
             "scheduling": {"provisioningModel": "STANDARD", **(scheduling or {})},
+            "disks": [{"boot": True, "licenses": list(licenses)}],
             "metadata": {"kind": "compute#metadata", "items": metadata},
         }  # fmt: skip
         return number

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-EFFECTIVE: Final = "2026-11-01T00:00:00Z"
+EFFECTIVE: Final = f"{datetime.now(UTC) - timedelta(hours=6):%Y-%m-%dT%H:00:00Z}"
+"""Google dates its prices of now within the last 12 hours."""
 REGIONS: Final = ("europe-west1", "us-central1")
 
 
