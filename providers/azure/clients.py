@@ -21,6 +21,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.reservations import ReservationsMgmtClient
 from azure.monitor.querymetrics import MetricsClient
 
+from providers.azure.resources import region_of
 from scenarios.collect_entries import AzureEntry
 
 MANAGEMENT: Final = "https://management.azure.com"
@@ -40,8 +41,8 @@ class Access:
     and shortened by chance. ``longest_wait_s``: what the cloud may ask to wait at most.
     ``poll_s``: between looks at an operation that the cloud has taken on. ``patience_s``: how long
     such a one is watched for an early failure, ``surge_s``: and where the next step needs its end.
-    ``states_age_s``: how old the power states of a subscription's machines may be to be shared by
-    its regions.
+    ``states_age_s``: how old the power states of a subscription's machines, and the list of its
+    regions, may be to be shared; ``sizes_age_s``: its sizes and where they are closed.
     """
 
     credential: TokenCredential | None = None
@@ -52,6 +53,7 @@ class Access:
     patience_s: float = 30.0
     surge_s: float = 900.0
     states_age_s: float = 60.0
+    sizes_age_s: float = 900.0
     metrics_endpoint: str = METRICS
 
 
@@ -102,7 +104,7 @@ class Clients:
     @property
     def regions(self) -> tuple[str, ...] | None:
         asked = self.entry.regions
-        return None if asked == "all" else tuple(sorted({str(one).lower() for one in asked}))
+        return None if asked == "all" else tuple(sorted({region_of(str(one)) for one in asked}))
 
     @property
     def management(self) -> str:

@@ -42,6 +42,10 @@ class Reservations:
         What was paid for them is not said; ``usd_per_hour`` is today's list price, NaN where they
         are sold no more.
         """
+        asked = Asked(CLOUD, "reservation.listAll", scope.account, scope.place)
+        return read(asked, lambda: self._of(scope))
+
+    def _of(self, scope: Scope) -> Iterator[OwnedCommitment]:
         rates: dict[tuple[str, int], float] | None = None
         for one in self._held(scope):
             properties = needed(one.properties, "a reservation's properties")
@@ -65,7 +69,7 @@ class Reservations:
         reservations = self.clients.reservations().reservation
 
         def rows() -> Iterator[ReservationResponse]:
-            for one in reservations.list_all(selected_state="Succeeded"):
+            for one in read(asked, lambda: reservations.list_all(selected_state="Succeeded")):
                 properties = one.properties
                 if (
                     properties is not None

@@ -15,7 +15,7 @@ from models.cloud_errors import Asked, CloudFailed
 from models.inventory import Price
 from providers.azure.clients import Clients
 from providers.azure.errors import CLOUD, translated
-from providers.azure.inventory import AzureInventory, compute_provider
+from providers.azure.inventory import AzureInventory
 from providers.azure.prices import PATH, VERSION, AzurePriceList
 from providers.seam import Finding, Severity
 
@@ -57,7 +57,7 @@ class AzureDoctor:
     def _registered(self, subscription: str) -> Finding:
         about = f"subscription {subscription}"
         try:
-            state = compute_provider(self.clients, subscription).get("registrationState")
+            state = self.inventory.regions.described(subscription).get("registrationState")
         except CloudFailed as error:
             return _failed(about, error, _READ)
         if state != "Registered":
@@ -74,7 +74,7 @@ class AzureDoctor:
         except CloudFailed as error:
             yield _failed("regions", error, _READ)
             return
-        first = {scope.account: scope for scope in reversed(scopes)}
+        first = {scope.account: scope for scope in reversed(scopes) if scope.region}
         for scope in first.values():
             for what, rows in (
                 ("machines", self.inventory.instances),

@@ -20,7 +20,7 @@ from models.actions import (
     place_of,
 )
 from models.cloud_errors import Asked, NotAccepted
-from providers.azure.errors import CLOUD
+from providers.azure.errors import CLOUD, translated
 from providers.azure.groups import GroupHands
 from providers.azure.members import MemberHands
 from providers.ledger import Ledger
@@ -43,6 +43,10 @@ class AzureHands:
         return self.ledger.act(asked, action, token, do, rehearse=rehearse)
 
     def _do(self, asked: Asked, action: Action, token: str, rehearse: bool) -> Receipt:
+        with translated(asked):
+            return self._done(asked, action, token, rehearse)
+
+    def _done(self, asked: Asked, action: Action, token: str, rehearse: bool) -> Receipt:
         match action:
             case Resize():
                 return self.groups.resize(asked, action, rehearse)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from azure.core.rest import HttpRequest
 from azure.mgmt.compute.models import VirtualMachine, VirtualMachineScaleSet
 
-from models.cloud_errors import Asked, CloudFailed, NotFound
+from models.cloud_errors import Asked, NotFound
 from models.inventory import (
     Instance,
     InstanceGroup,
@@ -34,11 +32,11 @@ from providers.azure.machines import (
     member_row,
     serves,
 )
-from providers.azure.resources import Resource, region_of, resource
+from providers.azure.regions import Regions
+from providers.azure.resources import Resource, resource
 from providers.azure.sizes import Sizes
-from providers.seam import Scope, Scopes, Unreached
+from providers.seam import Scope, Scopes
 
-_PROVIDERS_VERSION: Final = "2021-04-01"
 _WHOLE_REGION: Final[Mapping[str, tuple[QuotaUnit, Purchase | None]]] = {
     "cores": (QuotaUnit.VCPUS, Purchase.ON_DEMAND),
     "lowprioritycores": (QuotaUnit.VCPUS, Purchase.SPOT),
@@ -52,48 +50,48 @@ class AzureInventory:
     """``providers.seam.Inventory`` of Azure."""
 
     clients: Clients
+    regions: Regions
     sizes: Sizes
     states: States
     reservations: Reservations
 
     def scopes(self) -> Scopes:
-        found: list[Scope] = []
-        unreached: list[Unreached] = []
-        for subscription in self.clients.subscriptions:
-            try:
-                regions = self.clients.regions or open_regions(self.clients, subscription)
-            except CloudFailed as error:
-                unreached.append(Unreached(Scope(CLOUD, subscription, ""), error))
-            else:
-                found += [Scope(CLOUD, subscription, region) for region in regions]
-        return Scopes(tuple(sorted(found)), tuple(unreached))
+        return self.regions.scopes()
 
     def instances(self, scope: Scope) -> Iterator[Instance]:
+        if not scope.region:
+            return
         for one in self._sets(scope):
-            if not is_flexible(one):
-                yield from self._members(scope, one)
+            with translated(_asked("virtualMachineScaleSets.listByLocation", scope)):
+                where = None if is_flexible(one) else _resource(one.id)
+            if where is not None:
+                yield from self._members(scope, one, where)
         yield from self._machines(scope)
 
     def groups(self, scope: Scope) -> Iterator[InstanceGroup]:
-        asked = Asked(CLOUD, "virtualMachineScaleSets.listByLocation", scope.account, scope.place)
-        with translated(asked):
+        if not scope.region:
+            return
+        with translated(_asked("virtualMachineScaleSets.listByLocation", scope)):
             for one in self._sets(scope):
                 if is_template(one):
                     continue
-                yield group_row(scope, one, self._healthy(scope, one))
+                try:
+                    healthy = self._healthy(scope, one)
+                except NotFound:
+                    continue  # it was deleted since it was listed
+                yield group_row(scope, one, healthy)
 
     def instance_types(self, scope: Scope) -> Iterator[InstanceType]:
-        return self.sizes.read(scope)
+        return self.sizes.read(scope) if scope.region else iter(())
 
     def quotas(self, scope: Scope) -> Iterator[Quota]:
-        families: dict[str, set[str]] = {}
-        for size in self.sizes.of(scope).values():
-            families.setdefault(size.counted_as, set()).add(size.kind.family)
-        asked = Asked(CLOUD, "usage.list", scope.account, scope.place)
         usages = self.clients.compute(scope.account).usage
 
         def rows() -> Iterator[Quota]:
-            for usage in usages.list(scope.region):
+            families: dict[str, set[str]] = {}
+            for size in self.sizes.of(scope).values():
+                families.setdefault(size.counted_as, set()).add(size.kind.family)
+            for usage in read(asked, lambda: usages.list(scope.region)):
                 name = needed(usage.name.value, "a quota's name")
                 counted = _WHOLE_REGION.get(name.lower())
                 own = tuple(sorted(families.get(name.lower(), ())))
@@ -105,24 +103,28 @@ class AzureInventory:
                     float(usage.current_value), purchase, own,
                 )  # fmt: skip
 
-        return read(asked, rows)
+        asked = _asked("usage.list", scope)
+        return read(asked, rows) if scope.region else iter(())
 
     def commitments(self, scope: Scope) -> Iterator[OwnedCommitment]:
-        return self.reservations.of(scope)
+        return self.reservations.of(scope) if scope.region else iter(())
 
     def _sets(self, scope: Scope) -> Iterator[VirtualMachineScaleSet]:
-        asked = Asked(CLOUD, "virtualMachineScaleSets.listByLocation", scope.account, scope.place)
+        asked = _asked("virtualMachineScaleSets.listByLocation", scope)
         sets = self.clients.compute(scope.account).virtual_machine_scale_sets
         return read(asked, lambda: sets.list_by_location(scope.region))
 
-    def _members(self, scope: Scope, one: VirtualMachineScaleSet) -> Iterator[Instance]:
+    def _members(
+        self, scope: Scope, one: VirtualMachineScaleSet, where: Resource
+    ) -> Iterator[Instance]:
         """Machines of a uniform scale set."""
-        asked = Asked(CLOUD, "virtualMachineScaleSetVMs.list", scope.account, scope.place)
-        where = _resource(one.id)
+        asked = _asked("virtualMachineScaleSetVMs.list", scope)
         machines = self.clients.compute(scope.account).virtual_machine_scale_set_vms
 
         def rows() -> Iterator[Instance]:
-            for machine in machines.list(where.group, where.name, expand="instanceView"):
+            for machine in read(
+                asked, lambda: machines.list(where.group, where.name, expand="instanceView")
+            ):
                 yield member_row(scope, one, machine)
 
         try:
@@ -132,12 +134,12 @@ class AzureInventory:
 
     def _machines(self, scope: Scope) -> Iterator[Instance]:
         """Machines that are resources of their own: single ones, and those of flexible sets."""
-        asked = Asked(CLOUD, "virtualMachines.listByLocation", scope.account, scope.place)
+        asked = _asked("virtualMachines.listByLocation", scope)
         machines = self.clients.compute(scope.account).virtual_machines
 
         def rows() -> Iterator[Instance]:
             states: Mapping[str, InstanceState] | None = None
-            for machine in machines.list_by_location(scope.region):
+            for machine in read(asked, lambda: machines.list_by_location(scope.region)):
                 if states is None:  # only where there is a machine at all
                     states = self.states.of(scope.account)
                 state = states.get(id_of(machine.id)) or self._state(machine)
@@ -158,7 +160,7 @@ class AzureInventory:
             return 0
         if is_flexible(one):
             flexible = read(
-                Asked(CLOUD, "virtualMachines.listAll", scope.account, scope.place),
+                _asked("virtualMachines.listAll", scope),
                 lambda: client.virtual_machines.list_all(
                     filter=f"'virtualMachineScaleSet/id' eq '{where.id}'", expand="instanceView"
                 ),
@@ -168,7 +170,7 @@ class AzureInventory:
                 for machine in flexible
             )
         uniform = read(
-            Asked(CLOUD, "virtualMachineScaleSetVMs.list", scope.account, scope.place),
+            _asked("virtualMachineScaleSetVMs.list", scope),
             lambda: client.virtual_machine_scale_set_vms.list(
                 where.group, where.name, expand="instanceView"
             ),
@@ -183,37 +185,5 @@ def _resource(name: str | None) -> Resource:
     return needed(resource(id_of(name)), "an id")
 
 
-def compute_provider(clients: Clients, subscription: str) -> Mapping[str, Any]:
-    """What the resource manager says of Azure's compute service in a subscription."""
-    asked = Asked(CLOUD, "providers.get", subscription)
-    with translated(asked):
-        answer = clients.compute(subscription).send_request(HttpRequest(
-            "GET", f"{clients.management}/subscriptions/{subscription}/providers/Microsoft.Compute",
-            params={"api-version": _PROVIDERS_VERSION},
-        ))  # fmt: skip
-        answer.raise_for_status()
-        found = answer.json()
-        if not isinstance(found, dict):
-            raise ValueError("the compute service is not described")
-        return found
-
-
-def open_regions(clients: Clients, subscription: str) -> tuple[str, ...]:
-    """Regions where a subscription may have machines.
-
-    The compute service says so itself in one small answer; the list of all sizes, which says it
-    too, has tens of megabytes.
-    """
-    described = compute_provider(clients, subscription)
-    with translated(Asked(CLOUD, "providers.get", subscription)):
-        (places,) = (
-            kind["locations"]
-            for kind in described["resourceTypes"]
-            if kind["resourceType"] == "virtualMachines"
-        )
-        return tuple(sorted({region_of(place) for place in places if _is_public(place)}))
-
-
-def _is_public(place: str) -> bool:
-    """Not one of the regions where Microsoft tries what is new."""
-    return re.search(r"EUAP|Stage", place) is None
+def _asked(operation: str, scope: Scope) -> Asked:
+    return Asked(CLOUD, operation, scope.account, scope.place)

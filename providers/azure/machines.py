@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from threading import Lock
-from time import monotonic
 from typing import Final
 
 from azure.mgmt.compute.models import (
     InstanceViewStatus,
+    StorageProfile,
     VirtualMachine,
     VirtualMachineHealthStatus,
     VirtualMachineInstanceView,
@@ -28,7 +28,8 @@ from models.inventory import (
 )
 from models.offerings import Purchase
 from providers.azure.clients import Clients
-from providers.azure.errors import CLOUD, needed, translated
+from providers.azure.errors import CLOUD, needed, read, translated
+from providers.azure.remembered import Remembered
 from providers.azure.resources import Resource, resource
 from providers.seam import Scope
 
@@ -53,6 +54,9 @@ _PROVISIONING: Final = {
     "creating": InstanceState.STARTING,
     "deleting": InstanceState.STOPPING,
 }
+
+_PAID_LINUX: Final = re.compile(r"(?P<name>rhel|sles)(?!.*byos)")
+"""Offers of images that cost more than Linux by the hour."""
 
 View = VirtualMachineInstanceView | VirtualMachineScaleSetVMInstanceView
 
@@ -139,6 +143,7 @@ def member_row(
     """A machine of a uniform scale set as a row."""
     properties = needed(machine.properties, "a machine's properties")
     view, sku = properties.instance_view, machine.sku
+    of = needed(one.properties, "a scale set's properties")
     state = state_of(view.statuses) if view is not None else None
     return Instance(
         id_of(machine.id), scope.account, scope.place, _zone(machine.zones),
@@ -147,6 +152,7 @@ def member_row(
         state or InstanceState.STARTING,
         needed(properties.time_created, "when a machine was created"), id_of(one.id),
         labels_of(machine.tags or one.tags),
+        variant=_variant(properties.storage_profile, properties.license_type, of.host_group),
     )  # fmt: skip
 
 
@@ -161,7 +167,31 @@ def machine_row(scope: Scope, machine: VirtualMachine, state: InstanceState) -> 
         Purchase.SPOT if spot else Purchase.ON_DEMAND, state,
         needed(properties.time_created, "when a machine was created"),
         id_of(group.id) if group is not None and group.id else "", labels_of(machine.tags),
+        variant=_variant(
+            properties.storage_profile, properties.license_type,
+            properties.host or properties.host_group,
+        ),
     )  # fmt: skip
+
+
+def _variant(storage: StorageProfile | None, licence: str | None, host: object | None) -> str:
+    """What is paid for beside, or instead of, Linux on shared hardware: words, sorted.
+
+    ``windows``; ``dedicated``; ``rhel`` and ``sles``, paid by the hour; a licence that its owner
+    brings, by Azure's own word for it in lower case (``windows_server``, ``rhel_byos``).
+    """
+    brought = word(licence)
+    brought = "" if brought == "none" else brought
+    disk = storage.os_disk if storage is not None else None
+    image = storage.image_reference if storage is not None else None
+    paid = _PAID_LINUX.match(word(image.offer)) if image is not None and not brought else None
+    words = {
+        "windows" if disk is not None and word(disk.os_type) == "windows" else "",
+        "dedicated" if host is not None else "",
+        paid["name"] if paid is not None else "",
+        brought,
+    }
+    return " ".join(sorted(words - {""}))
 
 
 def id_of(name: str | None) -> str:
@@ -184,26 +214,18 @@ class States:
     """Power states of all machines of a subscription, read at once and shared by its regions.
 
     They are asked for the whole subscription because lists of a region do not say them, and asked
-    again when they are older than ``states_age_s``. At most one reading of a subscription is under
-    way at a time; what others wait for began before it ended, so it is at most that old.
+    again when they are older than ``states_age_s``.
     """
 
     clients: Clients
-    _read: dict[str, tuple[float, Mapping[str, InstanceState]]] = field(default_factory=dict)
-    _locks: dict[str, Lock] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    _states: Remembered[str, Mapping[str, InstanceState]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._states = Remembered(self._ask, self.clients.access.states_age_s)
 
     def of(self, account: str) -> Mapping[str, InstanceState]:
         """States by id; machines without one are left out."""
-        with self._lock:
-            lock = self._locks.setdefault(account, Lock())
-        with lock:
-            read_at, states = self._read.get(account, (0.0, {}))
-            if not read_at or monotonic() - read_at >= self.clients.access.states_age_s:
-                read_at = monotonic()
-                states = self._ask(account)
-                self._read[account] = (read_at, states)
-            return states
+        return self._states.of(account)
 
     def one(self, machine: Resource) -> InstanceState:
         """The state of a machine that the list did not have; it has only just been made."""
@@ -216,10 +238,10 @@ class States:
 
     def _ask(self, account: str) -> Mapping[str, InstanceState]:
         asked = Asked(CLOUD, "virtualMachines.listAll", account)
+        machines = self.clients.compute(account).virtual_machines
         states: dict[str, InstanceState] = {}
         with translated(asked):
-            machines = self.clients.compute(account).virtual_machines
-            for one in machines.list_all(status_only="true"):
+            for one in read(asked, lambda: machines.list_all(status_only="true")):
                 view = one.properties.instance_view if one.properties is not None else None
                 state = state_of(view.statuses) if view is not None else None
                 if state is not None:

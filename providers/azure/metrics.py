@@ -67,6 +67,10 @@ class AzureMetrics:
     clients: Clients
 
     def samples(self, scope: Scope, window: Window) -> Iterator[Sample]:
+        asked = Asked(CLOUD, "metrics.getBatch", scope.account, scope.place)
+        return read(asked, lambda: self._samples(scope, window)) if scope.region else iter(())
+
+    def _samples(self, scope: Scope, window: Window) -> Iterator[Sample]:
         grain_s = self._grain(scope, window)
         sets: list[str] = []
         pools: dict[tuple[str, str], list[str]] = defaultdict(list)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,17 +11,24 @@ from urllib.parse import parse_qsl, urlsplit
 
 from azure.core.rest import HttpRequest
 
-from models.cloud_errors import Asked, CloudFailed
+from models.cloud_errors import Asked, CloudFailed, NotFound
 from models.commitments import CommitmentKind
 from models.inventory import CommittedRate, Price, RejectedPrice
 from providers.azure.clients import Clients
-from providers.azure.errors import CLOUD, translated
+from providers.azure.errors import CLOUD, check_new, read, translated
+from providers.azure.regions import Regions, closed
+from providers.azure.resources import region_of
 from providers.azure.retail import SOURCE, Offer, Quote, quotes
 from providers.seam import Scope, Scopes
 
 PATH: Final = "/api/retail/prices"
 VERSION: Final = "2023-01-01-preview"
 _MACHINES: Final = "serviceName eq 'Virtual Machines' and armRegionName eq '{region}'"
+_COMMON: Final = (
+    "serviceName eq 'Virtual Machines' and priceType eq 'Consumption' and "
+    "(armSkuName eq 'Standard_D2s_v3' or armSkuName eq 'Standard_D2s_v5')"
+)
+_OTHER_CLOUDS: Final = re.compile(r"us(?:gov|dod)|china")
 _RESERVED: Final = " and priceType eq 'Reservation'"
 _PRODUCTS: Final = {Offer.RESERVATION: "reservation", Offer.SAVINGS_PLAN: "savings plan"}
 _KINDS: Final = {
@@ -33,14 +41,27 @@ Key = tuple[str, Offer, int]
 
 @dataclass(frozen=True, slots=True)
 class AzurePriceList:
-    """``providers.seam.PriceList`` of Azure. ``regions``: those of the inventory."""
+    """``providers.seam.PriceList`` of Azure."""
 
     clients: Clients
-    regions: Callable[[], tuple[str, ...]]
+    regions: Regions
     clock: Callable[[], datetime]
 
     def markets(self) -> Scopes:
-        return Scopes(tuple(sorted({Scope(CLOUD, "", region) for region in self.regions()})))
+        """Regions of the subscriptions; where one cannot say which those are, all that it may mean.
+
+        Prices are for everybody, also for who may not look at a subscription.
+        """
+        asked, said = self.clients.regions, list(self.regions.of_all().values())
+        known = {region for one in said if not isinstance(one, CloudFailed) for region in one}
+        if asked is None:
+            return Scopes(_markets(known or self._priced()))
+        if any(isinstance(one, CloudFailed) for one in said):
+            return Scopes(_markets(asked))
+        return Scopes(
+            _markets(known.intersection(asked)),
+            tuple(closed(one, known) for one in _markets(set(asked) - known)),
+        )
 
     def prices(self, market: Scope) -> Iterator[Price | RejectedPrice | CommittedRate]:
         """What is said twice is only known at the end, so rows come then.
@@ -70,18 +91,40 @@ class AzurePriceList:
             if not quote.why_not
         }
 
+    def _priced(self) -> set[str]:
+        """All regions where machines that are common everywhere have a price."""
+        asked = Asked(CLOUD, "retailPrices")
+        named = {
+            region_of(item["armRegionName"] or "")
+            for item in read(asked, lambda: self._items(_COMMON))
+        }
+        return {region for region in named if region and not _OTHER_CLOUDS.match(region)}
+
     def _quotes(self, market: Scope, further: str) -> Iterator[Quote]:
+        """Raises ``NotFound`` when nothing has a price there."""
         asked, now = Asked(CLOUD, "retailPrices", place=market.place), self.clock()
-        params: dict[str, str] | None = {
-            "api-version": VERSION, "meterRegion": "'primary'",
-            "$filter": _MACHINES.format(region=market.region) + further,
-        }  # fmt: skip
+        nothing = True
         with translated(asked):
-            while params is not None:
-                page = self._page(params)
-                for item in page["Items"]:
-                    yield from quotes(item, now)
-                params = _next(page)
+            for item in self._items(_MACHINES.format(region=market.region) + further):
+                nothing = False
+                yield from quotes(item, now)
+        if nothing and not further:
+            raise NotFound(asked, "NoPrices", f"nothing has a price in {market.region}")
+
+    def _items(self, which: str) -> Iterator[Mapping[str, Any]]:
+        """Items that a filter is true of, page by page."""
+        links: set[str] = set()
+        params: dict[str, str] | None = {
+            "api-version": VERSION, "meterRegion": "'primary'", "$filter": which,
+        }  # fmt: skip
+        while params is not None:
+            page = self._page(params)
+            yield from page["Items"]
+            link = page["NextPageLink"]
+            if link:
+                check_new(link, links)
+            # Only the link's question is used: it names a host of its own.
+            params = dict(parse_qsl(urlsplit(link).query)) if link else None
 
     def _page(self, params: dict[str, str]) -> Mapping[str, Any]:
         address = f"{self.clients.prices_address}{PATH}"
@@ -93,10 +136,8 @@ class AzurePriceList:
         return page
 
 
-def _next(page: Mapping[str, Any]) -> dict[str, str] | None:
-    """What to ask for next. Only the link's question is used: it names a host of its own."""
-    link = page["NextPageLink"]
-    return dict(parse_qsl(urlsplit(link).query)) if link else None
+def _markets(regions: Iterable[str]) -> tuple[Scope, ...]:
+    return tuple(sorted({Scope(CLOUD, "", region) for region in regions}))
 
 
 def _rows(

@@ -12,11 +12,12 @@ from providers.azure.doctor import AzureDoctor
 from providers.azure.errors import CLOUD
 from providers.azure.groups import GroupHands
 from providers.azure.hands import AzureHands
-from providers.azure.inventory import AzureInventory, open_regions
+from providers.azure.inventory import AzureInventory
 from providers.azure.machines import States
 from providers.azure.members import MemberHands
 from providers.azure.metrics import AzureMetrics
 from providers.azure.prices import AzurePriceList
+from providers.azure.regions import Regions
 from providers.azure.sets import ScaleSets
 from providers.azure.sizes import Sizes
 from providers.seam import Provider
@@ -36,15 +37,10 @@ def provider(
     """Azure as ``entry`` names it; its files are relative to ``folder``. Asks nothing yet."""
     clients = Clients(entry, folder, access)
     sizes = Sizes(clients)
-
-    def regions() -> tuple[str, ...]:
-        return clients.regions or tuple(
-            region for account in clients.subscriptions for region in open_regions(clients, account)
-        )
-
+    regions = Regions(clients)
     price_list = AzurePriceList(clients, regions, clock)
     inventory = AzureInventory(
-        clients, sizes, States(clients), Reservations(clients, sizes, price_list)
+        clients, regions, sizes, States(clients), Reservations(clients, sizes, price_list)
     )
     sets = ScaleSets(clients, sizes)
     return Provider(

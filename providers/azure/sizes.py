@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Final
 
 from azure.mgmt.compute.models import ResourceSku
@@ -15,6 +14,7 @@ from models.inventory import InstanceType
 from models.offerings import Architecture
 from providers.azure.clients import Clients
 from providers.azure.errors import CLOUD, needed, read
+from providers.azure.remembered import Remembered
 from providers.azure.resources import region_of
 from providers.pricebook.families import family_of
 from providers.seam import Scope
@@ -34,41 +34,47 @@ class Size:
 
 @dataclass(eq=False)
 class Sizes:
-    """The sizes of each scope, read once: what a size is made of does not change."""
+    """The sizes of each scope, and where they are closed, asked again when they are older than
+    ``sizes_age_s``.
+    """
 
     clients: Clients
-    _known: dict[Scope, Mapping[str, Size]] = field(default_factory=dict)
-    _locks: dict[Scope, Lock] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    _sizes: Remembered[Scope, Mapping[str, Size]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._sizes = Remembered(self._by_name, self.clients.access.sizes_age_s)
 
     def read(self, scope: Scope) -> Iterator[InstanceType]:
         """Every size that the region has, asked anew."""
+        asked_at, sizes = self._sizes.clock(), list[Size]()
         for size in self._read(scope):
+            sizes.append(size)
             yield size.kind
+        self._sizes.keep(scope, _by_name(sizes), asked_at)
 
     def of(self, scope: Scope) -> Mapping[str, Size]:
         """Sizes by name, in lower case."""
-        with self._lock:
-            lock = self._locks.setdefault(scope, Lock())
-        with lock:
-            if scope not in self._known:
-                self._known[scope] = {
-                    size.kind.instance_type.lower(): size for size in self._read(scope)
-                }
-            return self._known[scope]
+        return self._sizes.of(scope)
+
+    def _by_name(self, scope: Scope) -> Mapping[str, Size]:
+        return _by_name(self._read(scope))
 
     def _read(self, scope: Scope) -> Iterator[Size]:
         asked = Asked(CLOUD, "resourceSkus.list", scope.account, scope.place)
         skus = self.clients.compute(scope.account).resource_skus
 
         def rows() -> Iterator[Size]:
-            for sku in skus.list(filter=f"location eq '{scope.region}'"):
+            for sku in read(asked, lambda: skus.list(filter=f"location eq '{scope.region}'")):
                 if sku.resource_type == "virtualMachines":
                     size = _size(scope, sku)
                     if size is not None:
                         yield size
 
         return read(asked, rows)
+
+
+def _by_name(sizes: Iterable[Size]) -> Mapping[str, Size]:
+    return {size.kind.instance_type.lower(): size for size in sizes}
 
 
 def _size(scope: Scope, sku: ResourceSku) -> Size | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from acting import act, create, groups_in, instances_in, make_group, scope_of
+from acting import act, create, groups_in, instances_in, make_group, new_token, scope_of
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 from azure_sandbox import AzureSandbox, access, entry, made, until_broken
 from azure_server import SECRET, Answer, Call, refused
+from azure_state import SUBSCRIPTION
 from sandboxes import Trouble
 
-from models.actions import Resize
+from models.actions import DeleteGroup, Drain, Remix, Replace, Resize, Start, Target
 from models.cloud_errors import (
     CapacityLacking,
     CloudFailed,
@@ -27,7 +30,7 @@ from models.cloud_errors import (
 )
 from providers.azure.clients import Access, PatientRetry
 from providers.azure.provider import provider
-from providers.seam import Severity, Window
+from providers.seam import Scope, Severity, Window
 
 
 class NoCredential:
@@ -130,6 +133,104 @@ def test_errors_have_one_meaning(
     assert (caught.value.code, caught.value.said) == (code, message)
 
 
+PAGED = (
+    "instances",
+    "groups",
+    "instance_types",
+    "quotas",
+)
+
+
+@pytest.mark.parametrize("reading", PAGED)
+def test_pages_that_lead_in_a_circle_end(box: AzureSandbox, reading: str) -> None:
+    def circles(call: Call) -> Answer | None:
+        if call.operation == "providers.get":
+            return None
+        path = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/skus"
+        link = f"{box.stand.address}{path}?api-version=2021-07-01&skip=1"
+        return Answer(body={"value": [], "nextLink": link})
+
+    box.stand.faults.append(circles)
+    rows = getattr(box.provider.inventory, reading)(scope_of(box))
+    with pytest.raises(Unavailable, match="lead back"):
+        list(rows)
+
+
+def test_price_pages_that_lead_in_a_circle_end(box: AzureSandbox) -> None:
+    link = "https://prices.invalid/?api-version=2023-01-01-preview&skip=1"
+    box.stand.faults.append(lambda call: Answer(body={"Items": [], "NextPageLink": link}))
+    with pytest.raises(Unavailable, match="lead back"):
+        list(box.provider.price_list.prices(Scope("azure", "", "westeurope")))
+
+
+ODD: tuple[object, ...] = (
+    {"value": [{}]}, {"value": [{"properties": {}}]}, {"value": [7]}, {"value": 7}, [], 7, {},
+    {"value": [{"id": "/elsewhere", "name": "x", "properties": {}}]},
+    {"value": [{"resourceType": "virtualMachines", "name": "x", "capabilities": [
+        {"name": "vCPUs", "value": "many"}]}]},
+    {"value": [{"name": None, "limit": "x", "currentValue": None}]},
+    {"value": [{"location": "westeurope", "properties": {
+        "reservedResourceType": "VirtualMachines", "provisioningState": "Succeeded",
+        "appliedScopeType": "Shared"}}]},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ODD)
+def test_nothing_but_our_own_errors_leaves_the_adapter(box: AzureSandbox, body: object) -> None:
+    group = make_group(box, "web", desired=1)
+    machine = instances_in(box)[0]
+    target = Target(group.account, group.place, machine.id)
+    scope, inventory, hands = scope_of(box), box.provider.inventory, box.provider.hands
+    box.stand.faults.append(lambda call: Answer(body=body))
+    for asks in (
+        lambda: list(inventory.instances(scope)), lambda: list(inventory.groups(scope)),
+        lambda: list(inventory.instance_types(scope)), lambda: list(inventory.quotas(scope)),
+        lambda: list(inventory.commitments(scope)), inventory.scopes,
+        lambda: list(box.provider.price_list.prices(Scope("azure", "", "westeurope"))),
+        box.provider.price_list.markets, lambda: list(box.provider.doctor.findings()),
+        lambda: list(box.provider.metrics.samples(scope, Window(*_hours()))),
+        lambda: hands.act(Resize(group, 2), new_token()),
+        lambda: hands.act(Remix(group, box.types), new_token()),
+        lambda: hands.act(DeleteGroup(group), new_token()),
+        lambda: hands.act(create(box, "api", 1), new_token()),
+        lambda: hands.act(Replace(target), new_token()),
+        lambda: hands.act(Drain(target, True), new_token()),
+        lambda: hands.act(Start(target), new_token()),
+        lambda: hands.act(Resize(group, 2), new_token(), rehearse=True),
+    ):  # fmt: skip
+        with suppress(CloudFailed):
+            asks()
+
+
+def test_a_missing_file_of_certificates_is_said(box: AzureSandbox) -> None:
+    cloud = provider(entry(box.stand, ca_file="nowhere.pem"), Path(), access(box.stand))
+    with pytest.raises(Unavailable, match=r"nowhere\.pem"):
+        list(cloud.inventory.groups(scope_of(box)))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": "OSProvisioningClientError", "message": "no agent"}, NotAccepted),
+        ({"code": "InternalExecutionError", "message": "later"}, Unavailable),
+        ({"code": "Conflict", "message": "see within", "details": [
+            {"code": "SkuNotAvailable", "message": "none"}]}, CapacityLacking),
+        (None, Unavailable),
+    ],
+)  # fmt: skip
+def test_what_is_taken_on_and_fails_has_a_meaning(
+    box: AzureSandbox, error: dict[str, object] | None, kind: type[CloudFailed]
+) -> None:
+    group = make_group(box, "web", desired=1)
+    ended = {"name": "op", "status": "Failed", **({"error": error} if error else {})}
+    box.stand.faults.append(
+        lambda call: Answer(body=ended) if call.operation == "operations.get" else None
+    )
+    with pytest.raises(CloudFailed) as caught:
+        act(box, Resize(group, 2))
+    assert type(caught.value) is kind
+
+
 def test_without_credentials_nothing_is_asked(box: AzureSandbox) -> None:
     cloud = made(box.stand, credential=NoCredential())
     with pytest.raises(Denied) as caught:
@@ -166,11 +267,32 @@ def test_secrets_show_nowhere(box: AzureSandbox) -> None:
     box.stand.faults.append(lambda call: refused(403, "AuthorizationFailed", f"Bearer {SECRET}"))
     with pytest.raises(Denied) as caught:
         act(box, create(box, "other", 1))
+    assert [type(error) for error in _behind(caught.value)] == []
     said += [str(caught.value), repr(caught.value), repr(caught.value.args), repr(box.provider)]
     said += [repr(finding) for finding in box.provider.doctor.findings()]
     assert rows
     assert [text for text in said if SECRET in text] == []
     assert all(SECRET not in str(call.parameters) for call in box.stand.calls)
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """All errors that one holds on to, by cause and by context."""
+    for other in (error.__cause__, error.__context__):
+        if other is not None:
+            yield other
+            yield from _behind(other)
+
+
+@pytest.mark.parametrize("raw", [None, b"nonsense", b'{"value": [{}]}'])
+def test_no_error_of_the_sdks_is_behind_ours(box: AzureSandbox, raw: bytes | None) -> None:
+    refusal = refused(403, "AuthorizationFailed", f"Bearer {SECRET}")
+    box.stand.faults.append(lambda call: refusal if raw is None else Answer(raw=raw))
+    for rows in (box.provider.inventory.instances, box.provider.inventory.groups):
+        with pytest.raises(CloudFailed) as caught:
+            list(rows(scope_of(box)))
+        assert list(_behind(caught.value)) == []
+    (one,) = box.provider.inventory.scopes().unreached
+    assert list(_behind(one.failure)) == []
 
 
 def _hours() -> tuple[datetime, datetime]:

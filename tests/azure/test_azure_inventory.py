@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from acting import groups_in, instances_in, make_group, scope_of
 from azure_sandbox import AzureSandbox, made
+from azure_server import Answer, Call, refused
 from azure_state import GROUP, SUBSCRIPTION, Machine, retail
 
 from models.commitments import CommitmentKind
@@ -155,9 +156,77 @@ def test_quotas_by_family_and_purchase(box: AzureSandbox) -> None:
     assert quotas["virtualMachines"].unit is QuotaUnit.INSTANCES
 
 
-def test_regions_are_those_where_machines_may_be(box: AzureSandbox) -> None:
-    regions = [scope.region for scope in box.provider.inventory.scopes().found]
-    assert regions == ["northeurope", "westeurope", "westus"]
+def _windows(offer: str = "WindowsServer") -> dict[str, Any]:
+    return {"storageProfile": {
+        "osDisk": {"osType": "Windows"}, "imageReference": {"offer": offer},
+    }}  # fmt: skip
+
+
+def _linux(offer: str) -> dict[str, Any]:
+    return {"storageProfile": {"osDisk": {"osType": "Linux"}, "imageReference": {"offer": offer}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "variant"),
+    [
+        ({}, ""),
+        (_linux("ubuntu-24_04-lts"), ""),
+        ({**_linux("ubuntu-24_04-lts"), "licenseType": "None"}, ""),
+        (_windows(), "windows"),
+        ({**_windows(), "licenseType": "Windows_Server"}, "windows windows_server"),
+        (_linux("RHEL"), "rhel"),
+        (_linux("sles-15-sp5"), "sles"),
+        (_linux("rhel-byos"), ""),
+        ({**_linux("RHEL"), "licenseType": "RHEL_BYOS"}, "rhel_byos"),
+        ({"host": {"id": "/h"}}, "dedicated"),
+        ({**_windows(), "hostGroup": {"id": "/g"}}, "dedicated windows"),
+    ],
+)
+def test_what_is_no_plain_linux_on_shared_hardware_is_told_apart(
+    box: AzureSandbox, more: dict[str, Any], variant: str
+) -> None:
+    _single(box, "lone", more=more)
+    assert [one.variant for one in instances_in(box)] == [variant]
+
+
+def test_members_of_uniform_scale_sets_are_told_apart(box: AzureSandbox) -> None:
+    _uniform(box, 1)
+    (machine,) = box.stand.cloud.machines.values()
+    machine.more = _windows()
+    box.stand.cloud.found(GROUP, "uni").properties["hostGroup"] = {"id": "/g"}
+    assert [one.variant for one in instances_in(box)] == ["dedicated windows"]
+
+
+def test_a_scale_set_that_is_deleted_meanwhile_ends_no_reading(box: AzureSandbox) -> None:
+    _uniform(box, 1)
+    for name in ("gone", "stays"):
+        make_group(box, name, desired=1)
+
+    def deletes(call: Call) -> Answer | None:
+        of_set = call.parameters.get("$filter", "") + call.place.get("name", "")
+        lost = "gone" in of_set or of_set == "uni"
+        return refused(404, "ResourceNotFound") if lost else None
+
+    box.stand.faults.append(deletes)
+    assert [group.name for group in groups_in(box)] == ["stays"]
+    assert len(instances_in(box)) == 2
+
+
+def test_sizes_are_asked_again_when_they_are_old(box: AzureSandbox) -> None:
+    scope = scope_of(box)
+    for age_s, asked in ((3600.0, 1), (0.0, 2)):
+        inventory = made(box.stand, sizes_age_s=age_s).inventory
+        box.stand.calls.clear()
+        for _ in range(2):
+            list(inventory.quotas(scope))
+        assert len(box.stand.asked("resourceSkus.list")) == asked
+
+
+def test_types_and_quotas_share_one_reading_of_sizes(box: AzureSandbox) -> None:
+    scope, inventory = scope_of(box), box.provider.inventory
+    list(inventory.instance_types(scope))
+    list(inventory.quotas(scope))
+    assert len(box.stand.asked("resourceSkus.list")) == 1
 
 
 def _reservation(name: str, **other: Any) -> dict[str, Any]:

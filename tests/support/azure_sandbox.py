@@ -71,7 +71,7 @@ class AzureSandbox:
         self.stand = stand_in()
         self.stand.reset()
         self.stand.cloud.template("template", "westeurope")
-        for region in ("westeurope", "northeurope"):
+        for region in ("westeurope", "northeurope", "westus"):
             self.stand.cloud.retail += [
                 retail(name, usd, region) for name, usd in VM_PRICE.items()
             ]  # fmt: skip

@@ -381,7 +381,9 @@ def _operation(self: StandIn, call: Call) -> Answer:
 def _retail(self: StandIn, call: Call) -> Answer:
     match = re.fullmatch(
         r"serviceName eq 'Virtual Machines' and armRegionName eq '(?P<region>\w+)'"
-        r"(?P<reserved> and priceType eq 'Reservation')?|armSkuName eq '(?P<name>\w+)'",
+        r"(?P<reserved> and priceType eq 'Reservation')?|armSkuName eq '(?P<name>\w+)'"
+        r"|serviceName eq 'Virtual Machines' and priceType eq 'Consumption'"
+        r" and \(armSkuName eq '(?P<one>\w+)' or armSkuName eq '(?P<other>\w+)'\)",
         call.parameters["$filter"],
     )
     if match is None:
@@ -389,6 +391,7 @@ def _retail(self: StandIn, call: Call) -> Answer:
     rows = [
         item for item in self.cloud.retail
         if match["name"] in (None, item.get("armSkuName"))
+        and (not match["one"] or item.get("armSkuName") in match.group("one", "other"))
         and match["region"] in (None, item.get("armRegionName", match["region"]))
         and (not match["reserved"] or item.get("type") == "Reservation")
     ]  # fmt: skip

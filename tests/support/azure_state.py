@@ -56,7 +56,7 @@ SKUS = (
 
 @dataclass(eq=False)
 class Machine:
-    """A machine; ``scale_set`` empty: of its own."""
+    """A machine; ``scale_set`` empty: of its own. ``more``: further properties."""
 
     name: str
     group: str
@@ -69,6 +69,7 @@ class Machine:
     power: str = "starting"
     healthy: bool | None = None
     created: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(minutes=5))
+    more: Json = field(default_factory=dict)
 
     def statuses(self) -> list[Json]:
         return [{"code": "ProvisioningState/succeeded"}, {"code": f"PowerState/{self.power}"}]
@@ -269,6 +270,7 @@ class Cloud:
         properties: Json = {
             "hardwareProfile": {"vmSize": machine.size}, "provisioningState": "Succeeded",
             "priority": "Spot" if machine.spot else "Regular", "timeCreated": _iso(machine.created),
+            **machine.more,
         }  # fmt: skip
         if machine.scale_set:
             one = self.found(machine.group, machine.scale_set)
@@ -282,7 +284,9 @@ class Cloud:
         }  # fmt: skip
 
     def member_json(self, one: ScaleSet, machine: Machine, view: bool) -> Json:
-        properties: Json = {"provisioningState": "Succeeded", "timeCreated": _iso(machine.created)}
+        properties: Json = {
+            "provisioningState": "Succeeded", "timeCreated": _iso(machine.created), **machine.more,
+        }  # fmt: skip
         if view:
             properties["instanceView"] = machine.view()
         return {
