@@ -72,7 +72,8 @@ class InstanceGroup:
 
     ``maximum`` is None where the cloud knows none. New instances are of the first of
     ``instance_types`` that can be had. Beyond ``on_demand_base`` instances, ``spot_share`` of them
-    is spot. ``healthy`` counts instances that serve.
+    is spot. ``healthy`` counts instances that serve. ``trouble``: why there are fewer than
+    ``desired``, in the cloud's words; empty where it gives no reason.
     """
 
     id: str
@@ -91,6 +92,7 @@ class InstanceGroup:
     template: str = ""
     labels: Labels = ()
     service: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

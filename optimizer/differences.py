@@ -27,7 +27,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What tells rows of a table apart."""
 
-_PASSING: Final = {"as_of", "source", "used", "used_share", "healthy"}
+_PASSING: Final = {"as_of", "source", "used", "used_share", "healthy", "trouble"}
 """Columns that change by themselves."""
 
 

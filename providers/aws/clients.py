@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import boto3
 import botocore.session
@@ -20,11 +20,12 @@ from botocore.credentials import (
     Credentials,
     DeferredRefreshableCredentials,
 )
+from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 from botocore.retries.standard import register_retry_handler
 
-from models.cloud_errors import Asked
-from providers.aws.errors import translated
+from models.cloud_errors import Asked, CloudFailed, Unavailable
+from providers.aws.errors import GARBLED, translated
 from scenarios.collect_entries import AwsAccountEntry
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ if TYPE_CHECKING:
 CLOUD: Final = "aws"
 HOME_REGION: Final = "us-east-1"
 """Where services that are of no region, and the price list, are asked."""
+HOMES: Final = (HOME_REGION, "us-west-2", "eu-west-1")
+"""Where to ask in turn what every region knows. No account can do without these regions."""
 SESSION_NAME: Final = "trimtab"
 CONNECTIONS: Final = 32
 CLIENTS_KEPT: Final = 20
 """Of an account, those used last: each holds megabytes of what its service's answers look like."""
 _MAKING: Final = Lock()
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Account:
     entry: AwsAccountEntry
     endpoint: str | None
     manners: Manners
+    homes: tuple[str, ...] = HOMES
     _clients: OrderedDict[tuple[str, str], Any] = field(default_factory=OrderedDict)
     _session: boto3.Session | None = None
     _changing: Lock = field(default_factory=Lock)
@@ -82,6 +88,23 @@ class Account:
 
     def asked(self, operation: str, region: str = "") -> Asked:
         return Asked(CLOUD, operation, self.name, f"{CLOUD}/{region}")
+
+    def anywhere(self, ask: Callable[[str], Made]) -> Made:
+        """What ``ask`` says of the first of ``homes`` that answers; raises why the first does not.
+
+        Only a region that is down is passed over: another one would refuse as well.
+        """
+        first: CloudFailed | None = None
+        for region in self.homes:
+            try:
+                return ask(region)
+            except CloudFailed as error:
+                if first is None and not isinstance(error, Unavailable):
+                    raise
+                first = first or error
+        if first is None:
+            raise ValueError("there is no region to ask in")
+        raise first
 
     def pause(self) -> None:
         """Wait until something may be changed again."""
@@ -115,12 +138,15 @@ class Account:
     def route53(self) -> Route53Client:
         return cast("Route53Client", self.client("route53", HOME_REGION))
 
-    def sts(self) -> STSClient:
-        return cast("STSClient", self.client("sts", HOME_REGION))
+    def sts(self, region: str) -> STSClient:
+        return cast("STSClient", self.client("sts", region))
 
     def client(self, service: str, region: str) -> Any:
-        """The client of a service; the SDK's errors of finding credentials are not translated."""
-        with _MAKING:  # neither sessions nor the loader are for several threads; clients are
+        """The client of a service; raises ``Denied`` where there are no credentials."""
+        with (
+            translated(self.asked("credentials", region)),
+            _MAKING,
+        ):  # neither sessions nor the loader are for several threads; clients are
             key = service, region
             if key in self._clients:
                 self._clients.move_to_end(key)
@@ -137,11 +163,12 @@ class Account:
         source = _session(self.entry.profile)
         if self.entry.role_arn is None:
             return boto3.Session(botocore_session=source)
+        if source.get_credentials() is None:
+            raise NoCredentialsError
         external = {} if self.entry.external_id is None else {"ExternalId": self.entry.external_id}
 
         def sts(*_: object, **credentials: Any) -> Any:
-            return _client(boto3.Session(botocore_session=source), "sts", HOME_REGION, self,
-                           **credentials)  # fmt: skip
+            return _AnySts(self, boto3.Session(botocore_session=source), credentials)
 
         fetcher = AssumeRoleCredentialFetcher(
             sts, source.get_credentials(), self.entry.role_arn,
@@ -151,6 +178,23 @@ class Account:
         role = DeferredRefreshableCredentials(fetcher.fetch_credentials, _Assumed.METHOD)
         assumed.register_component("credential_provider", CredentialResolver([_Assumed(role)]))
         return boto3.Session(botocore_session=assumed)
+
+
+@dataclass(frozen=True, slots=True)
+class _AnySts:
+    """What the SDK needs of a client that assumes roles, in the first region that answers."""
+
+    account: Account
+    session: boto3.Session
+    credentials: Mapping[str, Any] = field(repr=False)
+
+    def assume_role(self, **asked: Any) -> Any:
+        def ask(region: str) -> Any:
+            with translated(self.account.asked("AssumeRole", region)):
+                client = _client(self.session, "sts", region, self.account, **self.credentials)
+                return client.assume_role(**asked)
+
+        return self.account.anywhere(ask)
 
 
 @cache
@@ -211,14 +255,45 @@ def _bound_waits(client: Any, manners: Manners) -> None:
     events.register(event, needs_retry, unique_id=unique_id)
 
 
+_TOKENS: Final = (("NextToken", "NextToken"), ("nextToken", "nextToken"), ("NextMarker", "Marker"))
+"""How answers name the token of the next page, and requests the same."""
+
+
 def pages(
     account: Account, client: Any, operation: str, key: str, **asked: Any
 ) -> Iterator[list[Mapping[str, Any]]]:
     """The items under ``key``, page by page; raises ``CloudFailed`` at one that is not to be had.
 
-    A page without ``key`` is garbled, not empty: AWS says an empty list.
+    A page without ``key`` is garbled, not empty: AWS says an empty list. So are pages that come
+    round again: they would never end.
     """
     about = account.asked(client.meta.method_to_api_mapping[operation], client.meta.region_name)
-    with translated(about):
-        for page in client.get_paginator(operation).paginate(**asked):
-            yield list(page[key])
+    seen: set[str] = set()
+    more: dict[str, str] = {}
+    while True:
+        with translated(about):
+            page = getattr(client, operation)(**asked, **more)
+            items = list(page[key])
+            more = {back: page[told] for told, back in _TOKENS if page.get(told)}
+        yield items
+        if not more:
+            return
+        if not seen.isdisjoint(more.values()):
+            raise Unavailable(about, GARBLED, "its pages come round again, and never end")
+        seen.update(more.values())
+
+
+def each(
+    account: Account,
+    client: Any,
+    operation: str,
+    key: str,
+    make: Callable[[Mapping[str, Any]], Made],
+    **asked: Any,
+) -> Iterator[Made]:
+    """What ``make`` makes of every item of ``pages``; where it cannot, the answer is garbled."""
+    about = account.asked(client.meta.method_to_api_mapping[operation], client.meta.region_name)
+    for page in pages(account, client, operation, key, **asked):
+        with translated(about):
+            made = [make(item) for item in page]
+        yield from made

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from models.commitments import CommitmentKind
 from models.inventory import OwnedCommitment
-from providers.aws.clients import CLOUD, Account
+from providers.aws.clients import CLOUD, Account, each
 from providers.aws.errors import translated
 from providers.aws.types import vcpus_of
 from providers.pricebook.families import family_of
@@ -63,22 +63,13 @@ def savings_plans(account: Account) -> Iterator[OwnedCommitment]:
 
     A plan's hourly commitment holds what was paid upfront, spread over the term.
     """
-    token = ""
-    while True:
-        with translated(account.asked("DescribeSavingsPlans")):
-            more = {"nextToken": token} if token else {}
-            answer = account.savings_plans().describe_savings_plans(
-                states=["active"],
-                **more,  # type: ignore[arg-type]
-            )
-            rows = [
-                _plan(account, one) for one in answer["savingsPlans"]
-                if one["savingsPlanType"] in PLAN_PRODUCTS
-            ]  # fmt: skip
-        yield from rows
-        token = answer.get("nextToken", "")
-        if not token:
-            return
+    for plan in each(
+        account, account.savings_plans(), "describe_savings_plans", "savingsPlans",
+        lambda one: _plan(account, one) if one["savingsPlanType"] in PLAN_PRODUCTS else None,
+        states=["active"],
+    ):  # fmt: skip
+        if plan is not None:
+            yield plan
 
 
 def _plan(account: Account, facts: Mapping[str, Any]) -> OwnedCommitment:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from models.cloud_errors import CloudFailed, Denied
 from providers.aws.clients import CLOUD, HOME_REGION, Account
 from providers.aws.errors import translated
@@ -42,23 +44,48 @@ class AwsDoctor:
         yield from self._prices(self.regions.accounts[0])
 
     def _credentials(self, account: Account) -> Generator[Finding, None, bool]:
-        """Who the credentials belong to, and whether the clock is right; False: nobody."""
-        about = f"credentials of {account.name}"
-        try:
-            with translated(account.asked("GetCallerIdentity")):
-                answer: Any = account.sts().get_caller_identity()
-                who = answer["Arn"]
-                said_at = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        except CloudFailed as error:
-            remedy = _SIGN_IN if isinstance(error, Denied) else error.next_step
-            yield _failed(about, error, remedy)
-            return False
-        yield Finding(CLOUD, about, Severity.FINE, who)
-        yield self._clock(account, said_at)
-        return True
+        """Who the credentials belong to, and whether the clock is right; False: nobody.
 
-    def _clock(self, account: Account, said_at: datetime) -> Finding:
-        skew = abs(self.clock() - said_at)
+        AWS refuses who asks with a wrong clock, too: its answer says when it was given.
+        """
+        about, said_at = f"credentials of {account.name}", [""]
+
+        def ask(region: str) -> str:
+            with translated(account.asked("GetCallerIdentity", region)):
+                answer: Any = {}
+                try:
+                    answer = account.sts(region).get_caller_identity()
+                except ClientError as error:
+                    answer = error.response
+                    raise
+                finally:
+                    told: Any = answer.get("ResponseMetadata", {})
+                    said_at[0] = told.get("HTTPHeaders", {}).get("date", "")
+                return str(answer["Arn"])
+
+        who, failed = "", None
+        try:
+            who = account.anywhere(ask)
+        except CloudFailed as error:
+            failed = error
+        clock = self._clock(account, said_at[0])
+        if failed is None:
+            yield Finding(CLOUD, about, Severity.FINE, who)
+        else:
+            remedy = _SIGN_IN if isinstance(failed, Denied) else failed.next_step
+            if clock is not None and clock.severity is Severity.FAILED:
+                remedy = _CLOCK
+            yield _failed(about, failed, remedy)
+        if clock is not None:
+            yield clock
+        return failed is None
+
+    def _clock(self, account: Account, said_at: str) -> Finding | None:
+        """None where AWS did not say when it answered."""
+        try:
+            skew = abs(self.clock() - parsedate_to_datetime(said_at))
+        except (ValueError, TypeError):
+            return None
         said = f"{skew.total_seconds():.0f} s from AWS's"
         severity = (
             Severity.FINE if skew <= NOTICED_SKEW
@@ -70,18 +97,18 @@ class AwsDoctor:
     def _regions(self, account: Account) -> Generator[Finding, None, frozenset[str]]:
         about = f"regions of {account.name}"
         try:
-            found = self.regions.of(account)
-            enabled = self.regions.enabled_in(account)
+            known, scopes = self.regions.known_in(account), self.regions.of(account)
         except CloudFailed as error:
             yield _failed(about, error, f"allow ec2:DescribeRegions: {error.next_step}")
             return frozenset()
-        yield Finding(CLOUD, about, Severity.FINE, f"{len(found)} of {len(enabled)} enabled")
-        if missing := set(self.regions.wanted or ()) - enabled:
+        said = f"{len(scopes.found)} of {len(known.enabled)} enabled"
+        yield Finding(CLOUD, about, Severity.FINE, said)
+        for one in scopes.unreached:
             yield Finding(
-                CLOUD, about, Severity.WARNING, f"{', '.join(sorted(missing))} is not enabled",
+                CLOUD, about, Severity.WARNING, one.failure.said,
                 "enable it in the account, or take it out of `regions`",
             )  # fmt: skip
-        return found
+        return frozenset(scope.region for scope in scopes.found)
 
     def _permissions(self, account: Account, regions: frozenset[str]) -> Iterator[Finding]:
         """One small question of every kind, in one region: permissions hold in all of them."""
@@ -149,6 +176,9 @@ def _questions(account: Account, region: str) -> dict[str, Callable[[], object]]
             Versions=["$Default"], MaxResults=1
         ),
         "autoscaling:DescribeAutoScalingGroups": lambda: scaling.describe_auto_scaling_groups(
+            MaxRecords=1
+        ),
+        "autoscaling:DescribeScalingActivities": lambda: scaling.describe_scaling_activities(
             MaxRecords=1
         ),
         "autoscaling:DescribeLaunchConfigurations": lambda: scaling.describe_launch_configurations(

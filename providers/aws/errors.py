@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from botocore.exceptions import (
@@ -85,24 +86,53 @@ _ENCODED: Final = "Encoded authorization failure message"
 @contextmanager
 def translated(asked: Asked) -> Iterator[None]:
     """Whatever the SDK raises inside, or answers that lack what they should have, as
-    ``CloudFailed``. The original is not chained: it may quote a request.
+    ``CloudFailed``. The original is neither its cause nor its context: it may quote a request.
     """
+    failed: CloudFailed
     try:
         yield
+        return
     except ClientError as error:
-        raise _from_answer(asked, error) from None
+        failed = _from_answer(asked, error)
     except _NO_CREDENTIALS as error:
-        raise Denied(asked, type(error).__name__, str(error)) from None
+        failed = Denied(asked, type(error).__name__, str(error))
     except ParamValidationError as error:
-        raise NotAccepted(asked, type(error).__name__, str(error)) from None
+        failed = NotAccepted(asked, type(error).__name__, str(error))
     except BotoCoreError as error:
-        raise Unavailable(asked, type(error).__name__, str(error)) from None
+        failed = Unavailable(asked, type(error).__name__, str(error))
     except ResponseParserError:
         # Its message quotes the answer, which may be anything.
-        raise Unavailable(asked, GARBLED, "the answer cannot be read") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        failed = Unavailable(asked, GARBLED, "the answer cannot be read")
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         said = f"the answer is not what it should be ({type(error).__name__}: {error})"
-        raise Unavailable(asked, GARBLED, said) from None
+        failed = Unavailable(asked, GARBLED, said)
+    try:
+        raise failed
+    finally:  # the block around which this stands is still being left with the original
+        failed.__context__ = None
+
+
+@dataclass(eq=False)
+class Later:
+    """Failures that wait while the rest is read: the first is raised at the end."""
+
+    first: CloudFailed | None = None
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Note a failure inside, and go on after it."""
+        try:
+            yield
+        except CloudFailed as error:
+            self.note(error)
+
+    def note(self, failure: CloudFailed) -> None:
+        self.first = self.first or failure
+
+    def raise_first(self) -> None:
+        """Raise what was noted first, if anything was."""
+        if self.first is not None:
+            raise self.first
 
 
 def _from_answer(asked: Asked, error: ClientError) -> CloudFailed:

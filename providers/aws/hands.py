@@ -20,7 +20,7 @@ from models.actions import (
     Start,
     account_of,
 )
-from providers.aws import dns, group_actions, instance_actions
+from providers.aws import dns, group_actions, group_creation, instance_actions
 from providers.aws.clients import CLOUD, Account
 from providers.aws.regions import Regions
 from providers.ledger import Ledger
@@ -31,7 +31,7 @@ Do = Callable[[Account, Any, str, bool], Receipt]
 _DOING: Final[Mapping[type[Action], Do]] = {
     Resize: group_actions.resize,
     Remix: group_actions.remix,
-    CreateGroup: group_actions.create,
+    CreateGroup: group_creation.create,
     DeleteGroup: group_actions.delete,
     Start: instance_actions.start,
     Restart: instance_actions.restart,

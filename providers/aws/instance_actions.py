@@ -15,6 +15,7 @@ from providers.aws.inventory import labels_of
 RESTART_TAG: Final = "trimtab:restarted"
 """Carries the token of the last restart."""
 _GONE: Final = ("shutting-down", "terminated")
+_LEAVING: Final = ("Terminat", "Detach")
 _RUNS: Final = ("pending", "running")
 
 
@@ -63,6 +64,7 @@ def restart(account: Account, action: Restart, token: str, rehearse: bool) -> Re
     account.pause()
     with translated(account.asked("RebootInstances", region)):
         ec2.reboot_instances(InstanceIds=[target.id])
+    account.pause()
     with translated(account.asked("CreateTags", region)):
         ec2.create_tags(Resources=[target.id], Tags=[{"Key": RESTART_TAG, "Value": token}])
     return Receipt(Effect.DONE, (target.id,))
@@ -77,7 +79,7 @@ def replace(account: Account, action: Replace, token: str, rehearse: bool) -> Re
     membership = _membership(account, target)
     if membership is None:
         raise NotAccepted(asked, "NoGroup", f"{target.id} is in no group that would replace it")
-    if membership["LifecycleState"].startswith("Terminat"):
+    if _leaves(membership):
         return Receipt(Effect.ALREADY, (target.id,))
     if rehearse:
         return Receipt(Effect.DONE, (target.id,))
@@ -88,7 +90,8 @@ def replace(account: Account, action: Replace, token: str, rehearse: bool) -> Re
                 InstanceId=target.id, ShouldDecrementDesiredCapacity=False
             )
     except CloudFailed:  # perhaps the answer to a first call got lost
-        if instance_at(account, target)["State"]["Name"] not in _GONE:
+        if not (_leaves(_membership(account, target))
+                or instance_at(account, target)["State"]["Name"] in _GONE):  # fmt: skip
             raise
     return Receipt(Effect.DONE, (target.id,))
 
@@ -99,7 +102,7 @@ def drain(account: Account, action: Drain, token: str, rehearse: bool) -> Receip
     target, region = action.instance, region_of(action.instance.place)
     _living(account, target)
     membership = _membership(account, target)
-    if membership is None or membership["LifecycleState"].startswith("Detach"):
+    if membership is None or _leaves(membership):
         return Receipt(Effect.ALREADY, (target.id,))
     if rehearse:
         return Receipt(Effect.DONE, (target.id,))
@@ -115,7 +118,7 @@ def drain(account: Account, action: Drain, token: str, rehearse: bool) -> Receip
                 ShouldDecrementDesiredCapacity=not action.replace,
             )
     except CloudFailed:  # perhaps the answer to a first call got lost
-        if _membership(account, target) is not None:
+        if (left := _membership(account, target)) is not None and not _leaves(left):
             raise
     return Receipt(Effect.DONE, (target.id,))
 
@@ -139,10 +142,20 @@ def _membership(account: Account, target: Target) -> Mapping[str, Any] | None:
         return next(iter(answer["AutoScalingInstances"]), None)
 
 
+def _leaves(membership: Mapping[str, Any] | None) -> bool:
+    """Whether an instance is on its way out of its group already: a lifecycle hook, or connections
+    that end, may hold it there for long.
+    """
+    return membership is not None and any(
+        word.startswith(_LEAVING) for word in membership["LifecycleState"].split(":")
+    )
+
+
 def _make_room_below(account: Account, region: str, name: str) -> None:
     """Let a group get smaller by one: its least size moves along where it is in the way."""
     group = group_named(account, region, name)
     if group is not None and group["MinSize"] >= group["DesiredCapacity"] > 0:
+        account.pause()
         with translated(account.asked("UpdateAutoScalingGroup", region)):
             account.autoscaling(region).update_auto_scaling_group(
                 AutoScalingGroupName=name, MinSize=group["DesiredCapacity"] - 1

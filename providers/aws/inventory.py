@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -18,9 +18,11 @@ from models.inventory import (
     Quota,
 )
 from models.offerings import Purchase
-from providers.aws.clients import CLOUD, Account, pages
+from models.secrets import without_secrets
+from providers.aws.clients import CLOUD, Account, Made, each
 from providers.aws.commitments import reserved_instances, savings_plans
 from providers.aws.errors import translated
+from providers.aws.mixes import SPOT, Templates, mix_of
 from providers.aws.quotas import quotas_of
 from providers.aws.regions import Regions
 from providers.aws.types import instance_types_of
@@ -28,6 +30,10 @@ from providers.seam import Scope, Scopes
 
 INSTANCES_PER_PAGE: Final = 500
 GROUPS_PER_PAGE: Final = 100
+ACTIVITIES_READ: Final = 20
+"""Of a group: enough for what it tried lately."""
+_FAILED: Final = "Failed"
+_SUCCESSFUL: Final = "Successful"
 GROUP_TAG: Final = "aws:autoscaling:groupName"
 _STATES: Final = {
     "pending": InstanceState.STARTING,
@@ -35,7 +41,9 @@ _STATES: Final = {
     "stopping": InstanceState.STOPPING,
     "stopped": InstanceState.STOPPED,
 }
-SPOT: Final = "spot"
+_LINUX: Final = "Linux/UNIX"
+_PLAIN_USE: Final = "RunInstances"
+_TENANCIES: Final = {"dedicated": "dedicated", "host": "dedicated host"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +61,11 @@ class AwsInventory:
             return
         names = GroupNames(account, scope.region)
         filters = [{"Name": "instance-state-name", "Values": list(_STATES)}]
-        for page in pages(
+        for rows in each(
             account, account.ec2(scope.region), "describe_instances", "Reservations",
+            lambda facts: [_instance(scope, one, names) for one in facts["Instances"]],
             Filters=filters, MaxResults=INSTANCES_PER_PAGE,
         ):  # fmt: skip
-            with translated(account.asked("DescribeInstances", scope.region)):
-                rows = [
-                    _instance(scope, facts, names)
-                    for reservation in page
-                    for facts in reservation["Instances"]
-                ]
             yield from rows
 
     def groups(self, scope: Scope) -> Iterator[InstanceGroup]:
@@ -70,10 +73,15 @@ class AwsInventory:
         if not scope.region:
             return
         templates = Templates(account, scope.region)
-        for page in group_pages(account, scope.region):
-            with translated(account.asked("DescribeAutoScalingGroups", scope.region)):
-                rows = [group_row(scope, facts, templates) for facts in page]
-            yield from rows
+        for group in each_group(
+            account, scope.region, lambda facts: group_row(scope, facts, templates)
+        ):
+            trouble = ""
+            if group.healthy < group.desired:
+                with templates.later.failing():
+                    trouble = trouble_of(account, scope.region, group.name)
+            yield replace(group, trouble=trouble)
+        templates.later.raise_first()
 
     def instance_types(self, scope: Scope) -> Iterator[InstanceType]:
         account = self.regions.account(scope)
@@ -95,12 +103,35 @@ class AwsInventory:
             yield from savings_plans(account)
 
 
-def group_pages(account: Account, region: str) -> Iterator[list[Mapping[str, Any]]]:
-    """All Auto Scaling groups of a region, as AWS tells them."""
-    return pages(
+def each_group(
+    account: Account, region: str, make: Callable[[Mapping[str, Any]], Made]
+) -> Iterator[Made]:
+    """What ``make`` makes of every Auto Scaling group of a region, as AWS tells it."""
+    return each(
         account, account.autoscaling(region), "describe_auto_scaling_groups", "AutoScalingGroups",
-        MaxRecords=GROUPS_PER_PAGE,
+        make, MaxRecords=GROUPS_PER_PAGE,
     )  # fmt: skip
+
+
+def trouble_of(account: Account, region: str, name: str) -> str:
+    """Why a group cannot start what it should, or keeps ending it as unhealthy; empty: AWS gives
+    no reason.
+    """
+    with translated(account.asked("DescribeScalingActivities", region)):
+        answer = account.autoscaling(region).describe_scaling_activities(
+            AutoScalingGroupName=name, MaxRecords=ACTIVITIES_READ
+        )
+        lately = sorted(answer["Activities"], key=lambda one: one["StartTime"], reverse=True)
+        for one in lately:
+            if one["StatusCode"] == _FAILED:
+                return without_secrets(one.get("StatusMessage") or one["Cause"])
+            if one["StatusCode"] == _SUCCESSFUL and not _ends_ill(one):
+                break
+        return next((without_secrets(one["Cause"]) for one in lately if _ends_ill(one)), "")
+
+
+def _ends_ill(activity: Mapping[str, Any]) -> bool:
+    return "health check" in activity["Cause"]
 
 
 def labels_of(tags: list[Mapping[str, Any]]) -> Labels:
@@ -116,11 +147,10 @@ class GroupNames:
 
     @cached_property
     def arns(self) -> dict[str, str]:
-        return {
-            group["AutoScalingGroupName"]: group["AutoScalingGroupARN"]
-            for page in group_pages(self.account, self.region)
-            for group in page
-        }
+        return dict(each_group(
+            self.account, self.region,
+            lambda group: (group["AutoScalingGroupName"], group["AutoScalingGroupARN"]),
+        ))  # fmt: skip
 
     def arn(self, name: str) -> str:
         """Empty for no group, and for one that went away meanwhile."""
@@ -134,97 +164,19 @@ def _instance(scope: Scope, facts: Mapping[str, Any], names: GroupNames) -> Inst
         facts["InstanceType"],
         Purchase.SPOT if facts.get("InstanceLifecycle") == SPOT else Purchase.ON_DEMAND,
         _STATES[facts["State"]["Name"]], facts["LaunchTime"],
-        names.arn(dict(labels).get(GROUP_TAG, "")), labels,
+        names.arn(dict(labels).get(GROUP_TAG, "")), labels, variant=variant_of(facts),
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """What a launch template or configuration says of the instances started from it."""
-
-    instance_type: str
-    spot: bool
-
-
-@dataclass(eq=False)
-class Templates:
-    """Launch templates and configurations of a region, each asked for once."""
-
-    account: Account
-    region: str
-
-    def __post_init__(self) -> None:
-        self._known: dict[tuple[str, str], Template] = {}
-
-    def of(self, group: Mapping[str, Any]) -> Template:
-        """What ``group`` starts instances from."""
-        if (named := group.get("LaunchTemplate")) is not None:
-            key = named["LaunchTemplateId"], named.get("Version", "$Default")
-            if key not in self._known:
-                self._known[key] = self._template(*key)
-            return self._known[key]
-        name = group.get("LaunchConfigurationName")
-        if name is None:
-            return Template("", False)
-        if (name, "") not in self._known:
-            self._known[name, ""] = self._configuration(name)
-        return self._known[name, ""]
-
-    def _template(self, template: str, version: str) -> Template:
-        with translated(self.account.asked("DescribeLaunchTemplateVersions", self.region)):
-            answer = self.account.ec2(self.region).describe_launch_template_versions(
-                LaunchTemplateId=template, Versions=[version]
-            )
-            data = answer["LaunchTemplateVersions"][0]["LaunchTemplateData"]
-            market = data.get("InstanceMarketOptions", {})
-            return Template(data.get("InstanceType", ""), market.get("MarketType") == SPOT)
-
-    def _configuration(self, name: str) -> Template:
-        with translated(self.account.asked("DescribeLaunchConfigurations", self.region)):
-            answer = self.account.autoscaling(self.region).describe_launch_configurations(
-                LaunchConfigurationNames=[name]
-            )
-            facts = answer["LaunchConfigurations"][0]
-            return Template(facts["InstanceType"], "SpotPrice" in facts)
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """What a group starts, and how it is bought, as ``InstanceGroup`` tells it."""
-
-    instance_types: tuple[str, ...]
-    on_demand_base: int
-    spot_share: float
-    template: str
-
-
-def mix_of(group: Mapping[str, Any], templates: Templates) -> Mix:
-    """The mix of a group; types that AWS chooses by attributes are those that run."""
-    running = tuple(sorted({one["InstanceType"] for one in group.get("Instances", [])}))
-    policy = group.get("MixedInstancesPolicy")
-    if policy is None:
-        template = templates.of(group)
-        types = (template.instance_type,) if template.instance_type else running
-        return Mix(types, 0, float(template.spot), _template_name(group))
-    launch, distribution = policy["LaunchTemplate"], policy.get("InstancesDistribution", {})
-    named = tuple(one["InstanceType"] for one in launch.get("Overrides", ())
-                  if "InstanceType" in one)  # fmt: skip
-    if not named and not launch.get("Overrides"):
-        one = templates.of({"LaunchTemplate": launch["LaunchTemplateSpecification"]})
-        named = (one.instance_type,) if one.instance_type else ()
-    on_demand_percent = distribution.get("OnDemandPercentageAboveBaseCapacity", 100)
-    return Mix(
-        tuple(dict.fromkeys(named)) or running,
-        distribution.get("OnDemandBaseCapacity", 0),
-        (100 - on_demand_percent) / 100,
-        _template_name({"LaunchTemplate": launch["LaunchTemplateSpecification"]}),
-    )
-
-
-def _template_name(group: Mapping[str, Any]) -> str:
-    named = group.get("LaunchTemplate", {})
-    name = named.get("LaunchTemplateName") or named.get("LaunchTemplateId")
-    return str(name or group.get("LaunchConfigurationName", ""))
+def variant_of(facts: Mapping[str, Any]) -> str:
+    """What an instance is, beyond Linux without a licence on shared hardware."""
+    platform = facts.get("PlatformDetails") or facts.get("Platform") or _LINUX
+    licence = facts.get("UsageOperation", _PLAIN_USE).partition(":")[2]
+    parts = [] if platform == _LINUX else [platform.lower()]
+    if not parts and licence:
+        parts = [f"licence {licence}"]
+    tenancy = facts["Placement"].get("Tenancy", "default")
+    return ", ".join(parts + ([] if tenancy == "default" else [_TENANCIES.get(tenancy, tenancy)]))
 
 
 def group_row(scope: Scope, facts: Mapping[str, Any], templates: Templates) -> InstanceGroup:

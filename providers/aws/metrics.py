@@ -9,21 +9,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from models.inventory import Sample, Signal
-from providers.aws.clients import Account, pages
-from providers.aws.errors import translated
-from providers.aws.inventory import group_pages
+from providers.aws.clients import Account, each
+from providers.aws.errors import Later
+from providers.aws.inventory import each_group
 from providers.aws.regions import Regions
+from providers.aws.series import Values, series_of
 from providers.seam import Scope, Window
 
 QUERIES_AT_ONCE: Final = 500
 POINTS_AT_ONCE: Final = 100_800
 """What CloudWatch takes, and gives, in one call."""
-TARGET_GROUPS_AT_ONCE: Final = 20
+TARGET_GROUPS_PER_PAGE: Final = 400
 _APPLICATION: Final = "loadbalancer/app/"
 _MS: Final = 1000.0
 _PERCENT: Final = 100.0
-
-Values = Mapping[datetime, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +75,14 @@ class AwsMetrics:
         account = self.regions.account(scope)
         if not scope.region:
             return
-        for batch in batches(_measured(account, scope.region), points_in(window)):
+        later = Later()
+        groups = _measured(account, scope.region, later)
+        for batch in batches(groups, points_in(window)):
             queries = [query for group in batch for query in queries_of(group)]
-            found = _read(account, scope.region, queries, window)
+            found = _read(account, scope.region, queries, window, later)
             for group in batch:
                 yield from _samples(scope, group, found[group.arn], window)
+        later.raise_first()
 
 
 def points_in(window: Window) -> int:
@@ -116,21 +118,20 @@ def queries_of(group: Measured) -> list[Query]:
     ]
 
 
-def _measured(account: Account, region: str) -> list[Measured]:
-    """All groups of a region with what is balanced to them."""
-    groups: list[tuple[str, str, int, tuple[str, ...]]] = []
+def _measured(account: Account, region: str, later: Later) -> list[Measured]:
+    """All groups of a region with what is balanced to them, as far as that is known."""
+    groups = list(each_group(account, region, lambda facts: (
+        facts["AutoScalingGroupARN"], facts["AutoScalingGroupName"],
+        max(facts["DesiredCapacity"], 1), _target_groups(facts),
+    )))  # fmt: skip
     sizes: defaultdict[str, int] = defaultdict(int)
-    for page in group_pages(account, region):
-        with translated(account.asked("DescribeAutoScalingGroups", region)):
-            for facts in page:
-                targets = _target_groups(facts)
-                size = max(facts["DesiredCapacity"], 1)
-                groups.append(
-                    (facts["AutoScalingGroupARN"], facts["AutoScalingGroupName"], size, targets)
-                )
-                for target in targets:
-                    sizes[target] += size
-    balancers = _load_balancers(account, region, sorted(sizes))
+    for _, _, size, targets in groups:
+        for target in targets:
+            sizes[target] += size
+    balancers: dict[str, list[str]] = {}
+    if sizes:
+        with later.failing():
+            balancers = _load_balancers(account, region)
     return [
         Measured(arn, name, tuple(
             Balanced(_suffix(target), balancer, size / sizes[target])
@@ -147,22 +148,20 @@ def _target_groups(facts: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*facts.get("TargetGroupARNs", []), *sources]))
 
 
-def _load_balancers(account: Account, region: str, targets: list[str]) -> dict[str, list[str]]:
-    """Application load balancers of target groups, as CloudWatch calls them."""
-    found: dict[str, list[str]] = {}
-    for i in range(0, len(targets), TARGET_GROUPS_AT_ONCE):
-        for page in pages(
-            account, account.balancing(region), "describe_target_groups", "TargetGroups",
-            TargetGroupArns=targets[i : i + TARGET_GROUPS_AT_ONCE],
-        ):  # fmt: skip
-            with translated(account.asked("DescribeTargetGroups", region)):
-                for one in page:
-                    found[one["TargetGroupArn"]] = [
-                        arn.partition("loadbalancer/")[2]
-                        for arn in one["LoadBalancerArns"]
-                        if _APPLICATION in arn
-                    ]
-    return found
+def _load_balancers(account: Account, region: str) -> dict[str, list[str]]:
+    """Application load balancers of all target groups, as CloudWatch calls them.
+
+    All are listed: asked for by name, one that is gone would hide the others.
+    """
+    return dict(each(
+        account, account.balancing(region), "describe_target_groups", "TargetGroups",
+        lambda one: (one["TargetGroupArn"], [
+            arn.partition("loadbalancer/")[2]
+            for arn in one["LoadBalancerArns"]
+            if _APPLICATION in arn
+        ]),
+        PageSize=TARGET_GROUPS_PER_PAGE,
+    ))  # fmt: skip
 
 
 def _suffix(arn: str) -> str:
@@ -170,30 +169,25 @@ def _suffix(arn: str) -> str:
 
 
 def _read(
-    account: Account, region: str, queries: Sequence[Query], window: Window
+    account: Account, region: str, queries: Sequence[Query], window: Window, later: Later
 ) -> dict[str, _Found]:
-    """The series of all ``queries`` by the group's ARN; a series may come in several pages."""
+    """The series of all ``queries`` by the group's ARN; a series may come in several pieces."""
     found = {query.group.arn: _Found() for query in queries}
     # By hundreds, for the group that alone has more than CloudWatch takes at once.
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         asked = queries[start : start + QUERIES_AT_ONCE]
-        for page in pages(
-            account, account.cloudwatch(region), "get_metric_data", "MetricDataResults",
-            MetricDataQueries=[_asked(i, one, window.step_s) for i, one in enumerate(asked)],
-            StartTime=window.starts, EndTime=window.ends, ScanBy="TimestampAscending",
-            MaxDatapoints=POINTS_AT_ONCE,
+        for number, values in series_of(
+            account, region, [_asked(one, window.step_s) for one in asked], window.starts,
+            window.ends, later, ScanBy="TimestampAscending", MaxDatapoints=POINTS_AT_ONCE,
         ):  # fmt: skip
-            with translated(account.asked("GetMetricData", region)):
-                for one in page:
-                    query = asked[int(one["Id"][1:])]
-                    values = dict(zip(one["Timestamps"], one["Values"], strict=True))
-                    series = found[query.group.arn].series
-                    key = query.metric, query.stat, query.balanced
-                    series[key] = {**series.get(key, {}), **values}
+            query = asked[number]
+            series = found[query.group.arn].series
+            key = query.metric, query.stat, query.balanced
+            series[key] = {**series.get(key, {}), **values}
     return found
 
 
-def _asked(number: int, query: Query, step_s: int) -> dict[str, Any]:
+def _asked(query: Query, step_s: int) -> dict[str, Any]:
     if query.balanced is None:
         namespace, dimensions = "AWS/EC2", {"AutoScalingGroupName": query.group.name}
     else:
@@ -203,7 +197,6 @@ def _asked(number: int, query: Query, step_s: int) -> dict[str, Any]:
             "TargetGroup": query.balanced.target_group,
         }
     return {
-        "Id": f"q{number}",
         "MetricStat": {
             "Metric": {
                 "Namespace": namespace,

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from models.commitments import CommitmentKind
 from models.inventory import CommittedRate
+from models.offerings import Purchase
 from providers.aws.commitments import RESERVED_PRODUCTS
 from providers.pricebook.rows import LEAST_USD, MOST_USD
 
@@ -31,6 +32,8 @@ WANTED: Final = {
 _NO_LICENCE: Final = ("No License required", "NA")
 _FAMILIES: Final = ("Compute Instance", "Compute Instance (bare metal)")
 _TERM_YEARS: Final = {"1yr": 1, "3yr": 3}
+RESERVED: Final = {1: Purchase.RESERVED_1Y, 3: Purchase.RESERVED_3Y}
+"""What is bought with a commitment of so many years."""
 CURRENCY: Final = "USD"
 
 
@@ -47,12 +50,15 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A plain instance type in a region: its on-demand quotes and what reservations cost."""
+    """A plain instance type in a region: its on-demand quotes and what reservations cost.
+
+    ``faulty_terms``: reservations that nobody should plan with.
+    """
 
     instance_type: str
     quotes: tuple[Quote, ...]
     reserved: tuple[CommittedRate, ...]
-    faulty_terms: tuple[Quote, ...] = ()
+    faulty_terms: tuple[tuple[Purchase, Quote], ...] = ()
 
 
 def product_of(text: str, place: str, source: str = SOURCE) -> Product | None:
@@ -79,7 +85,7 @@ def product_of(text: str, place: str, source: str = SOURCE) -> Product | None:
         name,
         tuple(quotes),
         tuple(rate for rate in rates if isinstance(rate, CommittedRate)),
-        tuple(rate for rate in rates if isinstance(rate, Quote)),
+        tuple(rate for rate in rates if not isinstance(rate, CommittedRate)),
     )
 
 
@@ -112,26 +118,40 @@ def _quote(name: str, dimension: Mapping[str, Any], as_of: datetime) -> Quote:
     return Quote(name, stated[CURRENCY], usd, as_of, why_not(usd))
 
 
+def purchase_of(years: float) -> Purchase:
+    """How a rate of so long a term is bought; odd terms count as the nearest that there is."""
+    return RESERVED[min(RESERVED, key=lambda known: abs(known - years))]
+
+
 def _reserved(
     term: Mapping[str, Any], place: str, name: str, as_of: datetime, source: str
-) -> CommittedRate | Quote:
-    """What an hour costs with a reservation: what is paid upfront is divided by the term."""
-    about = term["termAttributes"]
-    years = _TERM_YEARS[about["LeaseContractLength"]]
-    upfront = hourly = 0.0
+) -> CommittedRate | tuple[Purchase, Quote]:
+    """What an hour costs with a reservation: what is paid upfront is divided by the term.
+
+    One that cannot be read is a quote with the reason: the others of the product hold without it.
+    """
+    about: Mapping[str, Any] = term.get("termAttributes", {})
+    length, offering = about.get("LeaseContractLength", ""), about.get("OfferingClass", "")
+    years = _TERM_YEARS.get(length, 1)
+    bought = RESERVED[years]
+    if length not in _TERM_YEARS or offering not in RESERVED_PRODUCTS:
+        reason = f"of an unknown kind: {offering or 'no class'}, {length or 'no length'}"
+        return bought, Quote(name, "", 0.0, as_of, reason)
+    amounts = {"Quantity": 0.0, "Hrs": 0.0}
     for dimension in term["priceDimensions"].values():
-        amount = float(dimension["pricePerUnit"][CURRENCY])
-        if dimension["unit"] == "Quantity":
-            upfront += amount
-        else:
-            hourly += amount
+        unit, stated = dimension["unit"], dimension["pricePerUnit"]
+        if unit not in amounts or CURRENCY not in stated:
+            reason = f"in {', '.join(sorted(stated))} per {unit}, not {CURRENCY} per hour or once"
+            return bought, Quote(name, str(stated), 0.0, as_of, reason)
+        amounts[unit] += float(stated[CURRENCY])
+    upfront, hourly = amounts["Quantity"], amounts["Hrs"]
     spread = upfront / (years * HOURS_PER_YEAR)
     usd = hourly + spread
     if reason := why_not(usd):
-        return Quote(name, f"{upfront:g} + {hourly:g}/h", usd, as_of, reason)
+        return bought, Quote(name, f"{upfront:g} + {hourly:g}/h", usd, as_of, reason)
     return CommittedRate(
-        RESERVED_PRODUCTS[about["OfferingClass"]], CommitmentKind.RESOURCE, years, spread / usd,
-        place, name, usd, as_of, source,
+        RESERVED_PRODUCTS[offering], CommitmentKind.RESOURCE, years, spread / usd, place, name,
+        usd, as_of, source,
     )  # fmt: skip
 
 

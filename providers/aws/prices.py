@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from models.cloud_errors import CloudFailed
 from models.commitments import CommitmentKind
 from models.inventory import CommittedRate, Price, RejectedPrice
 from models.offerings import Purchase
-from providers.aws.clients import Account, pages
+from providers.aws.clients import Account, each
 from providers.aws.commitments import PLAN_PRODUCTS, YEAR_S
-from providers.aws.errors import translated
+from providers.aws.errors import Later
 from providers.aws.price_documents import (
     CURRENCY,
+    RESERVED,
     SOURCE,
     WANTED,
     Product,
     Quote,
     agreed,
     product_of,
+    purchase_of,
     why_not,
 )
 from providers.aws.regions import Regions
@@ -60,12 +61,17 @@ class AwsPriceList:
             return
         account, now = self.regions.buyer_in(market.region), self.clock()
         on_demand: dict[str, float] = {}
-        for row in listed(account, market, now):
-            if isinstance(row, Price):
-                on_demand[row.instance_type] = row.price_usd_per_hour
-            yield row
-        yield from spot(account, market, now, on_demand)
-        yield from plan_rates(account, market, now)
+        later = Later()  # three sources: one that fails keeps none of the others back
+        with later.failing():
+            for row in listed(account, market, now):
+                if isinstance(row, Price):
+                    on_demand[row.instance_type] = row.price_usd_per_hour
+                yield row
+        with later.failing():
+            yield from spot(account, market, now, on_demand)
+        with later.failing():
+            yield from plan_rates(account, market, now)
+        later.raise_first()
 
 
 def listed(account: Account, market: Scope, now: datetime) -> Iterator[AnyPrice]:
@@ -73,17 +79,15 @@ def listed(account: Account, market: Scope, now: datetime) -> Iterator[AnyPrice]
     prices on demand come then, also when the end is a failure.
     """
     quotes: dict[str, list[Quote]] = {}
-    failed: CloudFailed | None = None
-    try:
+    later = Later()
+    with later.failing():
         for product in _products(account, market):
             quotes.setdefault(product.instance_type, []).extend(product.quotes)
             yield from product.reserved
             yield from (
-                _rejected(market, one, Purchase.ON_DEMAND, "", SOURCE)
-                for one in product.faulty_terms
+                _rejected(market, one, purchase, "", SOURCE)
+                for purchase, one in product.faulty_terms
             )
-    except CloudFailed as error:
-        failed = error
     for same in quotes.values():
         for quote in agreed(same):
             reason = quote.reason or _stale(quote.as_of, now, LIST_STALE)
@@ -92,21 +96,20 @@ def listed(account: Account, market: Scope, now: datetime) -> Iterator[AnyPrice]
             else:
                 yield Price(market.place, quote.instance_type, Purchase.ON_DEMAND, "",
                             quote.usd_per_hour, quote.as_of, SOURCE)  # fmt: skip
-    if failed is not None:
-        raise failed
+    later.raise_first()
 
 
 def _products(account: Account, market: Scope) -> Iterator[Product]:
     wanted = {"regionCode": market.region, **WANTED}
     filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value}
                for field, value in wanted.items()]  # fmt: skip
-    for page in pages(
-        account, account.pricing(), "get_products", "PriceList", ServiceCode="AmazonEC2",
+    for product in each(
+        account, account.pricing(), "get_products", "PriceList",
+        lambda text: product_of(str(text), market.place), ServiceCode="AmazonEC2",
         Filters=filters, FormatVersion="aws_v1", MaxResults=PRODUCTS_PER_PAGE,
     ):  # fmt: skip
-        with translated(account.asked("GetProducts", market.region)):
-            found = [product_of(str(text), market.place) for text in page]
-        yield from (product for product in found if product is not None)
+        if product is not None:
+            yield product
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,8 @@ def spot(
 ) -> Iterator[AnyPrice]:
     """The latest spot price of each type in each zone, with the time since when it holds."""
     latest: dict[tuple[str, str], list[_Spot]] = {}
-    failed: CloudFailed | None = None
-    try:
+    later = Later()
+    with later.failing():
         for one in _spot_history(account, market, now):
             key = one.quote.instance_type, one.zone
             known = latest.get(key)
@@ -129,8 +132,6 @@ def spot(
                 latest[key] = [one]
             elif one.quote.as_of == known[0].quote.as_of:
                 known.append(one)
-    except CloudFailed as error:
-        failed = error
     for (name, zone), same in latest.items():
         for quote in agreed([one.quote for one in same]):
             reason = quote.reason or _stale(quote.as_of, now, SPOT_STALE)
@@ -143,19 +144,18 @@ def spot(
             else:
                 yield Price(market.place, name, Purchase.SPOT, zone, quote.usd_per_hour,
                             quote.as_of, SPOT_SOURCE)  # fmt: skip
-    if failed is not None:
-        raise failed
+    later.raise_first()
 
 
 def _spot_history(account: Account, market: Scope, now: datetime) -> Iterator[_Spot]:
     """Asked from now on, the history starts with the prices that hold now."""
-    for page in pages(
+    for one in each(
         account, account.ec2(market.region), "describe_spot_price_history", "SpotPriceHistory",
+        lambda facts: _spot_of(facts) if facts["ProductDescription"] == LINUX else None,
         StartTime=now, ProductDescriptions=[LINUX], MaxResults=SPOT_PER_PAGE,
     ):  # fmt: skip
-        with translated(account.asked("DescribeSpotPriceHistory", market.region)):
-            found = [_spot_of(facts) for facts in page if facts["ProductDescription"] == LINUX]
-        yield from found
+        if one is not None:
+            yield one
 
 
 def _spot_of(facts: Mapping[str, Any]) -> _Spot:
@@ -167,24 +167,15 @@ def _spot_of(facts: Mapping[str, Any]) -> _Spot:
 def plan_rates(account: Account, market: Scope, now: datetime) -> Iterator[AnyPrice]:
     """What instances cost under savings plans that can be bought now. AWS gives rates no date."""
     wanted = {"region": market.region, "productDescription": LINUX, "tenancy": "shared"}
-    asked: dict[str, Any] = {
-        "products": ["EC2"],
-        "serviceCodes": ["AmazonEC2"],
-        "savingsPlanTypes": list(PLAN_PRODUCTS),
-        "filters": [{"name": name, "values": [value]} for name, value in wanted.items()],
-        "maxResults": RATES_PER_PAGE,
-    }
-    while True:
-        with translated(account.asked("DescribeSavingsPlansOfferingRates", market.region)):
-            answer = account.savings_plans().describe_savings_plans_offering_rates(**asked)
-            rows = [
-                row for facts in answer["searchResults"]
-                if (row := _plan_rate(facts, market, now)) is not None
-            ]  # fmt: skip
-        yield from rows
-        if not answer.get("nextToken"):
-            return
-        asked["nextToken"] = answer["nextToken"]
+    for row in each(
+        account, account.savings_plans(), "describe_savings_plans_offering_rates",
+        "searchResults", lambda facts: _plan_rate(facts, market, now), products=["EC2"],
+        serviceCodes=["AmazonEC2"], savingsPlanTypes=list(PLAN_PRODUCTS),
+        filters=[{"name": name, "values": [value]} for name, value in wanted.items()],
+        maxResults=RATES_PER_PAGE,
+    ):  # fmt: skip
+        if row is not None:
+            yield row
 
 
 def _plan_rate(facts: Mapping[str, Any], market: Scope, now: datetime) -> AnyPrice | None:
@@ -201,15 +192,17 @@ def _plan_rate(facts: Mapping[str, Any], market: Scope, now: datetime) -> AnyPri
         or "BoxUsage" not in facts["usageType"]  # not of unused or dedicated capacity
     ):
         return None
+    years, upfront = offer["durationSeconds"] / YEAR_S, _UPFRONT.get(offer["paymentOption"])
     reason = why_not(usd)
     if offer["currency"] != CURRENCY or facts["unit"] != "Hrs":
         reason = f"in {offer['currency']} per {facts['unit']}, not {CURRENCY} per hour"
-    if reason:
+    elif upfront is None or round(years) not in RESERVED:
+        reason = f"of an unknown kind: {offer['paymentOption']}, {years:g} years"
+    if reason or upfront is None:
         quote = Quote(name, facts["rate"], usd, now, reason)
-        return _rejected(market, quote, Purchase.ON_DEMAND, "", PLAN_SOURCE)
+        return _rejected(market, quote, purchase_of(years), "", PLAN_SOURCE)
     return CommittedRate(
-        PLAN_PRODUCTS[offer["planType"]], CommitmentKind.SPEND,
-        round(offer["durationSeconds"] / YEAR_S), _UPFRONT[offer["paymentOption"]],
+        PLAN_PRODUCTS[offer["planType"]], CommitmentKind.SPEND, round(years), upfront,
         market.place, name, usd, now, PLAN_SOURCE,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from providers.aws.clients import CLOUD, Account, Manners
+from providers.aws.clients import CLOUD, HOME_REGION, HOMES, Account, Manners
 from providers.aws.doctor import AwsDoctor
 from providers.aws.hands import AwsHands
 from providers.aws.inventory import AwsInventory
@@ -21,8 +21,9 @@ def provider(entry: AwsEntry, folder: Path, manners: Manners = CALM) -> Provider
     """AWS as ``entry`` says; nothing is asked of it yet. ``folder`` is not needed."""
     del folder
     endpoint = None if entry.endpoint is None else str(entry.endpoint)
-    accounts = tuple(Account(one, endpoint, manners) for one in entry.accounts)
     wanted = None if entry.regions == "all" else tuple(str(name) for name in entry.regions)
+    homes = tuple(dict.fromkeys((HOME_REGION, *(wanted or ())[:2], *HOMES)))
+    accounts = tuple(Account(one, endpoint, manners, homes) for one in entry.accounts)
     regions = Regions(accounts, wanted)
     return Provider(
         CLOUD,

@@ -11,7 +11,8 @@ from typing import Any, Final
 from models.inventory import Quota, QuotaUnit
 from models.offerings import Purchase
 from providers.aws.clients import Account, pages
-from providers.aws.errors import translated
+from providers.aws.errors import Later, translated
+from providers.aws.series import series_of
 from providers.aws.types import families_in
 from providers.seam import Scope
 
@@ -63,18 +64,20 @@ def letters_of(family: str) -> str:
 
 def quotas_of(account: Account, scope: Scope) -> Iterator[Quota]:
     """The vCPU quotas of a region, with what CloudWatch last counted."""
-    families = families_in(account, scope.region)
+    families, later = families_in(account, scope.region), Later()
     for page in pages(
         account, account.service_quotas(scope.region), "list_service_quotas", "Quotas",
         ServiceCode="ec2", MaxResults=QUOTAS_PER_PAGE,
     ):  # fmt: skip
+        used: dict[str, float] = {}
         with translated(account.asked("ListServiceQuotas", scope.region)):
             known = [one for one in page if one["QuotaCode"] in _KNOWN]
-        used = _used(account, scope.region, known) if known else {}
-        with translated(account.asked("ListServiceQuotas", scope.region)):
+            with later.failing():  # limits hold without their use
+                used = _used(account, scope.region, known, later)
             rows = [_row(scope, one, families, used) for one in known]
         # A class without families here limits nothing, and a quota without families, everything.
         yield from (row for row in rows if row.families)
+    later.raise_first()
 
 
 def _row(
@@ -91,7 +94,9 @@ def _row(
     )  # fmt: skip
 
 
-def _used(account: Account, region: str, quotas: list[Mapping[str, Any]]) -> dict[str, float]:
+def _used(
+    account: Account, region: str, quotas: list[Mapping[str, Any]], later: Later
+) -> dict[str, float]:
     """The last figure of each quota's own usage metric, by code."""
     metrics = [(one["QuotaCode"], one["UsageMetric"]) for one in quotas if "UsageMetric" in one]
     if not metrics:
@@ -99,7 +104,6 @@ def _used(account: Account, region: str, quotas: list[Mapping[str, Any]]) -> dic
     ends = datetime.now(UTC)
     queries = [
         {
-            "Id": f"q{i}",
             "MetricStat": {
                 "Metric": {
                     "Namespace": metric["MetricNamespace"],
@@ -113,16 +117,14 @@ def _used(account: Account, region: str, quotas: list[Mapping[str, Any]]) -> dic
                 "Stat": metric.get("MetricStatisticRecommendation", "Maximum"),
             },
         }
-        for i, (_, metric) in enumerate(metrics)
+        for _, metric in metrics
     ]
-    found: dict[str, float] = {}
-    for page in pages(
-        account, account.cloudwatch(region), "get_metric_data", "MetricDataResults",
-        MetricDataQueries=queries, StartTime=ends - timedelta(hours=USAGE_HOURS), EndTime=ends,
-        ScanBy="TimestampDescending",
-    ):  # fmt: skip
-        with translated(account.asked("GetMetricData", region)):
-            for one in page:
-                if one["Values"]:
-                    found.setdefault(metrics[int(one["Id"][1:])][0], float(one["Values"][0]))
-    return found
+    last: dict[str, tuple[datetime, float]] = {}
+    for number, values in series_of(
+        account, region, queries, ends - timedelta(hours=USAGE_HOURS), ends, later
+    ):
+        code = metrics[number][0]
+        for at, value in values.items():
+            if code not in last or at > last[code][0]:
+                last[code] = at, float(value)
+    return {code: value for code, (_, value) in last.items()}

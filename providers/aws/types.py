@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from models.inventory import InstanceType
 from models.offerings import Architecture
-from providers.aws.clients import Account, pages
+from providers.aws.clients import Account, each
 from providers.aws.errors import translated
 from providers.pricebook.aws_section import BASELINE_VCPUS
 from providers.pricebook.families import family_of
@@ -24,22 +24,22 @@ _MIB: Final = 1024.0
 def instance_types_of(account: Account, scope: Scope) -> Iterator[InstanceType]:
     """Types that run Linux; Macs and 32-bit machines are left out."""
     zones = _zones(account, scope.region)
-    for page in pages(
+    for row in each(
         account, account.ec2(scope.region), "describe_instance_types", "InstanceTypes",
+        lambda facts: _row(scope, facts, zones) if _architectures(facts) else None,
         MaxResults=TYPES_PER_PAGE,
     ):  # fmt: skip
-        with translated(account.asked("DescribeInstanceTypes", scope.region)):
-            rows = [_row(scope, facts, zones) for facts in page if _architectures(facts)]
-        yield from rows
+        if row is not None:
+            yield row
 
 
 def families_in(account: Account, region: str) -> frozenset[str]:
     """Families that a region has."""
-    found = pages(
+    return frozenset(each(
         account, account.ec2(region), "describe_instance_type_offerings", "InstanceTypeOfferings",
-        LocationType="region", MaxResults=OFFERINGS_PER_PAGE,
-    )  # fmt: skip
-    return frozenset(family_of(one["InstanceType"]) for page in found for one in page)
+        lambda one: family_of(one["InstanceType"]), LocationType="region",
+        MaxResults=OFFERINGS_PER_PAGE,
+    ))  # fmt: skip
 
 
 def vcpus_of(account: Account, region: str, names: list[str]) -> dict[str, float]:
@@ -54,15 +54,11 @@ def vcpus_of(account: Account, region: str, names: list[str]) -> dict[str, float
 
 def _zones(account: Account, region: str) -> dict[str, tuple[str, ...]]:
     """The zones where each type is offered."""
-    offered = sorted(
-        (one["InstanceType"], one["Location"])
-        for page in pages(
-            account, account.ec2(region), "describe_instance_type_offerings",
-            "InstanceTypeOfferings", LocationType="availability-zone",
-            MaxResults=OFFERINGS_PER_PAGE,
-        )
-        for one in page
-    )  # fmt: skip
+    offered = sorted(each(
+        account, account.ec2(region), "describe_instance_type_offerings", "InstanceTypeOfferings",
+        lambda one: (str(one["InstanceType"]), str(one["Location"])),
+        LocationType="availability-zone", MaxResults=OFFERINGS_PER_PAGE,
+    ))  # fmt: skip
     return {
         name: tuple(zone for _, zone in rows)
         for name, rows in groupby(offered, key=lambda row: row[0])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aws_goods import product
 from aws_sandbox import AwsSandbox, entry
-from aws_stand_in import now
+from aws_sold import now
 
 from providers.aws.doctor import AwsDoctor
 from providers.seam import Finding, Severity
@@ -58,6 +58,19 @@ def test_a_clock_that_is_off(aws: AwsSandbox, skew: int, severity: Severity) -> 
     assert ("NTP" in clock.remedy) == (severity is not Severity.FINE)
 
 
+def test_a_clock_that_aws_refuses(aws: AwsSandbox) -> None:
+    said = "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"
+    aws.proxy.rule({"service": "sts", "error": {
+        "code": "SignatureDoesNotMatch", "status": 403, "message": said}})  # fmt: skip
+    regions = aws.provider.inventory.regions  # type: ignore[attr-defined]
+    doctor = AwsDoctor(regions, lambda: datetime.now(UTC) + timedelta(minutes=20))
+    credentials, clock = (one for one in doctor.findings() if one.about != "prices")
+    assert (credentials.severity, clock.severity) == (Severity.FAILED, Severity.FAILED)
+    assert clock.about == "clock, seen from prod"
+    assert "NTP" in clock.remedy
+    assert "NTP" in credentials.remedy
+
+
 def test_prices_that_are_old_or_lack(aws: AwsSandbox) -> None:
     products = aws.stand_in.sold.products
     products[:] = [product("m5.large", "us-east-1", "0.1", published=now() - timedelta(days=500))]
@@ -71,4 +84,4 @@ def test_prices_that_are_old_or_lack(aws: AwsSandbox) -> None:
 def test_regions_that_are_not_enabled(aws: AwsSandbox) -> None:
     doctor = aws.provider_of(entry(aws.proxy.url, ("eu-central-1", "mars-north-1"))).doctor
     (finding,) = (one for one in doctor.findings() if one.severity is Severity.WARNING)
-    assert "mars-north-1 is not enabled" in finding.said
+    assert "no region called mars-north-1" in finding.said

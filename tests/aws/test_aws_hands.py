@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from acting import act, create, group_called, groups_in, instances_in, make_group, new_token
 from aws_sandbox import IMAGE, TEMPLATE, AwsSandbox, entry
-from aws_stand_in import Facts
+from aws_sold import Facts
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 
 from models.actions import (
     Action,
@@ -144,6 +147,89 @@ def test_a_mix_that_is_so_is_left_alone(aws: AwsSandbox) -> None:
     assert (changed.instance_types, changed.on_demand_base, changed.spot_share) == (
         aws.types, 1, 0.25,
     )  # fmt: skip
+
+
+def test_a_remix_keeps_what_single_types_start_from(aws: AwsSandbox) -> None:
+    ec2, scaling = aws.sdk("ec2"), aws.sdk("autoscaling")
+    of_arm = ec2.create_launch_template(
+        LaunchTemplateName="arm", LaunchTemplateData={"ImageId": IMAGE, "InstanceType": "m6g.large"}
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    arm = {"LaunchTemplateId": of_arm, "Version": "$Latest"}
+    policy = {
+        "LaunchTemplate": {
+            "LaunchTemplateSpecification": {"LaunchTemplateName": TEMPLATE},
+            "Overrides": [
+                {"InstanceType": "m6g.large", "LaunchTemplateSpecification": arm},
+                {"InstanceType": "m5.large"},
+            ],
+        },
+        "InstancesDistribution": {"SpotMaxPrice": "0.2"},
+    }
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="web", MixedInstancesPolicy=policy, MinSize=0, MaxSize=1,
+        AvailabilityZones=["eu-central-1a"],
+    )  # fmt: skip
+    group = Target(aws.account, aws.place, group_called(aws, "web").id)
+    act(aws, Remix(group, ("c5.large", "m6g.large", "m6g.xlarge"), spot_share=0.5))
+    changed = scaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]["MixedInstancesPolicy"]
+    assert {
+        one["InstanceType"]: one.get("LaunchTemplateSpecification", {}).get("LaunchTemplateId")
+        for one in changed["LaunchTemplate"]["Overrides"]
+    } == {"c5.large": None, "m6g.large": of_arm, "m6g.xlarge": of_arm}
+    assert changed["InstancesDistribution"]["SpotMaxPrice"] == "0.2"
+
+
+def target_group(aws: AwsSandbox, name: str) -> str:
+    vpc = aws.sdk("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = aws.sdk("elbv2").create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=vpc)
+    return str(made["TargetGroups"][0]["TargetGroupArn"])
+
+
+def test_new_groups_get_the_traffic_and_health_checks_of_others(aws: AwsSandbox) -> None:
+    scaling, one, two = aws.sdk("autoscaling"), target_group(aws, "one"), target_group(aws, "two")
+    common = {"LaunchTemplate": {"LaunchTemplateName": TEMPLATE}, "MinSize": 0, "MaxSize": 1,
+              "AvailabilityZones": ["eu-central-1a"], "HealthCheckType": "ELB",
+              "HealthCheckGracePeriod": 77}  # fmt: skip
+    scaling.create_auto_scaling_group(AutoScalingGroupName="first", TargetGroupARNs=[one], **common)
+    assert act(aws, create(aws, "web", 1)).note == ""
+
+    def made(name: str) -> Facts:
+        asked = {"AutoScalingGroupNames": [name]}
+        found: Facts = scaling.describe_auto_scaling_groups(**asked)["AutoScalingGroups"][0]
+        return found
+
+    web = made("web")
+    assert (web["TargetGroupARNs"], web["HealthCheckType"]) == ([one], "ELB")
+    assert web["HealthCheckGracePeriod"] == 77
+    scaling.create_auto_scaling_group(AutoScalingGroupName="other", TargetGroupARNs=[two], **common)
+    receipt = act(aws, create(aws, "web-2", 1))
+    assert receipt.note == "without TargetGroupARNs: groups of the template differ"
+    assert made("web-2").get("TargetGroupARNs", []) == []
+    assert made("web-2")["HealthCheckType"] == "ELB"
+
+
+@pytest.mark.parametrize("kind", [Replace, Drain])
+@pytest.mark.parametrize(
+    "state", ["Detaching", "Terminating", "Terminating:Wait", "Warmed:Terminating:Wait"]
+)
+def test_what_leaves_its_group_is_left_alone(
+    aws: AwsSandbox, kind: type[Replace] | type[Drain], state: str
+) -> None:
+    make_group(aws, "web", 1)
+    target = one_of(aws)
+    groups = get_backend("autoscaling")[ACCOUNT_ID]["eu-central-1"].autoscaling_groups
+    groups["web"].instance_states[0].lifecycle_state = state
+    assert act(aws, kind(target)).effect is Effect.ALREADY
+
+
+def test_every_change_waits_its_turn(aws: AwsSandbox) -> None:
+    make_group(aws, "web", 2)
+    aws.sdk("autoscaling").update_auto_scaling_group(AutoScalingGroupName="web", MinSize=2)
+    account = aws.provider.inventory.regions.accounts[0]  # type: ignore[attr-defined]
+    for action in (Restart(one_of(aws)), Drain(one_of(aws))):  # two changes each
+        with patch.object(account, "pause", wraps=account.pause) as pause:
+            act(aws, action)
+        assert pause.call_count == 2
 
 
 def test_launch_configurations_are_not_remixed(aws: AwsSandbox) -> None:

@@ -10,11 +10,15 @@ import pytest
 from acting import group_called, groups_in, instances_in, make_group, scope_of
 from aws_goods import quota
 from aws_sandbox import HASTY, IMAGE, PLACES, TEMPLATE, AwsSandbox, entry
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 
+from models.cloud_errors import Denied, NotFound
 from models.commitments import CommitmentKind
 from models.inventory import InstanceState
 from models.offerings import Architecture, Purchase
-from providers.aws.inventory import mix_of
+from providers.aws.inventory import variant_of
+from providers.aws.mixes import mix_of
 from providers.aws.provider import provider
 from providers.aws.quotas import CLASSES, STANDARD, letters_of
 from providers.seam import Scope
@@ -23,20 +27,41 @@ from scenarios.collect_entries import AwsAccountEntry, AwsEntry
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 
-def test_regions_that_are_not_enabled_are_left_out(aws: AwsSandbox) -> None:
-    asked = aws.provider_of(entry(aws.proxy.url, ("eu-central-1", "mars-north-1")))
-    assert asked.inventory.scopes().found == (
-        Scope("aws", "prod", ""),
-        Scope("aws", "prod", "eu-central-1"),
+def test_regions_that_cannot_be_looked_at_are_named(aws: AwsSandbox) -> None:
+    aws.stand_in.sold.not_enabled = frozenset({"eu-south-1"})
+    wanted = ("eu-central-1", "eu-south-1", "eu-central-7")
+    asked = aws.provider_of(entry(aws.proxy.url, wanted))
+    scopes, markets = asked.inventory.scopes(), asked.price_list.markets()
+    assert scopes.found == (Scope("aws", "prod", ""), Scope("aws", "prod", "eu-central-1"))
+    assert markets.found == (Scope("aws", "", "eu-central-1"),)
+    for told, account in ((scopes, "prod"), (markets, "")):
+        unknown, closed = told.unreached
+        assert unknown.scope == Scope("aws", account, "eu-central-7")
+        assert isinstance(unknown.failure, NotFound)
+        assert "did you mean 'eu-central-2' or 'eu-central-1'" in unknown.failure.said
+        assert closed.scope == Scope("aws", account, "eu-south-1")
+        assert isinstance(closed.failure, Denied)
+        assert "enable it" in closed.failure.said
+
+
+def test_a_region_that_one_account_has_is_a_market(aws: AwsSandbox) -> None:
+    made = AwsEntry(
+        accounts=(AwsAccountEntry(name="lost", profile="nobody"), AwsAccountEntry(name="prod")),
+        regions=PLACES,
+        endpoint=aws.proxy.url,
     )
-    assert asked.price_list.markets().found == (Scope("aws", "", "eu-central-1"),)
+    markets = aws.provider_of(made).price_list.markets()
+    assert [one.region for one in markets.found] == sorted(PLACES)
+    assert markets.unreached == ()
 
 
 def test_all_regions(aws: AwsSandbox) -> None:
     made = AwsEntry(accounts=(AwsAccountEntry(name="prod"),), endpoint=aws.proxy.url)
+    aws.stand_in.sold.not_enabled = frozenset({"eu-south-1"})
     named = {scope.region for scope in provider(made, Path(), HASTY).inventory.scopes().found}
     enabled = {one["RegionName"] for one in aws.sdk("ec2").describe_regions()["Regions"]}
     assert named == enabled | {""}
+    assert "eu-south-1" not in named
 
 
 def test_a_role_is_assumed_with_its_external_id(aws: AwsSandbox) -> None:
@@ -78,6 +103,37 @@ def test_spot_and_stopped_instances(aws: AwsSandbox) -> None:
     assert found[stopped].state is InstanceState.STOPPED
     assert found[stopped].purchase is Purchase.ON_DEMAND
     assert found[stopped].group == ""
+
+
+@pytest.mark.parametrize(
+    ("facts", "variant"),
+    [
+        ({}, ""),
+        ({"PlatformDetails": "Linux/UNIX", "UsageOperation": "RunInstances"}, ""),
+        ({"Platform": "windows"}, "windows"),
+        ({"Platform": "windows", "PlatformDetails": "Windows",
+          "UsageOperation": "RunInstances:0002"}, "windows"),
+        ({"Platform": "windows", "PlatformDetails": "Windows BYOL",
+          "UsageOperation": "RunInstances:0800"}, "windows byol"),
+        ({"PlatformDetails": "Red Hat Enterprise Linux",
+          "UsageOperation": "RunInstances:0010"}, "red hat enterprise linux"),
+        ({"PlatformDetails": "Linux/UNIX", "UsageOperation": "RunInstances:00g0"}, "licence 00g0"),
+        ({"Placement": {"Tenancy": "default"}}, ""),
+        ({"Placement": {"Tenancy": "dedicated"}}, "dedicated"),
+        ({"Placement": {"Tenancy": "host"}, "Platform": "windows"}, "windows, dedicated host"),
+    ],
+)  # fmt: skip
+def test_what_sets_instances_apart(facts: dict[str, Any], variant: str) -> None:
+    assert variant_of({"Placement": {}, **facts}) == variant
+
+
+def test_instances_tell_what_sets_them_apart(aws: AwsSandbox) -> None:
+    asked: dict[str, Any] = {"ImageId": IMAGE, "MinCount": 1, "MaxCount": 1}
+    name = aws.sdk("ec2").run_instances(InstanceType="m5.large", **asked)["Instances"][0]
+    backend = get_backend("ec2")[ACCOUNT_ID][PLACES[0]]
+    backend.get_instance(name["InstanceId"]).platform = "windows"
+    aws.sdk("ec2").run_instances(InstanceType="m5.large", **asked)
+    assert sorted(one.variant for one in instances_in(aws)) == ["", "windows"]
 
 
 def test_an_unknown_instance_type_is_a_row_like_any_other(aws: AwsSandbox) -> None:

@@ -46,6 +46,9 @@ def furnish(aws: AwsSandbox) -> None:
     scaling.attach_load_balancer_target_groups(
         AutoScalingGroupName="plain", TargetGroupARNs=[target]
     )
+    scaling.update_auto_scaling_group(AutoScalingGroupName="plain", DesiredCapacity=1)
+    ill = aws.sdk("ec2").describe_instances()["Reservations"][0]["Instances"][0]["InstanceId"]
+    scaling.set_instance_health(InstanceId=ill, HealthStatus="Unhealthy")
 
 
 def test_collecting_needs_what_is_documented(aws: AwsSandbox, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from aws_goods import product, rate, reservation_term, spot_price
 from aws_sandbox import AwsSandbox
-from aws_stand_in import now
+from aws_sold import now
 
 from models.cloud_errors import Unavailable
 from models.inventory import CommittedRate, Price, RejectedPrice
@@ -128,6 +128,36 @@ def test_what_is_paid_upfront_is_spread_over_the_term(aws: AwsSandbox) -> None:
     assert three.price_usd_per_hour == pytest.approx(0.1)
     assert three.upfront_share == 1.0
     assert rejected(rows) == {"m5.large": "zero"}
+    (zero,) = (row for row in rows if isinstance(row, RejectedPrice))
+    assert zero.purchase is Purchase.RESERVED_1Y
+
+
+@pytest.mark.parametrize(
+    ("changed", "purchase", "reason"),
+    [
+        ({"LeaseContractLength": "5yr"}, Purchase.RESERVED_1Y, "of an unknown kind: standard, 5yr"),
+        ({"OfferingClass": "odd", "LeaseContractLength": "3yr"}, Purchase.RESERVED_3Y,
+         "of an unknown kind: odd, 3yr"),
+        ({"unit": "Month"}, Purchase.RESERVED_3Y, "in USD per Month"),
+        ({"currency": "CNY"}, Purchase.RESERVED_3Y, "in CNY per Hrs"),
+    ],
+)  # fmt: skip
+def test_reservations_of_odd_kinds_leave_the_others(
+    aws: AwsSandbox, changed: dict[str, str], purchase: Purchase, reason: str
+) -> None:
+    odd = reservation_term(3, "876", "0.05")
+    odd["termAttributes"] |= {k: v for k, v in changed.items() if k in odd["termAttributes"]}
+    hourly = odd["priceDimensions"]["h"]
+    hourly["unit"] = changed.get("unit", "Hrs")
+    hourly["pricePerUnit"] = {changed.get("currency", "USD"): "0.05"}
+    sell(aws, product("m5.large", REGION, "0.2", (odd, reservation_term(1, "876", "0.05"))),
+         product("c5.large", REGION, "0.1"))  # fmt: skip
+    rows = prices(aws)
+    assert on_demand(rows) == {"m5.large": 0.2, "c5.large": 0.1}
+    (bad,) = (row for row in rows if isinstance(row, RejectedPrice))
+    assert bad.purchase is purchase
+    assert bad.reason.startswith(reason)
+    assert [row.term_years for row in rows if isinstance(row, CommittedRate)] == [1]
 
 
 def test_the_latest_spot_price_of_each_zone(aws: AwsSandbox) -> None:
@@ -179,6 +209,7 @@ def test_rates_of_savings_plans(aws: AwsSandbox) -> None:
         rate("m5.large", REGION, "0.06", planType="EC2Instance", durationSeconds=94_608_000,
              paymentOption="All Upfront"),
         rate("m5.xlarge", REGION, "0"),
+        rate("c5.large", REGION, "0.1", paymentOption="Later"),
         rate("m5.large", REGION, "0.5", usageType="DedicatedUsage:m5.large"),
         rate("m5.large", REGION, "0.5", usageType="UnusedBox:m5.large"),
         rate("m5.large", REGION, "0.5", operation="RunInstances:0002"),
@@ -192,7 +223,10 @@ def test_rates_of_savings_plans(aws: AwsSandbox) -> None:
         ("compute savings plan", 1, 0.0, 0.08),
         ("ec2 savings plan", 3, 1.0, 0.06),
     ]
-    assert rejected(rows) == {"m5.xlarge": "zero"}
+    assert rejected(rows) == {"m5.xlarge": "zero", "c5.large": "of an unknown kind: Later, 1 years"}
+    assert {row.purchase for row in rows if isinstance(row, RejectedPrice)} == {
+        Purchase.RESERVED_1Y
+    }
 
 
 def test_a_page_of_prices_that_fails_loses_none_before_it(aws: AwsSandbox) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from aws_stand_in import Facts, now
+from aws_sold import Facts, now
 
 PLAIN: Final = {
     "operatingSystem": "Linux", "tenancy": "Shared", "preInstalledSw": "NA",
