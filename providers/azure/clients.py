@@ -21,6 +21,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.reservations import ReservationsMgmtClient
 from azure.monitor.querymetrics import MetricsClient
 
+from providers.azure.pace import Pace, PacedChanges
 from providers.azure.resources import region_of
 from scenarios.collect_entries import AzureEntry
 
@@ -38,7 +39,9 @@ class Access:
 
     ``credential``: None: the SDK's default chain. ``attempts``: times that a call is made before it
     counts as failed. ``backoff_s``: wait before the second attempt, doubled for each further one
-    and shortened by chance. ``longest_wait_s``: what the cloud may ask to wait at most.
+    and shortened by chance. ``longest_wait_s``: what is waited at most because the cloud asks for
+    it; where it asks for more, the call has failed. ``changes_per_s``: what may be changed in a
+    subscription in a second, once ``changes_at_first`` were.
     ``poll_s``: between looks at an operation that the cloud has taken on. ``patience_s``: how long
     such a one is watched for an early failure, ``surge_s``: and where the next step needs its end.
     ``states_age_s``: how old the power states of a subscription's machines, and the list of its
@@ -49,6 +52,8 @@ class Access:
     attempts: int = 5
     backoff_s: float = 0.8
     longest_wait_s: float = 60.0
+    changes_per_s: float = 2.0
+    changes_at_first: int = 10
     poll_s: float = 5.0
     patience_s: float = 30.0
     surge_s: float = 900.0
@@ -82,9 +87,17 @@ class PatientRetry(policies.RetryPolicy[Any, Any]):
             response.http_response.close()  # else one that is streamed keeps its connection
         super().sleep(settings, transport, response)
 
-    def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
-        asked = super().get_retry_after(response)
-        return None if asked is None else min(asked, self._longest_wait_s)
+    def increment(
+        self,
+        settings: dict[str, Any],
+        response: Any = None,
+        error: Exception | None = None,
+    ) -> bool:
+        """Whether to try again: not before the time that the cloud names, and not after long."""
+        again = super().increment(settings, response=response, error=error)
+        if not again or not isinstance(response, PipelineResponse):
+            return again
+        return (self.get_retry_after(response) or 0.0) <= self._longest_wait_s
 
 
 @dataclass(eq=False)
@@ -125,8 +138,9 @@ class Clients:
 
     def compute(self, subscription: str) -> ComputeManagementClient:
         return self._once("compute", subscription, lambda: ComputeManagementClient(
-            self.credential, subscription, self.management, policies=self._policies(self.audience),
-            transport=self._transport, polling_interval=self.access.poll_s,
+            self.credential, subscription, self.management, transport=self._transport,
+            policies=self._policies(self.audience, self._paced),
+            polling_interval=self.access.poll_s,
         ))  # fmt: skip
 
     def reservations(self) -> ReservationsMgmtClient:
@@ -153,6 +167,12 @@ class Clients:
         return self.access.credential or cast("TokenCredential", DefaultAzureCredential())
 
     @property
+    def _paced(self) -> PacedChanges:
+        access = self.access
+        pace = self._once("pace", "", lambda: Pace(access.changes_per_s, access.changes_at_first))
+        return PacedChanges(pace, access.longest_wait_s)
+
+    @property
     def _transport(self) -> RequestsTransport:
         ca_file = self.entry.ca_file
         verify: bool | str = True if ca_file is None else str(self.folder / str(ca_file))
@@ -167,7 +187,7 @@ class Clients:
 
         return self._once("transport", "", opened)
 
-    def _policies(self, scope: str) -> Sequence[Any]:
+    def _policies(self, scope: str, *paced: PacedChanges) -> Sequence[Any]:
         """The SDK's own steps, without two: registering resource providers and logging."""
         signed: list[Any] = []
         if scope:
@@ -176,7 +196,7 @@ class Clients:
             policies.RequestIdPolicy(), policies.HeadersPolicy(),
             policies.UserAgentPolicy(user_agent="trimtab"), policies.ProxyPolicy(),
             policies.ContentDecodePolicy(), policies.RedirectPolicy(), PatientRetry(self.access),
-            *signed, policies.SensitiveHeaderCleanupPolicy(),
+            *paced, *signed, policies.SensitiveHeaderCleanupPolicy(),
         ]  # fmt: skip
 
     def _once(self, kind: str, key: str, make: Callable[[], Client]) -> Client:

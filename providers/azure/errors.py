@@ -184,4 +184,9 @@ _MOST_CODES: Final = 20
 
 def _said(error: AzureError) -> str:
     stated = getattr(getattr(error, "error", None), "message", None)
-    return str(stated or error.message)
+    said = str(stated or error.message)
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        wait_s = getattr(error.response, "headers", {}).get("Retry-After")
+        if wait_s and error.status_code == 429:
+            said += f" (asks to wait {wait_s} s)"
+    return said

@@ -24,6 +24,7 @@ from providers.azure.machines import (
     mix_of,
     starts_spot,
     types_of,
+    whole_percent,
     word,
 )
 from providers.azure.resources import Resource, region_of, resource
@@ -84,8 +85,8 @@ class GroupHands:
 
     def remix(self, asked: Asked, action: Remix, rehearse: bool) -> Receipt:
         where, one = self.sets.found(asked, action.group)
-        names, share = action.instance_types, action.spot_share
-        _check_share(asked, share)
+        _check_share(asked, action.spot_share)
+        names, share = action.instance_types, whole_percent(action.spot_share)
         base = action.on_demand_base if share else 0
         if (types_of(one), *mix_of(one)) == (names, base, share):
             return Receipt(Effect.ALREADY, (where.id,))
@@ -164,7 +165,7 @@ class GroupHands:
         self, asked: Asked, action: CreateGroup, template: VirtualMachineScaleSet, token: str
     ) -> VirtualMachineScaleSet:
         """The template's model, without what is its own: identity, tags, state."""
-        names, share = action.instance_types, action.spot_share
+        names, share = action.instance_types, whole_percent(action.spot_share)
         scope = Scope(CLOUD, action.account, action.place.partition("/")[2])
         sizes = self.sets.check_sizes(asked, scope, names, share > 0)
         body = template.as_dict(exclude_readonly=True)
@@ -239,7 +240,7 @@ def _check_share(asked: Asked, share: float) -> None:
 
 def _check_uniform(asked: Asked, one: VirtualMachineScaleSet, action: Remix) -> None:
     """A uniform scale set has one size and one priority, and may resize what runs."""
-    if len(action.instance_types) > 1 or action.spot_share != mix_of(one)[1]:
+    if len(action.instance_types) > 1 or whole_percent(action.spot_share) != mix_of(one)[1]:
         said = "a uniform scale set has one instance type, and stays spot or regular for good"
         raise NotAccepted(asked, "UniformScaleSet", said)
     policy = needed(one.properties, "a scale set's properties").upgrade_policy

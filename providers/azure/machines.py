@@ -131,6 +131,11 @@ def mix_of(one: VirtualMachineScaleSet) -> tuple[int, float]:
     return mix.base_regular_priority_count or 0, (NO_MIX - (regular or 0)) / NO_MIX
 
 
+def whole_percent(share: float) -> float:
+    """A share as Azure keeps it."""
+    return round(NO_MIX * share) / NO_MIX
+
+
 def starts_spot(one: VirtualMachineScaleSet) -> bool:
     """Whether new machines are spot, but for those that a mix makes regular."""
     profile = needed(one.properties, "a scale set's properties").virtual_machine_profile

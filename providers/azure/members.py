@@ -11,7 +11,7 @@ capacity are taken back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from azure.mgmt.compute.models import (
@@ -35,12 +35,11 @@ from models.inventory import InstanceState
 from models.offerings import Purchase
 from providers.azure.errors import CLOUD, needed, read, translated
 from providers.azure.groups import UNDER_WAY, digest, scope_of
-from providers.azure.machines import MARK, View, id_of, mix_of, state_of, types_of, word
+from providers.azure.machines import View, id_of, mix_of, state_of, types_of, word
+from providers.azure.marks import held, name_of, with_mark
 from providers.azure.resources import Resource, region_of, resource
 from providers.azure.sets import ScaleSets, ended, resized, size_of
 
-_MARK_KEPT: Final = timedelta(days=1)
-"""After this long nobody comes back with the token."""
 _UP: Final = (InstanceState.RUNNING, InstanceState.STARTING)
 
 
@@ -173,42 +172,43 @@ class MemberHands:
     def _surge(self, asked: Asked, machine: _Machine, of: Resource, token: str) -> None:
         """One machine more than before, once for the token, and wait until it is there."""
         one = self.sets.look(asked, of)
-        name, held = f"{MARK}{machine.member}", _held(one, machine)
-        if held == digest(token):
-            self._look_again(asked, one, of, name)
+        member, under = machine.member, held(one.tags, machine.member)
+        if under == digest(token):
+            self._look_again(asked, one, of, member)
             return
-        if held:
+        if under:
             raise Conflicting(asked, "UnderWay", f"{machine.member} is being replaced already")
-        now = datetime.now(UTC)
-        tags = dict(tag for tag in (one.tags or {}).items() if not _is_old(*tag, now))
-        tags[name] = f"{digest(token)} {now:%Y-%m-%dT%H:%M:%SZ}"
+        tags = with_mark(one.tags, member, digest(token), datetime.now(UTC))
+        if tags is None:
+            said = f"{of.name} has no room for one tag more, by which it is known what was replaced"
+            raise NotAccepted(asked, "TooManyTags", said)
         update = VirtualMachineScaleSetUpdate(tags=tags, sku=resized(one, size_of(one) + 1))
         try:
             done = self.sets.change(
-                asked, of, one, update, lambda now: _held(now, machine) == digest(token),
+                asked, of, one, update, lambda now: held(now.tags, member) == digest(token),
                 self.sets.clients.access.surge_s,
             )  # fmt: skip
         except (CapacityLacking, QuotaReached):
-            self._take_back(asked, of, name)
+            self._take_back(asked, of, member)
             raise
         if not done:
             raise Conflicting(asked, "UnderWay", "the new machine is still being started")
 
     def _look_again(
-        self, asked: Asked, one: VirtualMachineScaleSet, of: Resource, name: str
+        self, asked: Asked, one: VirtualMachineScaleSet, of: Resource, member: str
     ) -> None:
         """What came of an earlier attempt with the same token."""
         match word(needed(one.properties, "its properties").provisioning_state):
             case "succeeded":
                 return
             case "failed":
-                self._take_back(asked, of, name)
+                self._take_back(asked, of, member)
                 raise CapacityLacking(asked, "SurgeFailed", "the new machine could not be started")
             case other:
                 raise Conflicting(asked, "UnderWay", f"its scale set is {other}")
 
-    def _take_back(self, asked: Asked, of: Resource, name: str) -> None:
-        one = self.sets.look(asked, of)
+    def _take_back(self, asked: Asked, of: Resource, member: str) -> None:
+        one, name = self.sets.look(asked, of), name_of(member)
         if name not in (one.tags or {}):
             return
         tags = {key: value for key, value in (one.tags or {}).items() if key != name}
@@ -225,21 +225,7 @@ class MemberHands:
             return False
         scope = scope_of(target)
         sets = self.sets.clients.compute(scope.account).virtual_machine_scale_sets
-        name = f"{MARK}{where.member or where.name}"
         return any(
-            (one.tags or {}).get(name, "").partition(" ")[0] == digest(token)
+            held(one.tags, where.member or where.name) == digest(token)
             for one in read(asked, lambda: sets.list_by_location(scope.region))
         )
-
-
-def _held(one: VirtualMachineScaleSet, machine: _Machine) -> str:
-    """The digest of the token under which a machine is being replaced; empty when it is not."""
-    return (one.tags or {}).get(f"{MARK}{machine.member}", "").partition(" ")[0]
-
-
-def _is_old(key: str, value: str, now: datetime) -> bool:
-    """Whether a tag is a mark that nobody will ask for."""
-    written = value.partition(" ")[2]
-    if not key.startswith(MARK) or not written:
-        return False
-    return now - datetime.fromisoformat(written) > _MARK_KEPT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from azure.core import MatchConditions
@@ -25,6 +26,7 @@ from models.offerings import Purchase
 from providers.azure.clients import Clients
 from providers.azure.errors import needed, translated
 from providers.azure.machines import NO_MIX, types_of
+from providers.azure.marks import without_old
 from providers.azure.resources import Resource, region_of, resource
 from providers.azure.sizes import Size, Sizes
 from providers.seam import Scope
@@ -77,6 +79,9 @@ class ScaleSets:
         have made it so before the next.
         """
         sets = self.clients.compute(where.subscription).virtual_machine_scale_sets
+        young = without_old(one.tags, datetime.now(UTC))
+        if update.tags is None and young != (one.tags or {}):
+            update.tags = young
         try:
             with translated(asked):
                 poller = sets.begin_update(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from acting import (
     act,
@@ -13,7 +16,7 @@ from acting import (
     new_token,
 )
 from azure_sandbox import AzureSandbox, made
-from azure_server import Answer, Call
+from azure_server import Answer, Call, refused
 from azure_state import GROUP, ScaleSet
 from sandboxes import Trouble
 
@@ -38,10 +41,12 @@ from models.cloud_errors import (
     NotAccepted,
     NotFound,
     QuotaReached,
+    Throttled,
     Unavailable,
 )
 from models.inventory import InstanceState
 from models.offerings import Purchase
+from providers.azure.pace import Pace
 
 
 def _target(box: AzureSandbox, name: str) -> Target:
@@ -220,6 +225,97 @@ def test_spot_is_mixed_in_by_share(box: AzureSandbox) -> None:
     assert bought.count(Purchase.SPOT) == 2
     seen = group_called(box, "web")
     assert (seen.instance_types, seen.on_demand_base, seen.spot_share) == (box.types, 2, 0.5)
+
+
+def test_shares_are_whole_percents_as_azure_keeps_them(box: AzureSandbox) -> None:
+    group = make_group(box, "web", desired=0)
+    action = Remix(group, box.types, spot_share=1 / 3)
+    assert act(box, action).effect is Effect.DONE
+    assert group_called(box, "web").spot_share == 0.33
+    assert act(box, action).effect is Effect.ALREADY
+    with box.trouble(Trouble.ANSWER_LOST), suppress(Unavailable):
+        act(box, Remix(group, box.types, spot_share=2 / 3))
+    assert _again(box, Remix(group, box.types, spot_share=2 / 3), "x").effect is Effect.ALREADY
+
+
+def _mark(at: datetime) -> str:
+    return f"{'0' * 32} {at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_marks_are_few_and_go_when_they_are_old(box: AzureSandbox) -> None:
+    group = make_group(box, "web", desired=2)
+    now = datetime.now(UTC)
+    tags = box.stand.cloud.found(GROUP, "web").body["tags"]
+    foreign = {
+        "trimtab-team": "shop 24x7", "trimtab-replaces-odd": "yesterday morning",
+        "trimtab-replaces-bad": f"{'0' * 32} 2026-02-31T00:00:00Z", "owner": "platform",
+    }  # fmt: skip
+    tags |= foreign
+    tags |= {f"trimtab-replaces-old{i}": _mark(now - timedelta(days=2)) for i in range(9)}
+    tags |= {f"trimtab-replaces-new{i:02d}": _mark(now - timedelta(hours=i)) for i in range(20)}
+    gone = instances_in(box)[0]
+    token = new_token()
+    act(box, Replace(_target(box, gone.id)), token)
+    left = box.stand.cloud.found(GROUP, "web").body["tags"]
+    marks = {key for key in left if key.startswith("trimtab-replaces-")} - set(foreign)
+    name = gone.id.rpartition("/")[2]
+    young = {f"trimtab-replaces-new{i:02d}" for i in range(14)}
+    assert marks == {f"trimtab-replaces-{name}", *young}
+    assert foreign.items() <= left.items()
+    assert _again(box, Replace(_target(box, gone.id)), token).effect is Effect.DONE
+    left["trimtab-replaces-old"] = _mark(now - timedelta(days=2))
+    act(box, Resize(group, 3))  # any change takes old ones away
+    assert "trimtab-replaces-old" not in box.stand.cloud.found(GROUP, "web").body["tags"]
+
+
+def test_a_scale_set_full_of_tags_is_not_marked(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=2)
+    box.stand.cloud.found(GROUP, "web").body["tags"] = {f"tag{i}": "" for i in range(50)}
+    with pytest.raises(NotAccepted, match="no room"):
+        act(box, Replace(_target(box, instances_in(box)[0].id)))
+    assert len(instances_in(box)) == 2
+
+
+def test_changes_keep_their_pace_by_subscription() -> None:
+    now, slept = [100.0], list[float]()
+
+    def sleep(wait_s: float) -> None:
+        slept.append(round(wait_s, 6))
+        now[0] += wait_s
+
+    pace = Pace(per_s=2.0, at_first=3, clock=lambda: now[0], sleep=sleep)
+    for _ in range(5):
+        pace.wait("one")
+    assert slept == [0.5, 0.5]
+    pace.wait("another")
+    assert len(slept) == 2
+    now[0] += 60.0
+    pace.hold("one", 7.0)
+    for name in ("another", "one"):
+        pace.wait(name)
+    assert slept[2:] == [7.0]
+
+
+def test_every_change_waits_for_its_turn_and_no_look_does(
+    box: AzureSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = make_group(box, "web", desired=1)
+    turns: list[str] = []
+    monkeypatch.setattr(Pace, "wait", lambda self, subscription: turns.append(subscription))
+    act(box, Resize(group, 2))
+    groups_in(box)
+    assert turns == [box.account]
+
+
+def test_where_azure_asks_to_wait_for_long_the_action_has_failed(box: AzureSandbox) -> None:
+    group = make_group(box, "web", desired=1)
+    box.stand.faults.append(
+        lambda call: refused(429, "TooManyRequests", "slow down", Retry_After="3600")
+        if "if-match" in call.headers else None
+    )  # fmt: skip
+    with pytest.raises(Throttled, match="3600 s"):
+        act(box, Resize(group, 2))
+    assert len(box.stand.asked("virtualMachineScaleSets.update")) == 1
 
 
 def test_regular_scale_sets_take_no_spot(box: AzureSandbox) -> None:

@@ -32,7 +32,8 @@ def access(stand: StandIn, **other: object) -> Access:
     """No waits, and the stand-in's address."""
     settings: dict[str, object] = {
         "credential": PlantedCredential(), "attempts": 3, "backoff_s": 0.0, "longest_wait_s": 0.0,
-        "poll_s": 0.0, "states_age_s": 0.0, "metrics_endpoint": stand.address, **other,
+        "poll_s": 0.0, "changes_per_s": 1e6, "states_age_s": 0.0,
+        "metrics_endpoint": stand.address, **other,
     }  # fmt: skip
     return Access(**settings)  # type: ignore[arg-type]
 
@@ -100,7 +101,7 @@ class AzureSandbox:
 
 
 _TROUBLES: dict[Trouble, Answer] = {
-    Trouble.THROTTLED: refused(429, "TooManyRequests", "slow down", Retry_After="7"),
+    Trouble.THROTTLED: refused(429, "TooManyRequests", "slow down", Retry_After="0"),
     Trouble.DOWN: Answer(drop=True),
     Trouble.GARBLED: Answer(raw=b'{"value": [{"id": "/subscr'),
     Trouble.DENIED: refused(
