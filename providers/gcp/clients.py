@@ -28,6 +28,7 @@ from google.cloud.monitoring_v3.services.metric_service.transports import (
 
 from models.cloud_errors import Asked, NotFound, Unavailable
 from providers.gcp.errors import translated
+from providers.gcp.pace import Pace
 
 CLOUD: Final = "gcp"
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -41,7 +42,8 @@ Made = TypeVar("Made")
 class Patience:
     """How often and how long is waited: ``attempts`` per call, with a random pause of at most
     ``first_s`` after the first, twice that after the next, up to ``longest_s``. An attempt may take
-    ``connect_s`` to connect and ``call_s`` until there is an answer.
+    ``connect_s`` to connect and ``call_s`` until there is an answer. What must have ended before
+    something else can begin may go on for ``operation_s``.
     """
 
     attempts: int = 5
@@ -49,6 +51,7 @@ class Patience:
     longest_s: float = 20.0
     call_s: float = 30.0
     connect_s: float = 5.0
+    operation_s: float = 120.0
 
     def retry(self) -> Retry:
         """The SDK's own retries, for one call."""
@@ -94,6 +97,7 @@ class Clients:
     monitoring_endpoint: str = ""
     patience: Patience = field(default_factory=Patience)
     credentials: Credentials | None = field(default=None, repr=False)
+    pace: Pace = field(default_factory=Pace, repr=False)
     _made: dict[object, Any] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -121,8 +125,12 @@ class Clients:
         return (self.endpoint or COMPUTE).rstrip("/")
 
     def call(self, asked: Asked, method: Callable[..., Made], request: object) -> Made:
-        """One call, with retries; raises ``CloudFailed``."""
+        """One call, with retries; raises ``CloudFailed``. Changes carry a request id, and wait for
+        their turn.
+        """
         patience = self.patience
+        if isinstance(request, dict) and "request_id" in request:
+            self.pace.wait(asked.account)
         is_grpc = isinstance(request, monitoring_v3.ListTimeSeriesRequest)
         # Over REST the limit goes to ``requests`` as it is; gRPC connects within the call's.
         limit = ConstantTimeout(  # type: ignore[no-untyped-call]
@@ -174,6 +182,7 @@ class Clients:
             )
             return operation
 
+        self.pace.wait(asked.account)
         return translated(asked, self.patience.retry()(send))
 
     def _metrics(self) -> MetricServiceClient:

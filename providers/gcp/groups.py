@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from google.cloud import compute_v1
 
-from models.cloud_errors import NotFound
+from models.cloud_errors import CloudFailed, NotFound
 from models.inventory import GroupKind, InstanceGroup, Labels
 from providers.gcp.clients import Clients, asked
 from providers.gcp.names import Named, in_address, last
@@ -21,11 +21,22 @@ _OFF: Final = "OFF"
 def groups(
     clients: Clients, scope: Scope, zones: tuple[str, ...], page_rows: int
 ) -> Iterator[InstanceGroup]:
-    """The groups of a region and its zones."""
+    """The groups of a region and its zones.
+
+    One whose template cannot be read ends no others: why is raised after all others have come.
+    """
     bounds = _bounds(clients, scope, zones, page_rows)
     templates = Templates(clients, scope)
+    failed: CloudFailed | None = None
     for one in _managers(clients, scope, zones, page_rows):
-        yield group(scope, one, bounds, templates)
+        try:
+            row = group(scope, one, bounds, templates)
+        except CloudFailed as error:
+            failed = failed or error
+        else:
+            yield row
+    if failed is not None:
+        raise failed
 
 
 def _managers(
@@ -107,6 +118,11 @@ def machine_types(
     ranked = sorted(selections.items(), key=lambda item: (item[1].rank, item[0]))
     names = [last(name) for _, chosen in ranked for name in chosen.machine_types]
     return tuple(dict.fromkeys(names or [template.machine_type for template in own]))
+
+
+def is_settled(one: compute_v1.InstanceGroupManager, own: tuple[Template, ...]) -> bool:
+    """Whether its versions are one, or a mix of on demand and spot, and no update under way."""
+    return len(own) == len({template.spot for template in own}) == max(len(one.versions), 1)
 
 
 def spot_mix(one: compute_v1.InstanceGroupManager, own: tuple[Template, ...]) -> tuple[int, float]:

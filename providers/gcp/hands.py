@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from google.cloud import compute_v1
@@ -33,10 +34,13 @@ from models.actions import (
 from models.cloud_errors import Asked, Conflicting, NotAccepted, NotFound
 from providers.gcp import groups
 from providers.gcp.clients import CLOUD, Clients, asked
+from providers.gcp.drain import drain, member
 from providers.gcp.errors import check_operation
 from providers.gcp.inventory import PAGE_ROWS, made_by
-from providers.gcp.mig import Manager, request_id
+from providers.gcp.leftovers import sweep
+from providers.gcp.mig import Manager
 from providers.gcp.names import Named, last, parsed, region_of
+from providers.gcp.operations import Operations, request_id
 from providers.gcp.remix import Mix, TemplateMaker, patch_of, selections, versions
 from providers.gcp.templates import Template, Templates
 from providers.ledger import Ledger
@@ -58,6 +62,7 @@ class GcpHands:
     """``providers.seam.Hands`` of Google Cloud."""
 
     clients: Clients
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _ledger: Ledger = field(default_factory=Ledger)
 
     def act(self, action: Action, token: str, *, rehearse: bool = False) -> Receipt:
@@ -109,13 +114,24 @@ class GcpHands:
         has = Mix(groups.machine_types(one, own), base, share)
         if has.settled == mix.settled:
             return Receipt(Effect.ALREADY, (manager.group.id,))
+        of_template = mix.instance_types[0] if manager.group.is_zonal else ""
+        anew = bool(of_template) or has.settled[1:] != mix.settled[1:]
+        if anew and not groups.is_settled(one, own):
+            said = (
+                f"the {len(one.versions)} versions of {manager.group.id} are no mix of on demand"
+                " and spot: end the update that is under way first"
+            )
+            raise NotAccepted(what, "SeveralVersions", said)
+        notes = ["what runs stays as it is"]
         if not order.rehearse:
-            of_template = mix.instance_types[0] if manager.group.is_zonal else ""
             made = None
-            if of_template or has.settled[1:] != mix.settled[1:]:
+            if anew:
                 made = self._versions(project, region, own, mix, of_template, order.token)
             manager.patch(patch_of(one, has.instance_types, mix, made), order.token)
-        return Receipt(Effect.DONE, (manager.group.id,), "what runs stays as it is")
+            if made is not None:
+                kept = frozenset(str(version["instanceTemplate"]) for version in made)
+                notes.append(self._sweep(project, own, kept, order.token))
+        return Receipt(Effect.DONE, (manager.group.id,), "; ".join(filter(None, notes)))
 
     def _create(self, action: CreateGroup, order: _Order) -> Receipt:
         what, region = _asked(action), action.place.partition("/")[2]
@@ -130,7 +146,10 @@ class GcpHands:
         except NotFound:
             there = None
         if there is not None:
-            return self._same_or_not(what, action, mix, manager, there)
+            operations = Operations(self.clients, action.account)
+            if operations.known(region, order.token, "insert") is not None:
+                return Receipt(Effect.ALREADY, (manager.group.id,))
+            return self._same_or_not(what, action, mix, template, manager, there)
         zones = action.zones or self._zones(action.account, region)
         self._check_types(what, action.account, zones, mix.instance_types)
         if not order.rehearse:
@@ -145,16 +164,20 @@ class GcpHands:
         what: Asked,
         action: CreateGroup,
         mix: Mix,
+        template: Template,
         manager: Manager,
         there: compute_v1.InstanceGroupManager,
     ) -> Receipt:
         own = self._templates(manager.project, manager.group.region).of_group(there)
+        wanted = self._versions(manager.project, manager.group.region, (template,), mix, "", None)
         base, share = groups.spot_mix(there, own)
         has = Mix(groups.machine_types(there, own), base, share)
         same_zones = not action.zones or set(action.zones) == set(_zones(there))
         labels = dict(there.all_instances_config.properties.labels)
         if (
-            has.settled == mix.settled
+            {last(one["instanceTemplate"]) for one in wanted}
+            == {last(one.instance_template) for one in there.versions}
+            and has.settled == mix.settled
             and there.target_size == action.desired
             and same_zones
             and labels == dict(action.labels)
@@ -164,10 +187,32 @@ class GcpHands:
 
     def _delete(self, action: DeleteGroup, order: _Order) -> Receipt:
         manager = self._manager(action, action.group)
-        manager.get()
+        try:
+            one = manager.get()
+        except NotFound:
+            if self._known(action.group, order, "delete"):
+                return Receipt(Effect.ALREADY, (manager.group.id,))
+            raise
+        note = ""
         if not order.rehearse:
+            own = self._templates(manager.project, manager.group.region).of_group(one)
             manager.delete(order.token)
-        return Receipt(Effect.DONE, (manager.group.id,))
+            note = self._sweep(manager.project, own, frozenset(), order.token)
+        return Receipt(Effect.DONE, (manager.group.id,), note)
+
+    def _sweep(
+        self, project: str, own: tuple[Template, ...], kept: frozenset[str], token: str
+    ) -> str:
+        return sweep(self.clients, project, own, kept, token, self.clock())
+
+    def _known(self, target: Target, order: _Order, step: str) -> bool:
+        """Whether Google took on a step of the token before, in the target's zone or region."""
+        where = target.id.partition("/")[0]
+        operations = Operations(self.clients, target.account)
+        return not order.rehearse and any(
+            operations.known(scope, order.token, step) is not None
+            for scope in dict.fromkeys((where, region_of(where)))
+        )
 
     def _start(self, action: Start, order: _Order) -> Receipt:
         where, one = self._instance(action, action.instance)
@@ -179,6 +224,8 @@ class GcpHands:
 
     def _restart(self, action: Restart, order: _Order) -> Receipt:
         where, one = self._instance(action, action.instance)
+        if self._known(action.instance, order, "reset"):
+            return Receipt(Effect.ALREADY, (where.id,))
         if not order.rehearse:
             self._power(action.instance, where, one, "reset", order)
         return Receipt(Effect.DONE, (where.id,))
@@ -196,6 +243,8 @@ class GcpHands:
         check_operation(what, self.clients.call(what, method, request))
 
     def _replace(self, action: Replace, order: _Order) -> Receipt:
+        if self._known(action.instance, order, "recreateInstances"):
+            return Receipt(Effect.ALREADY, (action.instance.id,))
         where, one = self._instance(action, action.instance)
         manager = self._owner(action.instance.account, where, one)
         if manager is None:
@@ -206,18 +255,16 @@ class GcpHands:
 
     def _drain(self, action: Drain, order: _Order) -> Receipt:
         where, one = self._instance(action, action.instance)
-        manager = self._owner(action.instance.account, where, one)
-        if manager is None:
-            if made_by(one) is None:
-                raise NotAccepted(_asked(action), "NoGroup", f"{where.id} is in no group")
-            note = "it had left its group; if another was to start, look at the group's size"
-            return Receipt(Effect.ALREADY, (where.id,), note if action.replace else "")
-        if not order.rehearse:
-            size = manager.get().target_size
-            manager.abandon(Named(where.scope, one.name), order.token)
-            if action.replace:  # leaving made the group smaller by one
-                manager.resize(size, order.token)
-        return Receipt(Effect.DONE, (where.id,))
+        maker, named = made_by(one), Named(where.scope, one.name)
+        if maker is None:
+            raise NotAccepted(_asked(action), "NoGroup", f"{where.id} is in no group")
+        project = action.instance.account
+        effect, note = drain(
+            Manager(self.clients, project, maker), named,
+            member(self.clients, project, maker, named, PAGE_ROWS), order.token,
+            replace=action.replace, rehearse=order.rehearse,
+        )  # fmt: skip
+        return Receipt(effect, (where.id,), note)
 
     def _set_weights(self, action: SetWeights, order: _Order) -> Receipt:
         said = "weights are set on Route 53 records; records of Cloud DNS are not changed"
@@ -239,12 +286,8 @@ class GcpHands:
 
     def _owner(self, project: str, where: Named, one: compute_v1.Instance) -> Manager | None:
         """The group that an instance is in."""
-        maker = made_by(one)
-        if maker is None:
-            return None
-        scope = Scope(CLOUD, project, where.region)
-        members = groups.Members(self.clients, scope, PAGE_ROWS)
-        if not members.group_of(maker, Named(where.scope, one.name)):
+        maker, named = made_by(one), Named(where.scope, one.name)
+        if maker is None or member(self.clients, project, maker, named, PAGE_ROWS) is None:
             return None
         return Manager(self.clients, project, maker)
 
@@ -283,10 +326,10 @@ class GcpHands:
         own: tuple[Template, ...],
         mix: Mix,
         machine_type: str,
-        token: str,
+        token: str | None,
     ) -> list[dict[str, Any]]:
-        """The versions of a group, and the templates that they need."""
-        maker = TemplateMaker(self.clients, project, region)
+        """The versions of a group; their templates are made, unless ``token`` is None."""
+        maker = TemplateMaker(self.clients, project, region, mix.instance_types)
         on_demand = spot = ""
         if mix.spot_share < 1.0 or mix.on_demand_base:
             base = next((one for one in own if not one.spot), own[0])

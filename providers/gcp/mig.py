@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 from google.cloud import compute_v1
 
@@ -12,11 +11,7 @@ from models.cloud_errors import Asked
 from providers.gcp.clients import Clients, asked
 from providers.gcp.errors import check_operation
 from providers.gcp.names import Named, last
-
-
-def request_id(token: str, step: str) -> str:
-    """The same for the same step of the same token: Google does it once."""
-    return str(uuid5(NAMESPACE_URL, f"trimtab:{token}:{step}"))
+from providers.gcp.operations import request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +65,11 @@ class Manager:
         body = {**self._itself, name: {"instances": [_address(instance)]}}
         self._do("recreateInstances", self._client.recreate_instances_unary, body, token)
 
-    def abandon(self, instance: Named, token: str) -> None:
+    def abandon(self, instance: Named, token: str) -> compute_v1.Operation:
         prefix = "" if self.group.is_zonal else "region_"
         name = f"{prefix}instance_group_managers_abandon_instances_request_resource"
         body = {**self._itself, name: {"instances": [_address(instance)]}}
-        self._do("abandonInstances", self._client.abandon_instances_unary, body, token)
+        return self._do("abandonInstances", self._client.abandon_instances_unary, body, token)
 
     def patch(self, body: dict[str, Any], token: str) -> None:
         """A merge patch; None takes things away."""
@@ -122,10 +117,10 @@ class Manager:
             return self.clients.compute(compute_v1.AutoscalersClient)
         return self.clients.compute(compute_v1.RegionAutoscalersClient)
 
-    def _do(self, verb: str, method: Any, body: dict[str, Any], token: str) -> None:
+    def _do(self, verb: str, method: Any, body: dict[str, Any], token: str) -> compute_v1.Operation:
         what = self.asked(verb)
         request = {**body, "request_id": request_id(token, verb)}
-        check_operation(what, self.clients.call(what, method, request))
+        return check_operation(what, self.clients.call(what, method, request))
 
 
 def _address(instance: Named) -> str:

@@ -16,13 +16,11 @@ from google.cloud import compute_v1
 
 from models.cloud_errors import Asked, Conflicting, NotAccepted
 from providers.gcp.clients import Clients, asked
-from providers.gcp.errors import check_operation
-from providers.gcp.mig import request_id
-from providers.gcp.templates import GLOBAL, Template, address
+from providers.gcp.operations import Operations, request_id
+from providers.gcp.templates import GLOBAL, MADE_BY, Template, address, is_spot, stem
 
-_MADE: Final = re.compile(r"-tt-[0-9a-f]{8}$")
-_WAITS: Final = 3
-"""How often an operation is waited for; the cloud holds each wait for up to two minutes."""
+_STAYS: Final = re.compile(r"(a[2-9]x?|g[24]|h3|h4d|ct\w+)-.*|.*-metal")
+"""Machine types that Google cannot move to another host while they run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +112,36 @@ def patch_of(
 
 @dataclass(frozen=True, slots=True)
 class TemplateMaker:
-    """Makes templates that differ from others in the machine type, or in being spot."""
+    """Makes templates that differ from others in the machine type, or in being spot.
+
+    ``instance_types``: what the group's instances may be.
+    """
 
     clients: Clients
     project: str
     region: str
+    instance_types: tuple[str, ...]
 
-    def variant(self, base: Template, spot: bool, machine_type: str, token: str) -> str:
+    def variant(self, base: Template, spot: bool, machine_type: str, token: str | None) -> str:
         """The address of a template like ``base``; ``machine_type`` empty: as it is there.
 
-        Named by its content, so that the same is made once.
+        Named by its content, so that the same is made once. ``token`` None: none is made.
         """
         if base.spot == spot and machine_type in ("", base.machine_type):
             return base.address
         content = compute_v1.InstanceProperties.from_json(
             compute_v1.InstanceProperties.to_json(base.content.properties)
         )
-        _turn(content.scheduling, spot)
         if machine_type:
             content.machine_type = machine_type
+        _turn(content, spot, self.instance_types)
         digest = hashlib.sha256(
             compute_v1.InstanceProperties.to_json(content, sort_keys=True).encode()
         ).hexdigest()[:8]
-        name = f"{_MADE.sub('', base.content.name)[:48].rstrip('-')}-tt-{digest}"
-        self._insert(compute_v1.InstanceTemplate(name=name, properties=content), base.where, token)
+        name = f"{stem(base.content.name)}-tt-{digest}"
+        if token is not None:
+            made = compute_v1.InstanceTemplate(name=name, description=MADE_BY, properties=content)
+            self._insert(made, base.where, token)
         return address(self.project, base.where, name)
 
     def _insert(self, one: compute_v1.InstanceTemplate, where: str, token: str) -> None:
@@ -159,37 +163,30 @@ class TemplateMaker:
                 })  # fmt: skip
         except Conflicting:
             return  # named by its content: it is there already
-        self._wait(what, operation, "" if where == GLOBAL else region)
-
-    def _wait(self, what: Asked, operation: compute_v1.Operation, region: str) -> None:
-        """A group cannot take a template that is not there yet."""
-        for _ in range(_WAITS):
-            check_operation(what, operation)
-            if operation.status == compute_v1.Operation.Status.DONE:
-                return
-            name = operation.name
-            if region:
-                waiting = asked("compute.regionOperations.wait", self.project, region)
-                regional = self.clients.compute(compute_v1.RegionOperationsClient)
-                operation = self.clients.call(waiting, regional.wait, {
-                    "project": self.project, "region": region, "operation": name,
-                })  # fmt: skip
-            else:
-                waiting = asked("compute.globalOperations.wait", self.project, self.region)
-                client = self.clients.compute(compute_v1.GlobalOperationsClient)
-                operation = self.clients.call(waiting, client.wait, {
-                    "project": self.project, "operation": name,
-                })  # fmt: skip
-        check_operation(what, operation)
-        if operation.status != compute_v1.Operation.Status.DONE:
-            raise Conflicting(what, "StillUnderWay", "the template is not there yet")
+        # A group cannot take a template that is not there yet.
+        Operations(self.clients, self.project).done(what, operation)
 
 
-def _turn(scheduling: compute_v1.Scheduling, spot: bool) -> None:
+def _turn(
+    content: compute_v1.InstanceProperties, spot: bool, instance_types: tuple[str, ...]
+) -> None:
+    """Make ``content`` spot, or on demand with what spot has taken from it."""
+    scheduling, was_spot = content.scheduling, is_spot(content.scheduling)
     scheduling.provisioning_model = "SPOT" if spot else "STANDARD"
     scheduling.preemptible = False
     if spot:
         scheduling.automatic_restart = False
         scheduling.on_host_maintenance = "TERMINATE"
-    else:
-        del scheduling.instance_termination_action
+    elif was_spot:
+        scheduling.automatic_restart = True
+        names = (content.machine_type, *instance_types)
+        if (
+            content.guest_accelerators
+            or content.confidential_instance_config.enable_confidential_compute
+            or any(_STAYS.fullmatch(name) for name in names)
+        ):
+            scheduling.on_host_maintenance = "TERMINATE"
+        else:
+            scheduling.on_host_maintenance = "MIGRATE"
+        if not (scheduling.max_run_duration.seconds or scheduling.termination_time):
+            del scheduling.instance_termination_action

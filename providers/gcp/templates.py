@@ -14,6 +14,9 @@ from providers.gcp.names import last
 from providers.seam import Scope
 
 GLOBAL: Final = "global"
+MADE_BY: Final = "Made by trimtab for groups whose machines change; removed when none uses it."
+"""The description of templates that may be removed."""
+_MADE: Final = re.compile(r"-tt-[0-9a-f]{8}$")
 _ADDRESS: Final = re.compile(
     r"(?:.*projects/(?P<project>[^/]+)/)?"
     r"(?:(?:global/)?instanceTemplates/|regions/(?P<region>[^/]+)/instanceTemplates/)?"
@@ -90,6 +93,11 @@ class Templates:
 
 def address(project: str, where: str, name: str) -> str:
     return f"projects/{project}/{where}/instanceTemplates/{name}"
+
+
+def stem(name: str) -> str:
+    """What the names of all templates made of the same one begin with."""
+    return _MADE.sub("", name)[:48].rstrip("-")
 
 
 def template_of(one: compute_v1.InstanceTemplate, project: str, where: str) -> Template:

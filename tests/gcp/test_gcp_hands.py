@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from acting import act, create, group_called, groups_in, instances_in, make_group, new_token
 from gcp_cloud import PROJECT
-from gcp_sandbox import GcpSandbox, entry_at, template
+from gcp_contract import Call
+from gcp_sandbox import PATIENCE, GcpSandbox, PlantedCredentials, entry_at, template
+from gcp_server import Broken
 
 from models.actions import (
     Action,
@@ -25,9 +28,11 @@ from models.actions import (
     Start,
     Target,
 )
-from models.cloud_errors import Conflicting, NotAccepted, NotFound
+from models.cloud_errors import Conflicting, NotAccepted, NotFound, Unavailable
 from models.inventory import InstanceState
 from models.offerings import Purchase
+from providers.gcp.clients import Clients
+from providers.gcp.hands import GcpHands
 
 KEY = ("europe-west1", "web")
 ZONE = "europe-west1-b"
@@ -94,21 +99,75 @@ def test_replacing_again_is_not_replacing_twice(sandbox: GcpSandbox) -> None:
     act(sandbox, action, token)
     assert act(sandbox, action, token).ids == (action.instance.id,)
     ids = {one.id for one in instances_in(sandbox)}
+    assert act(_again(sandbox), action, token).effect is Effect.ALREADY
     with pytest.raises(NotFound):  # its number is gone, so that nothing else can be hit
-        act(_again(sandbox), action, token)
+        act(_again(sandbox), action)
     assert {one.id for one in instances_in(sandbox)} == ids
 
 
-def test_draining_again_takes_no_second_one(sandbox: GcpSandbox) -> None:
+def test_deleting_again_finds_it_gone(sandbox: GcpSandbox) -> None:
+    action, token = DeleteGroup(make_group(sandbox, "web", 2)), new_token()
+    act(sandbox, action, token)
+    assert act(_again(sandbox), action, token).effect is Effect.ALREADY
+    with pytest.raises(NotFound):
+        act(_again(sandbox), action)
+
+
+def test_restarting_again_after_google_has_forgotten_the_request(sandbox: GcpSandbox) -> None:
+    make_group(sandbox, "web", 1)
+    sandbox.settle()
+    action, token = Restart(_first(sandbox)), new_token()
+    act(sandbox, action, token)
+    cloud = sandbox.server.cloud
+    cloud.requests = {f"{key} forgotten": value for key, value in cloud.requests.items()}
+    before = cloud.calls["compute.instances.reset"]
+    assert act(_again(sandbox), action, token).effect is Effect.ALREADY
+    assert cloud.calls["compute.instances.reset"] == before
+
+
+def _lose(sandbox: GcpSandbox, verb: str) -> None:
+    """The next call is done, and neither its answer nor that to its repetitions arrives."""
+    left = iter(range(PATIENCE.attempts))
+
+    def fault(call: Call) -> Broken | None:
+        lost = call.verb == verb and next(left, None) is not None
+        return Broken(late=True) if lost else None
+
+    sandbox.server.faults.append(fault)
+
+
+@pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.parametrize("lost", ["", "abandonInstances", "resize"])
+def test_draining_again_takes_no_second_one(sandbox: GcpSandbox, lost: str, slow: bool) -> None:
     make_group(sandbox, "web", 3)
     sandbox.settle()
+    sandbox.server.cloud.slow = slow
     action, token = Drain(_first(sandbox), replace=True), new_token()
-    act(sandbox, action, token)
-    receipt = act(_again(sandbox), action, token)
-    assert receipt.effect is Effect.ALREADY
-    assert "look at the group's size" in receipt.note
-    assert group_called(sandbox, "web").desired == 3
+    if lost:
+        _lose(sandbox, f"compute.regionInstanceGroupManagers.{lost}")
+        with pytest.raises(Unavailable):
+            act(sandbox, action, token)
+        assert act(_again(sandbox), action, token).note == ""
+    else:
+        act(sandbox, action, token)
+    for _ in range(2):
+        assert act(_again(sandbox), action, token).effect is Effect.ALREADY
+        assert group_called(sandbox, "web").desired == 3
+        sandbox.settle()
     assert len(instances_in(sandbox)) == 4
+    assert "look at the group's size" in act(_again(sandbox), action).note
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_draining_again_shrinks_once(sandbox: GcpSandbox, slow: bool) -> None:
+    make_group(sandbox, "web", 3)
+    sandbox.settle()
+    sandbox.server.cloud.slow = slow
+    action = Drain(_first(sandbox))
+    act(sandbox, action)
+    assert act(_again(sandbox), action).effect is Effect.ALREADY
+    verb = "compute.regionInstanceGroupManagers.abandonInstances"
+    assert sandbox.server.asked[verb] == 1
 
 
 def test_a_token_stands_for_one_thing(sandbox: GcpSandbox) -> None:
@@ -184,6 +243,102 @@ def test_templates_for_spot_are_made_once(sandbox: GcpSandbox) -> None:
     assert spot["properties"]["scheduling"]["onHostMaintenance"] == "TERMINATE"
 
 
+def _old(sandbox: GcpSandbox) -> None:
+    for one in sandbox.server.cloud.templates.values():
+        one["creationTimestamp"] = "2020-02-02T08:00:00.000-08:00"
+
+
+def _templates(sandbox: GcpSandbox) -> set[str]:
+    return {name for _, name in sandbox.server.cloud.templates}
+
+
+def test_templates_that_no_group_uses_are_removed(sandbox: GcpSandbox) -> None:
+    own = {**template(sandbox.types[0]), "name": "web-template-tt-0123abcd"}
+    cloud = sandbox.server.cloud
+    cloud.templates["global", own["name"]] = own  # named alike, and somebody else's
+    group, other = make_group(sandbox, "web", 1), make_group(sandbox, "other", 1)
+    for each in (group, other):
+        act(sandbox, Remix(each, (sandbox.types[0],), spot_share=1.0))
+    (spot,) = _templates(sandbox) - {own["name"], "web-template"}
+    _old(sandbox)
+    act(sandbox, Remix(group, (sandbox.types[0],)))
+    assert spot in _templates(sandbox)  # the other one still uses it
+    act(sandbox, Remix(other, (sandbox.types[0],)))
+    assert spot not in _templates(sandbox)
+    _old(sandbox)
+    for each in (group, other):
+        act(sandbox, DeleteGroup(each))
+    assert _templates(sandbox) == {own["name"], "web-template"}
+
+
+def test_templates_that_cannot_be_removed_fail_nothing(sandbox: GcpSandbox) -> None:
+    group = make_group(sandbox, "web", 1)
+    sandbox.server.faults.append(
+        lambda call: Broken(403, "forbidden") if call.verb.endswith("Templates.list") else None
+    )
+    receipt = act(sandbox, Remix(group, (sandbox.types[0],), spot_share=1.0))
+    assert "templates that no group uses were left: forbidden" in receipt.note
+
+
+@pytest.mark.parametrize(
+    ("machine_type", "more", "maintenance"),
+    [
+        ("e2-standard-2", {}, "MIGRATE"),
+        ("g2-standard-4", {}, "TERMINATE"),
+        (
+            "n1-standard-2",
+            {"guestAccelerators": [{"acceleratorType": "nvidia-tesla-t4", "acceleratorCount": 1}]},
+            "TERMINATE",
+        ),
+    ],
+)
+def test_back_from_spot(
+    sandbox: GcpSandbox, machine_type: str, more: dict[str, Any], maintenance: str
+) -> None:
+    one = template(machine_type, spot=True)
+    one["properties"]["scheduling"] |= {
+        "automaticRestart": False, "onHostMaintenance": "TERMINATE",
+        "instanceTerminationAction": "STOP",
+    }  # fmt: skip
+    one["properties"] |= more
+    sandbox.server.cloud.templates["global", "web-template"] = one
+    act(sandbox, replace(create(sandbox, "web", 1), instance_types=(machine_type,)))
+    (made,) = (
+        found["properties"]["scheduling"]
+        for (_, name), found in sandbox.server.cloud.templates.items() if "-tt-" in name
+    )  # fmt: skip
+    assert made["provisioningModel"] == "STANDARD"
+    assert made["automaticRestart"] is True
+    assert made["onHostMaintenance"] == maintenance
+    assert "instanceTerminationAction" not in made
+
+
+def test_an_update_under_way_is_not_ended(sandbox: GcpSandbox) -> None:
+    group, cloud = make_group(sandbox, "web", 4), sandbox.server.cloud
+    cloud.templates["global", "newer"] = {**template("e2-standard-2"), "name": "newer"}
+    cloud.managers[KEY]["versions"] = [
+        {"name": name, "instanceTemplate": f"projects/{PROJECT}/global/instanceTemplates/{name}"}
+        for name in ("web-template", "newer")
+    ]
+    cloud.managers[KEY]["versions"][1]["targetSize"] = {"percent": 20}
+    before = copy.deepcopy(cloud.managers[KEY]["versions"])
+    with pytest.raises(NotAccepted, match="end the update"):
+        act(sandbox, Remix(group, (sandbox.types[0],), spot_share=1.0))
+    act(sandbox, Remix(group, sandbox.types[::-1]))  # its types stand elsewhere
+    assert cloud.managers[KEY]["versions"] == before
+
+
+def test_a_template_that_never_comes(sandbox: GcpSandbox) -> None:
+    group = make_group(sandbox, "web", 1)
+    sandbox.server.cloud.never_done = True
+    hands = GcpHands(Clients(
+        sandbox.server.address, patience=replace(PATIENCE, operation_s=0.01),
+        credentials=PlantedCredentials(),
+    ))  # fmt: skip
+    with pytest.raises(Conflicting, match="has not ended"):
+        hands.act(Remix(group, (sandbox.types[0],), spot_share=1.0), new_token())
+
+
 @pytest.mark.parametrize(
     ("base", "share", "said"),
     [
@@ -230,6 +385,27 @@ def test_a_name_that_is_taken(sandbox: GcpSandbox) -> None:
     for other in (replace(action, desired=3), replace(action, labels=())):
         with pytest.raises(Conflicting):
             act(sandbox, other)
+
+
+def test_a_group_of_another_template_is_another(sandbox: GcpSandbox) -> None:
+    action = create(sandbox, "web", 2)
+    act(sandbox, action)
+    sandbox.server.cloud.templates["global", "like"] = {
+        **template(sandbox.types[0]), "name": "like"
+    }  # fmt: skip
+    with pytest.raises(Conflicting):
+        act(sandbox, replace(action, template="like"))
+
+
+def test_a_group_made_and_changed_since_was_made(sandbox: GcpSandbox) -> None:
+    action, token = create(sandbox, "web", 2), new_token()
+    _lose(sandbox, "compute.regionInstanceGroupManagers.insert")
+    with pytest.raises(Unavailable):
+        act(sandbox, action, token)
+    sandbox.server.cloud.managers[KEY]["targetSize"] = 5  # as an autoscaler may do
+    assert act(_again(sandbox), action, token).effect is Effect.ALREADY
+    with pytest.raises(Conflicting):
+        act(sandbox, action)
 
 
 def test_a_template_that_is_not_there(sandbox: GcpSandbox) -> None:

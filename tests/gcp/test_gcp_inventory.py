@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from acting import groups_in, instances_in, make_group, scope_of
 from gcp_cloud import LICENCE, NUMBER, PROJECT, REGIONS
 from gcp_contract import Call
 from gcp_sandbox import GcpSandbox, entry_at, template
+from gcp_server import Broken
 
-from models.cloud_errors import CloudFailed, NotFound, Unavailable
+from models.cloud_errors import CloudFailed, Denied, NotFound, Unavailable
 from models.commitments import CommitmentKind
-from models.inventory import InstanceState, QuotaUnit
+from models.inventory import InstanceGroup, InstanceState, QuotaUnit
 from models.offerings import Architecture, Purchase
 from providers.seam import Scope
 
@@ -183,6 +185,27 @@ def test_zonal_groups(sandbox: GcpSandbox) -> None:
     assert group.id == f"{ZONE}/zonal"
     assert group.zones == (ZONE,)
     assert {one.group for one in instances_in(sandbox)} == {group.id}
+
+
+@pytest.mark.parametrize(("status", "rows"), [(0, 2), (403, 1)])
+def test_a_template_that_cannot_be_read_ends_no_other_group(
+    sandbox: GcpSandbox, status: int, rows: int
+) -> None:
+    make_group(sandbox, "web", 1)
+    sandbox.server.cloud.managers["europe-west1", "first"] = {
+        "name": "first", "baseInstanceName": "first", "targetSize": 0,
+        "versions": [{"instanceTemplate": f"projects/{PROJECT}/global/instanceTemplates/gone"}],
+    }  # fmt: skip
+    if status:
+        sandbox.server.faults.append(
+            lambda call: Broken(status, "forbidden")
+            if call.path.get("instanceTemplate") == "gone" else None
+        )  # fmt: skip
+    found: list[InstanceGroup] = []
+    with pytest.raises(Denied) if status else nullcontext():
+        found.extend(sandbox.provider.inventory.groups(SCOPE))
+    assert len(found) == rows
+    assert found[-1].name == "web"
 
 
 def test_autoscalers_bound_groups(sandbox: GcpSandbox) -> None:

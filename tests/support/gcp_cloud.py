@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
 
@@ -66,6 +68,12 @@ class Cloud:
     lacking: set[str] = field(default_factory=set)
     """Machine types that none are left of."""
     never_healthy: bool = False
+    never_done: bool = False
+    """Operations go on for ever."""
+    scheduled: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """What is to happen when an operation is found to be done, by the operation's name."""
+    slow: bool = False
+    """Instances leave groups only when the operation is done, and are seen to leave until then."""
     projects: set[str] = field(default_factory=lambda: {PROJECT})
     """Those that there are; all show the same."""
     regions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -100,8 +108,11 @@ class Cloud:
             raise Failed(501, "notImplemented", f"{call.verb} is not played")
         answer = do(call)
         if request:
+            later = answer.pop("later", None)
             answer = {**self.operation(call), **self.answers.get(call.verb, {})}
             self.requests[request] = (call.verb, answer)
+            if later is not None:
+                self.scheduled[answer["name"]] = later
         return answer
 
     def operation(self, call: Call) -> dict[str, Any]:
@@ -184,21 +195,59 @@ class Cloud:
         key = call.path.get("region", "global"), call.body["name"]
         if key in self.templates:
             raise Failed(409, "alreadyExists", f"The resource '{key[1]}' already exists")
-        self.templates[key] = {**call.body, "creationTimestamp": CREATED}
+        made = datetime.now(UTC).isoformat()
+        self.templates[key] = {**call.body, "creationTimestamp": made}
         return {}
 
-    def _globalOperations_wait(self, call: Call) -> dict[str, Any]:  # noqa: N802
-        return self._wait(call)
+    def _instanceTemplates_list(self, call: Call) -> dict[str, Any]:  # noqa: N802
+        where = call.path.get("region", "global")
+        return self._page(call, [one for key, one in self.templates.items() if key[0] == where])
 
-    def _operations_wait(self, call: Call) -> dict[str, Any]:
-        return self._wait(call)
+    def _instanceTemplates_delete(self, call: Call) -> dict[str, Any]:  # noqa: N802
+        self._instanceTemplates_get(call)
+        key = call.path.get("region", "global"), call.path["instanceTemplate"]
+        used = (one["versions"] for one in self.managers.values())
+        if any(
+            version["instanceTemplate"].endswith(f"/{key[1]}") for own in used for version in own
+        ):
+            raise Failed(400, "resourceInUseByAnotherResource", f"'{key[1]}' is already being used")
+        del self.templates[key]
+        return {}
 
-    def _wait(self, call: Call) -> dict[str, Any]:
+    # --- operations
+
+    def _globalOperations_get(self, call: Call) -> dict[str, Any]:  # noqa: N802
+        return self._operations_get(call)
+
+    def _zoneOperations_get(self, call: Call) -> dict[str, Any]:  # noqa: N802
+        return self._operations_get(call)
+
+    def _operations_get(self, call: Call) -> dict[str, Any]:
+        """An operation gets on by a step each time that it is asked for."""
         for _, operation in self.requests.values():
             if operation["name"] == call.path["operation"]:
-                operation["status"] = "DONE"
+                if not self.never_done:
+                    was = operation["status"]
+                    operation["status"] = "RUNNING" if was == "PENDING" else "DONE"
+                    if operation["status"] == "DONE":
+                        self.scheduled.pop(operation["name"], lambda: None)()
                 return operation
         raise Failed(404, "notFound", "no such operation")
+
+    def _zoneOperations_list(self, call: Call) -> dict[str, Any]:  # noqa: N802
+        return self._operations_list(call)
+
+    def _operations_list(self, call: Call) -> dict[str, Any]:
+        match = re.fullmatch(r'clientOperationId = "([0-9a-f-]{36})"', call.query["filter"])
+        if match is None:
+            raise Failed(400, "invalid", "no such filter is played")
+        kind = "zone" if "zone" in call.path else "region"
+        return self._page(call, [
+            operation
+            for _, operation in self.requests.values()
+            if operation["clientOperationId"] == match[1]
+            and operation.get(kind, "").endswith(f"/{call.path[kind]}")
+        ])  # fmt: skip
 
     # --- instances
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from gcp_cloud import CREATED, PROJECT, REGIONS, Cloud, Failed
 from gcp_contract import Call
 
 
+@dataclass(eq=False)
 class GroupedCloud(Cloud):
     """With groups."""
+
+    leaving: set[tuple[str, str]] = field(default_factory=set)
+    """Members that have been let go and are still there."""
 
     def _key(self, call: Call) -> tuple[str, str]:
         key = call.path.get("region") or call.path["zone"], call.path["instanceGroupManager"]
@@ -93,16 +98,32 @@ class GroupedCloud(Cloud):
     def _named(self, call: Call, key: tuple[str, str]) -> list[tuple[str, str]]:
         named = [(url.split("/")[-3], url.split("/")[-1]) for url in call.body["instances"]]
         for one in named:
-            if self.members.get(one) != key:
+            if self.members.get(one) != key or one in self.leaving:
                 raise Failed(400, "invalid", f"{one[1]} is not a member of {key[1]}")
         return named
 
     def _instanceGroupManagers_abandonInstances(self, call: Call) -> dict[str, Any]:  # noqa: N802
-        key = self._key(call)
-        for one in self._named(call, key):
-            del self.members[one]  # what it says of who made it stays
-            self.managers[key]["targetSize"] -= 1
+        key, named = self._key(call), self._named(call, self._key(call))
+        self.leaving.update(named)
+
+        def shrink() -> None:
+            self.managers[key]["targetSize"] -= len(named)
+
+        if self.slow:
+            return {"later": shrink}  # they are gone only when the cloud settles
+        shrink()
+        self.leave()
         return {}
+
+    def leave(self) -> None:
+        """Who is leaving has left; what it says of who made it stays."""
+        for one in self.leaving:
+            del self.members[one]
+        self.leaving.clear()
+
+    def settle(self) -> None:
+        self.leave()
+        super().settle()
 
     def _instanceGroupManagers_recreateInstances(self, call: Call) -> dict[str, Any]:  # noqa: N802
         for one in self._named(call, self._key(call)):
@@ -117,7 +138,7 @@ class GroupedCloud(Cloud):
             {
                 "instance": self.instances[one]["zone"] + f"/instances/{one[1]}",
                 "id": self.instances[one]["id"],
-                "currentAction": "NONE",
+                "currentAction": "ABANDONING" if one in self.leaving else "NONE",
             }
             for one, group in sorted(self.members.items())
             if group == key

@@ -1,0 +1,36 @@
+"""Changes of a project do not come faster than they may."""
+
+from __future__ import annotations
+
+import pytest
+
+from providers.gcp.pace import Pace
+
+
+class _Time:
+    """Goes on only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_burst_passes_and_then_a_rate() -> None:
+    time = _Time()
+    pace = Pace(per_s=2.0, burst=3, clock=time, sleep=time.sleep)
+    turns = []
+    for _ in range(6):
+        pace.wait("shop")
+        turns.append(time.now - 100.0)
+    assert turns == pytest.approx([0.0, 0.0, 0.0, 0.5, 1.0, 1.5])
+    pace.wait("other")  # each project has a rate of its own
+    assert time.now == pytest.approx(101.5)
+    time.now += 60.0  # a rest fills one burst, not more
+    for _ in range(4):
+        pace.wait("shop")
+    assert time.now == pytest.approx(162.0)
