@@ -1,7 +1,4 @@
-"""Reservations of machines that subscriptions hold.
-
-Savings plans are another service, which the SDK's reservation client does not speak to.
-"""
+"""Reservations of machines that subscriptions hold."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from models.commitments import CommitmentKind
 from models.inventory import OwnedCommitment
 from providers.azure.clients import Clients
 from providers.azure.errors import CLOUD, needed, read
+from providers.azure.holders import TERMS, holder_of, subscription_in, used_share
 from providers.azure.machines import word
 from providers.azure.prices import AzurePriceList
 from providers.azure.resources import region_of
@@ -25,7 +23,6 @@ from providers.azure.sizes import Sizes
 from providers.seam import Scope
 
 PRODUCT: Final = "reservation"
-_TERMS: Final = {"p1y": 1, "p3y": 3, "p5y": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Reservations:
             if rates is None:
                 rates = self.prices.reserved(Scope(CLOUD, "", scope.region))
             size = self.sizes.of(scope).get(name.lower())
-            term_years = needed(_TERMS.get(word(properties.term)), "a known term")
+            term_years = needed(TERMS.get(word(properties.term)), "a known term")
             if size is None:
                 continue  # the region has it no more: it covers nothing that could be planned
             rate = rates.get((name, term_years), nan)
@@ -83,22 +80,10 @@ class Reservations:
         return read(asked, rows)
 
     def _holder(self, properties: ReservationsProperties) -> str:
-        """The subscription under which it is shown, so that it is shown once.
-
-        The one that alone it applies to; else the one that pays; else the first that is looked at,
-        which shares in it.
-        """
-        ours = self.clients.subscriptions
-        applied = [_subscription(one) for one in properties.applied_scopes or ()]
-        if word(properties.applied_scope_type) == "single":
-            return next((one for one in applied if one in ours), "")
-        payer = _subscription(properties.billing_scope_id or "")
-        return payer if payer in ours else ours[0]
-
-
-def _subscription(scope: str) -> str:
-    parts = scope.lower().strip("/").split("/")
-    return parts[1] if len(parts) > 1 and parts[0] == "subscriptions" else ""
+        applied = [subscription_in(one) for one in properties.applied_scopes or ()]
+        single = word(properties.applied_scope_type) == "single"
+        payer = subscription_in(properties.billing_scope_id or "")
+        return holder_of(self.clients.subscriptions, single, applied, payer)
 
 
 def _starts(properties: ReservationsProperties) -> datetime:
@@ -114,11 +99,6 @@ def _ends(properties: ReservationsProperties) -> datetime:
 
 
 def _used(properties: ReservationsProperties) -> float | None:
-    """Of the longest stretch of days that it is said for."""
     utilization = properties.utilization
-    stated = [
-        (one.grain or 0.0, one.value)
-        for one in (utilization.aggregates if utilization is not None else None) or ()
-        if one.value is not None
-    ]
-    return min(max(stated)[1] / 100.0, 1.0) if stated else None
+    stated = utilization.aggregates if utilization is not None else None
+    return used_share((one.grain, one.value) for one in stated or ())

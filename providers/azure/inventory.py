@@ -34,6 +34,7 @@ from providers.azure.machines import (
 )
 from providers.azure.regions import Regions
 from providers.azure.resources import Resource, resource
+from providers.azure.savings_plans import SavingsPlans
 from providers.azure.sizes import Sizes
 from providers.seam import Scope, Scopes
 
@@ -54,6 +55,7 @@ class AzureInventory:
     sizes: Sizes
     states: States
     reservations: Reservations
+    savings_plans: SavingsPlans
 
     def scopes(self) -> Scopes:
         return self.regions.scopes()
@@ -107,7 +109,7 @@ class AzureInventory:
         return read(asked, rows) if scope.region else iter(())
 
     def commitments(self, scope: Scope) -> Iterator[OwnedCommitment]:
-        return self.reservations.of(scope) if scope.region else iter(())
+        return self.reservations.of(scope) if scope.region else self.savings_plans.of(scope)
 
     def _sets(self, scope: Scope) -> Iterator[VirtualMachineScaleSet]:
         asked = _asked("virtualMachineScaleSets.listByLocation", scope)

@@ -18,6 +18,7 @@ from providers.azure.members import MemberHands
 from providers.azure.metrics import AzureMetrics
 from providers.azure.prices import AzurePriceList
 from providers.azure.regions import Regions
+from providers.azure.savings_plans import SavingsPlans
 from providers.azure.sets import ScaleSets
 from providers.azure.sizes import Sizes
 from providers.seam import Provider
@@ -40,7 +41,12 @@ def provider(
     regions = Regions(clients)
     price_list = AzurePriceList(clients, regions, clock)
     inventory = AzureInventory(
-        clients, regions, sizes, States(clients), Reservations(clients, sizes, price_list)
+        clients,
+        regions,
+        sizes,
+        States(clients),
+        Reservations(clients, sizes, price_list),
+        SavingsPlans(clients),
     )
     sets = ScaleSets(clients, sizes)
     return Provider(

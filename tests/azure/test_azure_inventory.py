@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from acting import groups_in, instances_in, make_group, scope_of
-from azure_sandbox import AzureSandbox, made
+from azure_sandbox import AzureSandbox, made, until_broken
 from azure_server import Answer, Call, refused
 from azure_state import GROUP, SUBSCRIPTION, Machine, retail
 
+from models.cloud_errors import NotAccepted
 from models.commitments import CommitmentKind
 from models.inventory import InstanceState, QuotaUnit
 from models.offerings import Architecture, Purchase
+from providers.seam import Scope
 
 
 def _single(box: AzureSandbox, name: str, power: str = "running", **other: Any) -> Machine:
@@ -244,6 +246,53 @@ def _reservation(name: str, **other: Any) -> dict[str, Any]:
         "id": f"/providers/Microsoft.Capacity/reservationOrders/o/reservations/{name}",
         "location": "westeurope", "sku": {"name": "Standard_D2s_v5"}, "properties": properties,
     }  # fmt: skip
+
+
+def _plan(name: str, **other: Any) -> dict[str, Any]:
+    """A savings plan, in the shape of Azure's published example."""
+    order = "/providers/Microsoft.BillingBenefits/savingsPlanOrders/o"
+    properties = {
+        "provisioningState": "Succeeded", "term": "P3Y", "appliedScopeType": "Shared",
+        "billingScopeId": "/providers/Microsoft.Billing/billingAccounts/b",
+        "commitment": {"grain": "Hourly", "currencyCode": "USD", "amount": 1.5},
+        "effectiveDateTime": "2026-01-01T00:00:00.5252231Z",
+        "expiryDateTime": "2029-01-01T00:00:00Z",
+        "utilization": {"trend": "", "aggregates": [
+            {"grain": 30.0, "grainUnit": "days", "value": 78.12, "valueUnit": "percentage"},
+            {"grain": 1.0, "grainUnit": "days", "value": 100.0, "valueUnit": "percentage"}]},
+        **other,
+    }  # fmt: skip
+    return {"id": f"{order}/savingsPlans/{name}", "sku": {"name": "Compute_Savings_Plan"},
+            "properties": properties}  # fmt: skip
+
+
+def test_savings_plans_that_are_held(box: AzureSandbox) -> None:
+    theirs = {"subscriptionId": "/subscriptions/other"}
+    ours = {"resourceGroupId": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g"}
+    box.stand.cloud.savings_plans = [
+        _plan("shared"),
+        _plan("single", appliedScopeType="Single", appliedScopeProperties=ours),
+        _plan("theirs", appliedScopeType="Single", appliedScopeProperties=theirs),
+        _plan("ended", provisioningState="Expired"),
+        *(_plan(f"more-{i}") for i in range(60)),
+    ]
+    scopes = box.provider.inventory.scopes().found
+    held = [one for scope in scopes for one in box.provider.inventory.commitments(scope)]
+    assert len(held) == len({one.id for one in held}) == 62
+    one = held[0]
+    assert (one.kind, one.product) == (CommitmentKind.SPEND, "savings plan")
+    assert (one.place, one.account, one.families) == ("azure/", SUBSCRIPTION, ())
+    assert (one.level, one.usd_per_hour, one.term_years, one.used_share) == (1.5, 1.5, 3, 0.7812)
+    assert (one.starts.year, one.ends) == (2026, datetime(2029, 1, 1, tzinfo=UTC))
+
+
+def test_a_savings_plan_in_another_currency_is_not_passed_over(box: AzureSandbox) -> None:
+    other = {"grain": "Hourly", "currencyCode": "EUR", "amount": 1.5}
+    box.stand.cloud.savings_plans = [_plan("euro", commitment=other), _plan("dollar")]
+    rows, error = until_broken(box.provider.inventory.commitments(Scope("azure", SUBSCRIPTION, "")))
+    assert [one.id[-6:] for one in rows] == ["dollar"]
+    assert isinstance(error, NotAccepted)
+    assert "EUR" in error.said
 
 
 def test_reservations_that_are_held(box: AzureSandbox) -> None:

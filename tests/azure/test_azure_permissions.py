@@ -17,6 +17,8 @@ from providers.seam import Window
 
 PAGE = Path(__file__).parents[2] / "docs" / "clouds" / "azure.md"
 COMPUTE = "Microsoft.Compute/"
+RESERVATIONS = "Microsoft.Capacity/reservations/read"
+SAVINGS_PLANS = "Microsoft.BillingBenefits/savingsPlanOrders/savingsPlans/read"
 NEEDS = {
     "virtualMachines.listByLocation": "virtualMachines/read",
     "virtualMachines.listAll": "virtualMachines/read",
@@ -40,7 +42,8 @@ NEEDS = {
     "operations.get": "locations/operations/read",
     "providers.get": "Microsoft.Resources/subscriptions/providers/read",
     "metrics.getBatch": "Microsoft.Insights/metrics/read",
-    "reservation.listAll": "Microsoft.Capacity/reservations/read",
+    "reservation.listAll": RESERVATIONS,
+    "savingsPlans.listAll": SAVINGS_PLANS,
     "retailPrices": "",
 }
 """What Azure asks for each operation, as it publishes with its resource providers."""
@@ -51,8 +54,9 @@ def _roles() -> tuple[set[str], set[str]]:
     page = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     reads, acts = (set(json.loads(block)["Actions"]) for block in blocks)
-    assert "`Microsoft.Capacity/reservations/read`" in page
-    return reads | {"Microsoft.Capacity/reservations/read"}, acts
+    of_tenant = {RESERVATIONS, SAVINGS_PLANS}
+    assert all(f"`{action}`" in page for action in of_tenant)
+    return reads | of_tenant, acts
 
 
 def _needed(box: AzureSandbox) -> set[str]:

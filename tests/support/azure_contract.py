@@ -177,6 +177,13 @@ ROUTES = (
         frozenset({"api-version"}),
     ),
     Route(
+        "savingsPlans.listAll",
+        "GET",
+        re.compile(r"/providers/Microsoft\.BillingBenefits/savingsPlans", re.IGNORECASE),
+        "2022-11-01",
+        frozenset({"api-version", "selectedState", "skip"}),
+    ),
+    Route(
         "operations.get",
         "GET",
         re.compile(

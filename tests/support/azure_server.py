@@ -164,6 +164,7 @@ _PATHS = {
     "resourceSkus.list": "/subscriptions/{sub}/providers/Microsoft.Compute/skus",
     "usage.list": "/subscriptions/{sub}/providers/Microsoft.Compute/locations/{location}/usages",
     "reservation.listAll": "/providers/Microsoft.Capacity/reservations",
+    "savingsPlans.listAll": "/providers/Microsoft.BillingBenefits/savingsPlans",
     "retailPrices": "/api/retail/prices",
 }  # fmt: skip
 
@@ -365,6 +366,10 @@ def _reservations(self: StandIn, call: Call) -> Answer:
     return self.page(call, self.cloud.reservations)
 
 
+def _savings_plans(self: StandIn, call: Call) -> Answer:
+    return self.page(call, self.cloud.savings_plans)
+
+
 def _provider(self: StandIn, call: Call) -> Answer:
     places = [*REGIONS.values(), "East US 2 EUAP"]
     return Answer(body={
@@ -451,6 +456,7 @@ _HANDLERS: dict[str, Callable[[StandIn, Call], Answer]] = {
     "resourceSkus.list": _skus,
     "usage.list": _usages,
     "reservation.listAll": _reservations,
+    "savingsPlans.listAll": _savings_plans,
     "providers.get": _provider,
     "operations.get": _operation,
     "retailPrices": _retail,

@@ -146,6 +146,7 @@ class Cloud:
     restarts: list[str] = field(default_factory=list)
     skus: list[Json] = field(default_factory=lambda: copy.deepcopy(list(SKUS)))
     reservations: list[Json] = field(default_factory=list)
+    savings_plans: list[Json] = field(default_factory=list)
     retail: list[Json] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
