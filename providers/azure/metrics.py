@@ -12,7 +12,7 @@ from typing import Final
 from azure.mgmt.compute.models import VirtualMachineScaleSet
 from azure.monitor.querymetrics import MetricsQueryResult, MetricValue
 
-from models.cloud_errors import Asked, NotAccepted
+from models.cloud_errors import Asked, NotAccepted, NotFound
 from models.inventory import Sample, Signal
 from providers.azure.clients import Clients
 from providers.azure.errors import CLOUD, read, translated
@@ -83,13 +83,15 @@ class AzureMetrics:
             for i in range(0, len(sets), _AT_ONCE):
                 some = sets[i : i + _AT_ONCE]
                 own = {(name, ""): name for name in some}
-                yield from self._measured(scope, window, grain_s, SETS, some, measure, own)
+                yield from self._of_those_left(scope, window, grain_s, SETS, some, measure, own)
         alone = {pool: users[0] for pool, users in pools.items() if len(users) == 1}
         gateways = sorted({gateway for gateway, _ in alone})
         for measure in _OF_GATEWAYS:
             for i in range(0, len(gateways), _AT_ONCE):
                 some = gateways[i : i + _AT_ONCE]
-                yield from self._measured(scope, window, grain_s, GATEWAYS, some, measure, alone)
+                yield from self._of_those_left(
+                    scope, window, grain_s, GATEWAYS, some, measure, alone
+                )
 
     def _grain(self, scope: Scope, window: Window) -> int:
         for grain_s in _GRAINS_S:
@@ -102,6 +104,30 @@ class AzureMetrics:
         asked = Asked(CLOUD, "virtualMachineScaleSets.listByLocation", scope.account, scope.place)
         sets = self.clients.compute(scope.account).virtual_machine_scale_sets
         return read(asked, lambda: sets.list_by_location(scope.region))
+
+    def _of_those_left(
+        self,
+        scope: Scope,
+        window: Window,
+        grain_s: int,
+        namespace: str,
+        resources: Sequence[str],
+        measure: _Measure,
+        subjects: Mapping[tuple[str, str], str],
+    ) -> Iterator[Sample]:
+        """Samples of the resources that there still are: one that went away fails the others'
+        question, so it is looked for by halves.
+        """
+        try:
+            yield from list(
+                self._measured(scope, window, grain_s, namespace, resources, measure, subjects)
+            )
+        except NotFound:
+            half = len(resources) // 2
+            for some in (resources[:half], resources[half:]) if half else ():
+                yield from self._of_those_left(
+                    scope, window, grain_s, namespace, some, measure, subjects
+                )
 
     def _measured(
         self,

@@ -30,7 +30,7 @@ from models.cloud_errors import (
 )
 from providers.azure.clients import Access, PatientRetry
 from providers.azure.provider import provider
-from providers.seam import Scope, Severity, Window
+from providers.seam import Scope, Window
 
 
 class NoCredential:
@@ -298,26 +298,3 @@ def test_no_error_of_the_sdks_is_behind_ours(box: AzureSandbox, raw: bytes | Non
 def _hours() -> tuple[datetime, datetime]:
     ends = datetime(2026, 3, 1, tzinfo=UTC)
     return ends - timedelta(hours=2), ends
-
-
-def test_the_doctor_finds_nothing_wrong(box: AzureSandbox) -> None:
-    findings = list(box.provider.doctor.findings())
-    assert {one.severity for one in findings} == {Severity.FINE}
-    assert {"credentials", "clock", "prices"} <= {one.about for one in findings}
-
-
-def test_the_doctor_says_what_to_do(box: AzureSandbox) -> None:
-    cloud = made(box.stand, credential=NoCredential())
-    first = next(iter(cloud.doctor.findings()))
-    assert (first.about, first.severity) == ("credentials", Severity.FAILED)
-    assert "az login" in first.remedy
-
-
-def test_the_doctor_sees_a_clock_that_is_off(box: AzureSandbox) -> None:
-    off = provider(
-        entry(box.stand), Path(), access(box.stand),
-        clock=lambda: datetime.now(UTC) + timedelta(hours=1),
-    )  # fmt: skip
-    (clock,) = (one for one in off.doctor.findings() if one.about == "clock")
-    assert clock.severity is Severity.FAILED
-    assert "NTP" in clock.remedy

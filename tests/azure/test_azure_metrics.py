@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from acting import make_group, scope_of
 from azure_sandbox import AzureSandbox
+from azure_server import Answer, Call, refused
 from azure_state import GROUP, SUBSCRIPTION
 
 from models.cloud_errors import NotAccepted
@@ -73,6 +74,19 @@ def test_steps_are_made_of_what_azure_keeps(box: AzureSandbox) -> None:
 def test_steps_of_broken_minutes_are_refused(box: AzureSandbox) -> None:
     with pytest.raises(NotAccepted):
         _samples(box, 90)
+
+
+def test_a_group_that_went_away_spoils_no_other(box: AzureSandbox) -> None:
+    groups = {name: make_group(box, name, desired=1).id for name in ("web", "api", "gone")}
+
+    def lacks(call: Call) -> Answer | None:
+        asked = (call.body or {}).get("resourceids", ())
+        return refused(404, "ResourceNotFound") if groups["gone"] in asked else None
+
+    box.stand.faults.append(lacks)
+    subjects = {one.subject for one in _samples(box)}
+    assert {groups["web"], groups["api"]} <= subjects
+    assert groups["gone"] not in subjects
 
 
 def test_many_groups_are_asked_for_together(box: AzureSandbox) -> None:
