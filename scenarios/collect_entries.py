@@ -51,6 +51,11 @@ class AwsEntry(Entry):
     """Regions by name, or `all` that are enabled in the account."""
     endpoint: Endpoint | None = None
     """Address that all services are asked at instead of AWS's own. Default: AWS's own."""
+    public_prices: bool = False
+    """Whether prices on demand and of reservations are read from AWS's public price files instead
+    of asking its price list service. Where no credentials are found, they are in any case."""
+    prices_endpoint: Endpoint | None = None
+    """Address of the public price files. Default: `endpoint`, else AWS's own."""
 
 
 class GcpEntry(Entry):

@@ -14,6 +14,7 @@ from models.cloud_errors import CloudFailed, Denied
 from providers.aws.clients import CLOUD, HOME_REGION, Account
 from providers.aws.errors import translated
 from providers.aws.price_documents import WANTED, product_of
+from providers.aws.price_files import PriceFiles
 from providers.aws.prices import LIST_STALE
 from providers.aws.regions import Regions
 from providers.seam import Finding, Severity
@@ -34,6 +35,8 @@ class AwsDoctor:
 
     regions: Regions
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    files: PriceFiles | None = None
+    """Where prices are read; None: they are asked for."""
 
     def findings(self) -> Iterator[Finding]:
         for account in self.regions.accounts:
@@ -41,7 +44,10 @@ class AwsDoctor:
             if signed_in:
                 enabled = yield from self._regions(account)
                 yield from self._permissions(account, enabled)
-        yield from self._prices(self.regions.accounts[0])
+        if self.files is None:
+            yield from self._prices(self.regions.accounts[0])
+        else:
+            yield _of_files(self.files)
 
     def _credentials(self, account: Account) -> Generator[Finding, None, bool]:
         """Who the credentials belong to, and whether the clock is right; False: nobody.
@@ -156,6 +162,15 @@ class AwsDoctor:
             f"published {age.days} days ago",
             "look at AWS's status page: such prices are rejected" if old else "",
         )  # fmt: skip
+
+
+def _of_files(files: PriceFiles) -> Finding:
+    try:
+        markets = files.markets(None)
+    except CloudFailed as error:
+        return _failed("prices", error, error.next_step)
+    said = f"files of {len(markets.found)} regions"
+    return Finding(CLOUD, "prices", Severity.FINE, said)
 
 
 def _questions(account: Account, region: str) -> dict[str, Callable[[], object]]:

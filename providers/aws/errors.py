@@ -36,6 +36,8 @@ from models.cloud_errors import (
 
 GARBLED: Final = "Garbled"
 """Our word for an answer that is not what AWS promises."""
+NO_CREDENTIALS: Final = NoCredentialsError.__name__
+"""The SDK's word for having found none, which is not to say that they do not suffice."""
 
 _CODES: Final[dict[type[CloudFailed], frozenset[str]]] = {
     Throttled: frozenset({

@@ -58,6 +58,7 @@ class Product:
     instance_type: str
     quotes: tuple[Quote, ...]
     reserved: tuple[CommittedRate, ...]
+    source: str
     faulty_terms: tuple[tuple[Purchase, Quote], ...] = ()
 
 
@@ -66,10 +67,14 @@ def product_of(text: str, place: str, source: str = SOURCE) -> Product | None:
 
     Raises ``ValueError`` or ``KeyError`` when it is garbled.
     """
-    document = json.loads(text)
+    return product_from(json.loads(text), place, source)
+
+
+def product_from(document: Mapping[str, Any], place: str, source: str) -> Product | None:
+    """``product_of`` a document that has been read."""
     product = document["product"]
     about = product["attributes"]
-    if not _is_plain(product, about) or about.get("regionCode") != place.partition("/")[2]:
+    if not is_plain(product, about) or about.get("regionCode") != place.partition("/")[2]:
         return None
     name, as_of = about["instanceType"], _time(document["publicationDate"])
     terms = document.get("terms", {})
@@ -85,6 +90,7 @@ def product_of(text: str, place: str, source: str = SOURCE) -> Product | None:
         name,
         tuple(quotes),
         tuple(rate for rate in rates if isinstance(rate, CommittedRate)),
+        source,
         tuple(rate for rate in rates if not isinstance(rate, CommittedRate)),
     )
 
@@ -98,7 +104,8 @@ def why_not(usd_per_hour: float) -> str:
     return ""
 
 
-def _is_plain(product: Mapping[str, Any], about: Mapping[str, Any]) -> bool:
+def is_plain(product: Mapping[str, Any], about: Mapping[str, Any]) -> bool:
+    """Whether a product is an instance as it is planned with."""
     return (
         product.get("productFamily") in _FAMILIES
         and all(about.get(key) == value for key, value in WANTED.items())

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from models.cloud_errors import Denied
 from models.commitments import CommitmentKind
 from models.inventory import CommittedRate, Price, RejectedPrice
 from models.offerings import Purchase
 from providers.aws.clients import Account, each
 from providers.aws.commitments import PLAN_PRODUCTS, YEAR_S
-from providers.aws.errors import Later
+from providers.aws.errors import NO_CREDENTIALS, Later
 from providers.aws.price_documents import (
     CURRENCY,
     RESERVED,
@@ -25,6 +26,7 @@ from providers.aws.price_documents import (
     purchase_of,
     why_not,
 )
+from providers.aws.price_files import PriceFiles
 from providers.aws.regions import Regions
 from providers.seam import Scope, Scopes
 
@@ -51,10 +53,20 @@ class AwsPriceList:
     """
 
     regions: Regions
+    files: PriceFiles
+    public: bool = False
+    """Whether files are read rather than the price list service asked."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def markets(self) -> Scopes:
-        return self.regions.markets()
+        """The regions of all accounts; where no account can be reached, those of price files, as
+        far as these are wanted or there are no credentials.
+        """
+        told = self.regions.markets()
+        nobody = any(one.failure.code == NO_CREDENTIALS for one in told.unreached)
+        if told.found or not (self.public or nobody):
+            return told
+        return self.files.markets(self.regions.wanted)
 
     def prices(self, market: Scope) -> Iterator[AnyPrice]:
         if not market.region:
@@ -63,7 +75,7 @@ class AwsPriceList:
         on_demand: dict[str, float] = {}
         later = Later()  # three sources: one that fails keeps none of the others back
         with later.failing():
-            for row in listed(account, market, now):
+            for row in listed(self._products(account, market), market, now):
                 if isinstance(row, Price):
                     on_demand[row.instance_type] = row.price_usd_per_hour
                 yield row
@@ -73,33 +85,45 @@ class AwsPriceList:
             yield from plan_rates(account, market, now)
         later.raise_first()
 
+    def _products(self, account: Account, market: Scope) -> Iterator[Product]:
+        if not self.public:
+            try:
+                yield from products_of(account, market)
+                return
+            except Denied as error:
+                if error.code != NO_CREDENTIALS:
+                    raise
+        yield from self.files.products(market)
 
-def listed(account: Account, market: Scope, now: datetime) -> Iterator[AnyPrice]:
+
+def listed(products: Iterable[Product], market: Scope, now: datetime) -> Iterator[AnyPrice]:
     """Prices on demand, and of reservations. What the price list says twice shows only at its end:
     prices on demand come then, also when the end is a failure.
     """
     quotes: dict[str, list[Quote]] = {}
-    later = Later()
+    later, source = Later(), SOURCE
     with later.failing():
-        for product in _products(account, market):
+        for product in products:
+            source = product.source
             quotes.setdefault(product.instance_type, []).extend(product.quotes)
             yield from product.reserved
             yield from (
-                _rejected(market, one, purchase, "", SOURCE)
+                _rejected(market, one, purchase, "", product.source)
                 for purchase, one in product.faulty_terms
             )
     for same in quotes.values():
         for quote in agreed(same):
             reason = quote.reason or _stale(quote.as_of, now, LIST_STALE)
             if reason:
-                yield _rejected(market, quote, Purchase.ON_DEMAND, "", SOURCE, reason)
+                yield _rejected(market, quote, Purchase.ON_DEMAND, "", source, reason)
             else:
                 yield Price(market.place, quote.instance_type, Purchase.ON_DEMAND, "",
-                            quote.usd_per_hour, quote.as_of, SOURCE)  # fmt: skip
+                            quote.usd_per_hour, quote.as_of, source)  # fmt: skip
     later.raise_first()
 
 
-def _products(account: Account, market: Scope) -> Iterator[Product]:
+def products_of(account: Account, market: Scope) -> Iterator[Product]:
+    """Plain instance types of a region, as the price list service tells them."""
     wanted = {"regionCode": market.region, **WANTED}
     filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value}
                for field, value in wanted.items()]  # fmt: skip

@@ -245,3 +245,17 @@ def test_clients_are_made_once_and_shared(aws: AwsSandbox) -> None:
     (account,) = inventory.regions.accounts
     assert account.ec2("us-east-1") is account.ec2("us-east-1")
     assert account.ec2("us-east-1") is not account.ec2("us-west-2")
+
+
+def test_clients_of_many_accounts_are_bounded_together(aws: AwsSandbox) -> None:
+    accounts = tuple(AwsAccountEntry(name=name) for name in ("a", "b"))
+    made = AwsEntry(accounts=accounts, endpoint=aws.proxy.url)
+    inventory: Any = provider(made, Path(), HASTY).inventory
+    one, two = inventory.regions.accounts
+    with patch("providers.aws.clients.CLIENTS_KEPT", 2):
+        first = one.ec2("us-east-1")
+        assert two.ec2("us-east-1") is not first
+        assert one.ec2("us-east-1") is first
+        two.ec2("us-west-2")
+        assert len(one.clients) == 2
+        assert one.ec2("us-east-1") is first

@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from aws_moto import mend
+from aws_offers import OFFERS, offered
 from aws_sold import Broken, Facts, Sold, checked
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import (
@@ -58,6 +59,8 @@ class StandIn:
                 told, self.calls[:] = json.dumps(self.calls).encode(), []
                 start("200 OK", [("Content-Length", str(len(told)))])
                 return [told]
+            if environ["PATH_INFO"].startswith(OFFERS):
+                return offered(self.sold, environ["PATH_INFO"], start)
             if self.delay_s:
                 time.sleep(self.delay_s)
             service, operation = called(environ, body)
