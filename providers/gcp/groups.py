@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from google.cloud import compute_v1
 
 from models.cloud_errors import CloudFailed, NotFound
 from models.inventory import GroupKind, InstanceGroup, Labels
+from models.secrets import without_secrets
 from providers.gcp.clients import Clients, asked
 from providers.gcp.names import Named, in_address, last
 from providers.gcp.templates import Template, Templates
@@ -33,10 +34,40 @@ def groups(
             row = group(scope, one, bounds, templates)
         except CloudFailed as error:
             failed = failed or error
-        else:
-            yield row
+            continue
+        if row.healthy < row.desired:
+            try:
+                row = replace(row, trouble=_trouble(clients, scope, one))
+            except CloudFailed as error:
+                failed = failed or error
+        yield row
     if failed is not None:
         raise failed
+
+
+def _trouble(clients: Clients, scope: Scope, one: compute_v1.InstanceGroupManager) -> str:
+    """Why the group last could not do what it is to do, in Google's words; empty when it could."""
+    request: Any
+    method: Any
+    if one.zone:
+        what = asked("compute.instanceGroupManagers.listErrors", scope.account, scope.region)
+        method = clients.compute(compute_v1.InstanceGroupManagersClient).list_errors
+        request = compute_v1.ListErrorsInstanceGroupManagersRequest(
+            project=scope.account, zone=last(one.zone), instance_group_manager=one.name
+        )
+    else:
+        what = asked("compute.regionInstanceGroupManagers.listErrors", scope.account, scope.region)
+        method = clients.compute(compute_v1.RegionInstanceGroupManagersClient).list_errors
+        request = compute_v1.ListErrorsRegionInstanceGroupManagersRequest(
+            project=scope.account, region=scope.region, instance_group_manager=one.name
+        )
+    newest = ""
+    said = ""
+    page = clients.found(what, method, request)
+    for error in page.items if page is not None else ():
+        if error.timestamp >= newest:
+            newest, said = error.timestamp, f"{error.error.code}: {error.error.message}"
+    return without_secrets(said)
 
 
 def _managers(

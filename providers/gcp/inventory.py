@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from google.cloud import compute_v1
@@ -61,6 +62,7 @@ class GcpInventory:
     regions: Regions
     catalog: Catalog
     page_rows: int = PAGE_ROWS
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def scopes(self) -> Scopes:
         return self.regions.scopes()
@@ -122,7 +124,8 @@ class GcpInventory:
         if region.quota_status_warning.code:
             said = region.quota_status_warning.message or "the region came without its quotas"
             raise Unavailable(what, region.quota_status_warning.code, said)
-        return quotas.quotas(scope, region.quotas)
+        yield from quotas.quotas(scope, region.quotas)
+        yield from quotas.by_family(self.clients, scope, region.quotas, self.clock())
 
     def commitments(self, scope: Scope) -> Iterator[OwnedCommitment]:
         what = asked("compute.regionCommitments.list", scope.account, scope.region)

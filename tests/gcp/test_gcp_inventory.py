@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from acting import groups_in, instances_in, make_group, scope_of
 from gcp_cloud import LICENCE, NUMBER, PROJECT, REGIONS
 from gcp_contract import Call
-from gcp_sandbox import GcpSandbox, entry_at, template
+from gcp_sandbox import GcpSandbox, entry_at, template, write_point
 from gcp_server import Broken
 
 from models.cloud_errors import CloudFailed, Denied, NotFound, Unavailable
@@ -22,6 +23,7 @@ from providers.seam import Scope
 
 SCOPE = Scope("gcp", PROJECT, "europe-west1")
 ZONE = "europe-west1-b"
+OPAQUE = "what-nobody-would-take-for-a-secret"
 KEY = ("europe-west1", "web")
 
 
@@ -250,6 +252,58 @@ def test_groups_that_never_serve_are_not_healthy(sandbox: GcpSandbox) -> None:
     sandbox.settle()
     (group,) = groups_in(sandbox)
     assert (group.desired, group.healthy) == (3, 0)
+
+
+def test_groups_say_why_they_lack_instances(sandbox: GcpSandbox) -> None:
+    make_group(sandbox, "web", 3)
+    sandbox.settle()
+    cloud = sandbox.server.cloud
+    cloud.errors[KEY] = [
+        {"timestamp": at, "error": {"code": code, "message": f"none left; token={OPAQUE}"}}
+        for at, code in (
+            ("2026-11-20T08:00:00Z", "ZONE_RESOURCE_POOL_EXHAUSTED"),
+            ("2026-11-19T08:00:00Z", "QUOTA_EXCEEDED"),
+        )
+    ]
+    assert groups_in(sandbox)[0].trouble == ""  # they are all there again
+    cloud.never_healthy = True
+    trouble = groups_in(sandbox)[0].trouble
+    assert trouble.startswith("ZONE_RESOURCE_POOL_EXHAUSTED: none left")
+    assert OPAQUE not in trouble
+    sandbox.server.faults.append(
+        lambda call: Broken(403, "forbidden") if call.verb.endswith("listErrors") else None
+    )
+    found: list[InstanceGroup] = []
+    with pytest.raises(Denied):
+        found.extend(sandbox.provider.inventory.groups(SCOPE))
+    assert [one.trouble for one in found] == [""]
+
+
+def _limit(which: str, family: str, hours_ago: float, value: int, region: str) -> None:
+    at = datetime.now(UTC) - timedelta(hours=hours_ago)
+    write_point(
+        f"compute.googleapis.com/quota/cpus_per_vm_family/{which}", {"vm_family": family},
+        "compute.googleapis.com/Location", {"resource_container": PROJECT, "location": region},
+        at, {"int64_value": value},
+    )  # fmt: skip
+
+
+def test_quotas_of_newer_families(sandbox: GcpSandbox) -> None:
+    sandbox.server.cloud.quotas["europe-west1"] = [
+        {"metric": "CPUS", "limit": 100.0, "usage": 12.0},
+        {"metric": "N2_CPUS", "limit": 50.0, "usage": 8.0},
+    ]
+    for which, family, hours_ago, value, region in (
+        ("limit", "C4", 20.0, 8, "europe-west1"), ("limit", "C4", 5.0, 64, "europe-west1"),
+        ("usage", "C4", 5.0, 16, "europe-west1"), ("limit", "N4", 5.0, 32, "europe-west1"),
+        ("limit", "N2", 5.0, 1, "europe-west1"), ("limit", "C4", 1.0, 1, "us-central1"),
+    ):  # fmt: skip
+        _limit(which, family, hours_ago, value, region)
+    found = {one.name: one for one in sandbox.provider.inventory.quotas(SCOPE)}
+    assert set(found) == {"CPUS", "N2_CPUS", "CPUS_PER_VM_FAMILY:C4", "CPUS_PER_VM_FAMILY:N4"}
+    c4 = found["CPUS_PER_VM_FAMILY:C4"]
+    assert (c4.limit, c4.used, c4.families, c4.purchase) == (64.0, 16.0, ("c4",), None)
+    assert found["CPUS_PER_VM_FAMILY:N4"].used is None
 
 
 def test_machine_types(sandbox: GcpSandbox) -> None:

@@ -5,14 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import grpc
 import pytest
 from gcp_cloud import PROJECT
-from gcp_sandbox import GcpSandbox, monitoring_address
-from google.cloud import monitoring_v3
-from google.cloud.monitoring_v3.services.metric_service.transports import (
-    MetricServiceGrpcTransport,
-)
+from gcp_sandbox import GcpSandbox, write_point
 
 from models.cloud_errors import CloudFailed, Unavailable
 from models.inventory import Sample, Signal
@@ -33,18 +28,8 @@ def _write(
     status: str = "200",
 ) -> None:  # fmt: skip
     """A point that stands at so many hours from the start."""
-    channel = grpc.insecure_channel(monitoring_address().removeprefix("http://"))
-    client = monitoring_v3.MetricServiceClient(
-        transport=MetricServiceGrpcTransport(channel=channel)
-    )
     at = STARTS + timedelta(hours=hour)
-    series = monitoring_v3.TimeSeries(
-        metric={"type": metric, "labels": {"response_code": status}},
-        resource={"type": kind, "labels": labels},
-        points=[{"interval": {"start_time": at, "end_time": at}, "value": value}],
-    )
-    client.create_time_series(name=f"projects/{PROJECT}", time_series=[series])
-    channel.close()
+    write_point(metric, {"response_code": status}, kind, labels, at, value)
 
 
 def _cpu(zone: str, instance: str, hour: float, value: float) -> None:

@@ -33,8 +33,9 @@ KINDS: Final = {
     "compute.regionAutoscalers": "compute.autoscalers",
 }
 VERBS: Final = {
-    "listManagedInstances": "get", "insert": "create", "patch": "update", "resize": "update",
-    "recreateInstances": "update", "abandonInstances": "update", "wait": "get",
+    "listManagedInstances": "get", "listErrors": "get", "insert": "create", "patch": "update",
+    "resize": "update",
+    "recreateInstances": "update", "abandonInstances": "update",
 }  # fmt: skip
 OPEN: Final = {"cloudbilling.services.skus.list"}
 """What needs no permission."""

@@ -13,6 +13,8 @@ from gcp_contract import Call
 class GroupedCloud(Cloud):
     """With groups."""
 
+    errors: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
+    """What groups could not do."""
     leaving: set[tuple[str, str]] = field(default_factory=set)
     """Members that have been let go and are still there."""
 
@@ -144,6 +146,9 @@ class GroupedCloud(Cloud):
             if group == key
         ]
         return self._page(call, found, "managedInstances")
+
+    def _instanceGroupManagers_listErrors(self, call: Call) -> dict[str, Any]:  # noqa: N802
+        return self._page(call, self.errors.get(self._key(call), []))
 
     def _autoscalers_list(self, call: Call) -> dict[str, Any]:
         where = call.path.get("region") or call.path["zone"]

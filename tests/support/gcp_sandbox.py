@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import grpc
 from drongo.services.monitoring import MonitoringEmulator, monitoring_backends
 from gcp_cloud import PROJECT
 from gcp_contract import Call
 from gcp_server import Broken, Server, server
 from google.auth.credentials import Credentials
+from google.cloud import monitoring_v3
+from google.cloud.monitoring_v3.services.metric_service.transports import (
+    MetricServiceGrpcTransport,
+)
 from sandboxes import Trouble
 
 from providers.gcp.clients import Patience
@@ -31,6 +37,28 @@ def monitoring_address() -> str:
     emulator = MonitoringEmulator()
     emulator.start()
     return f"http://{emulator.address}"
+
+
+def write_point(
+    metric: str,
+    about: dict[str, str],
+    kind: str,
+    labels: dict[str, str],
+    at: datetime,
+    value: dict[str, Any],
+) -> None:
+    """Let Cloud Monitoring have a point of a resource of ``kind``."""
+    channel = grpc.insecure_channel(monitoring_address().removeprefix("http://"))
+    client = monitoring_v3.MetricServiceClient(
+        transport=MetricServiceGrpcTransport(channel=channel)
+    )
+    series = monitoring_v3.TimeSeries(
+        metric={"type": metric, "labels": about},
+        resource={"type": kind, "labels": labels},
+        points=[{"interval": {"start_time": at, "end_time": at}, "value": value}],
+    )
+    client.create_time_series(name=f"projects/{PROJECT}", time_series=[series])
+    channel.close()
 
 
 class PlantedCredentials(Credentials):
