@@ -123,7 +123,7 @@ class AzureDoctor:
             theirs = parsedate_to_datetime(stated).astimezone(UTC)
         except (TypeError, ValueError):
             said = "the retail price service, which is asked for the time, did not say it"
-            return Finding(CLOUD, "clock", Severity.WARNING, said, _CLOCK)
+            return Finding(CLOUD, "clock", Severity.WARNING, said, _REACH)
         off_s = abs((self.price_list.clock() - theirs).total_seconds())
         if off_s > _CLOCK_OFF_S:
             said = f"differs from Azure's by {off_s:.0f} s"

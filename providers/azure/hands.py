@@ -59,7 +59,7 @@ class AzureHands:
             case Start():
                 return self.members.start(asked, action, rehearse)
             case Restart():
-                return self.members.restart(asked, action, rehearse)
+                return self.members.restart(asked, action, token, rehearse)
             case Replace():
                 return self.members.replace(asked, action, token, rehearse)
             case Drain():

@@ -1,4 +1,5 @@
-"""Tags that a scale set bears while a machine of it is replaced, and for a day after.
+"""Tags that a scale set bears while a machine of it is replaced, or after it was restarted, for a
+day; a machine that is in none bears the latter itself.
 
 Each names the machine and the token, so that whoever comes back with the token sees what was done.
 A resource has room for 50 tags, so ours are few, and old ones go with the next change.
@@ -19,36 +20,32 @@ MOST_MARKS: Final = 15
 """Marks on a scale set; of more, the oldest goes."""
 _MOST_TAGS: Final = 50
 """Tags that Azure lets a resource have."""
-_REPLACES: Final = f"{MARK}replaces-"
+REPLACES: Final = f"{MARK}replaces-"
+RESTARTED: Final = f"{MARK}restarted-"
 _WRITTEN: Final = re.compile(
     r"(?P<digest>[0-9a-f]{32}) (?P<at>\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ)"
 )
 
 
-def name_of(member: str) -> str:
-    """The tag that says that a machine is replaced."""
-    return f"{_REPLACES}{member}"
-
-
-def held(tags: Mapping[str, str] | None, member: str) -> str:
-    """The digest of the token under which a machine is replaced; empty when it is not."""
-    match = _WRITTEN.fullmatch((tags or {}).get(name_of(member), ""))
+def held(tags: Mapping[str, str] | None, name: str) -> str:
+    """The digest of the token that a mark holds; empty without one."""
+    match = _WRITTEN.fullmatch((tags or {}).get(name, ""))
     return match["digest"] if match is not None else ""
 
 
 def with_mark(
-    tags: Mapping[str, str] | None, member: str, digest: str, now: datetime
+    tags: Mapping[str, str] | None, name: str, digest: str, now: datetime
 ) -> dict[str, str] | None:
     """Tags with a mark, without old ones; None when there is no room for it."""
     marks = {key: at for key, value in (tags or {}).items() if (at := _written(key, value))}
     others = {key: value for key, value in (tags or {}).items() if key not in marks}
-    others.pop(name_of(member), None)
+    others.pop(name, None)
     room = min(MOST_MARKS, _MOST_TAGS - len(others)) - 1
     if room < 0:
         return None
-    young = sorted((at, key) for key, at in marks.items() if now - at <= KEPT)
+    young = sorted((at, key) for key, at in marks.items() if now - at <= KEPT and key != name)
     kept = {key: (tags or {})[key] for _, key in young[max(len(young) - room, 0) :]}
-    return {**others, **kept, name_of(member): f"{digest} {now:%Y-%m-%dT%H:%M:%SZ}"}
+    return {**others, **kept, name: f"{digest} {now:%Y-%m-%dT%H:%M:%SZ}"}
 
 
 def without_old(tags: Mapping[str, str] | None, now: datetime) -> dict[str, str]:
@@ -62,7 +59,7 @@ def without_old(tags: Mapping[str, str] | None, now: datetime) -> dict[str, str]
 
 def _written(key: str, value: str) -> datetime | None:
     """When a mark was made; None of what is no mark of ours."""
-    match = _WRITTEN.fullmatch(value) if key.startswith(_REPLACES) else None
+    match = _WRITTEN.fullmatch(value) if key.startswith((REPLACES, RESTARTED)) else None
     if match is None:
         return None
     try:

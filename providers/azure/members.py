@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from azure.core import MatchConditions
 from azure.mgmt.compute.models import (
     VirtualMachine,
     VirtualMachineScaleSet,
@@ -26,6 +27,7 @@ from models.actions import Drain, Effect, Receipt, Replace, Restart, Start, Targ
 from models.cloud_errors import (
     Asked,
     CapacityLacking,
+    CloudFailed,
     Conflicting,
     NotAccepted,
     NotFound,
@@ -36,7 +38,7 @@ from models.offerings import Purchase
 from providers.azure.errors import CLOUD, needed, read, translated
 from providers.azure.groups import UNDER_WAY, digest, scope_of
 from providers.azure.machines import View, id_of, mix_of, state_of, types_of, word
-from providers.azure.marks import held, name_of, with_mark
+from providers.azure.marks import REPLACES, RESTARTED, held, with_mark
 from providers.azure.resources import Resource, region_of, resource
 from providers.azure.sets import ScaleSets, ended, resized, size_of
 
@@ -45,11 +47,12 @@ _UP: Final = (InstanceState.RUNNING, InstanceState.STARTING)
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """A machine, the scale set that it is of, and its state."""
+    """A machine, the scale set that it is of, its state and its tags."""
 
     where: Resource
     scale_set: Resource | None
     state: InstanceState | None
+    tags: dict[str, str]
 
     @property
     def member(self) -> str:
@@ -80,19 +83,56 @@ class MemberHands:
             done = ended(poller, self.sets.clients.access.patience_s)
         return Receipt(Effect.DONE, (machine.where.id,), "" if done else UNDER_WAY)
 
-    def restart(self, asked: Asked, action: Restart, rehearse: bool) -> Receipt:
-        """Azure leaves no trace of a restart: after a lost answer it is done again."""
-        one = self._found(asked, action.instance).where
-        if not rehearse:
-            client = self.sets.clients.compute(one.subscription)
-            with translated(asked):
-                if one.member:
-                    client.virtual_machine_scale_set_vms.begin_restart(
-                        one.group, one.name, one.member, polling=False
-                    )
-                else:
-                    client.virtual_machines.begin_restart(one.group, one.name, polling=False)
+    def restart(self, asked: Asked, action: Restart, token: str, rehearse: bool) -> Receipt:
+        """Azure itself leaves no trace of a restart: it is marked when it was taken on, so that
+        only one whose answer was lost is done again.
+        """
+        machine = self._found(asked, action.instance)
+        one, of = machine.where, machine.scale_set
+        name = f"{RESTARTED}{machine.member}"
+        tags = self.sets.look(asked, of).tags if of is not None else machine.tags
+        if held(tags, name) == digest(token):
+            return Receipt(Effect.ALREADY, (one.id,))
+        if rehearse:
+            return Receipt(Effect.WOULD, (one.id,))
+        client = self.sets.clients.compute(one.subscription)
+        with translated(asked):
+            if one.member:
+                client.virtual_machine_scale_set_vms.begin_restart(
+                    one.group, one.name, one.member, polling=False
+                )
+            else:
+                client.virtual_machines.begin_restart(one.group, one.name, polling=False)
+        try:
+            self._mark_restarted(asked, machine, name, token)
+        except CloudFailed as error:
+            note = f"not marked, so another process would restart it again: {error.said}"
+            return Receipt(Effect.DONE, (one.id,), note)
         return Receipt(Effect.DONE, (one.id,))
+
+    def _mark_restarted(self, asked: Asked, machine: _Machine, name: str, token: str) -> None:
+        """On its scale set; on itself where it is in none. Unless somebody changes it meanwhile."""
+        where, of, mark = machine.where, machine.scale_set, digest(token)
+        machines = self.sets.clients.compute(where.subscription).virtual_machines
+        with translated(asked):
+            bearer: VirtualMachine | VirtualMachineScaleSet = (
+                self.sets.look(asked, of) if of is not None
+                else machines.get(where.group, where.name)
+            )  # fmt: skip
+            tags = with_mark(bearer.tags, name, mark, datetime.now(UTC))
+            if tags is None:
+                raise NotAccepted(asked, "TooManyTags", "there is no room for one tag more")
+            if of is not None and isinstance(bearer, VirtualMachineScaleSet):
+                self.sets.change(
+                    asked, of, bearer, VirtualMachineScaleSetUpdate(tags=tags),
+                    lambda now: held(now.tags, name) == mark, 0.0,
+                )  # fmt: skip
+                return
+            machines.begin_update(
+                where.group, where.name, VirtualMachineUpdate(tags=tags), etag=bearer.etag,
+                match_condition=MatchConditions.IfNotModified if bearer.etag else None,
+                polling=False,
+            )  # fmt: skip
 
     def replace(self, asked: Asked, action: Replace, token: str, rehearse: bool) -> Receipt:
         try:
@@ -157,7 +197,7 @@ class MemberHands:
             state = state_of(view.statuses) if view is not None else None
         if f"{CLOUD}/{region_of(one.location)}" != target.place:
             raise NotFound(asked, "ResourceNotFound", f"{target.id} is not in {target.place}")
-        return _Machine(where, of, state)
+        return _Machine(where, of, state, dict(one.tags or {}))
 
     def _check_room(self, asked: Asked, target: Target, of: Resource) -> None:
         """For one machine more, until the other has gone."""
@@ -172,43 +212,44 @@ class MemberHands:
     def _surge(self, asked: Asked, machine: _Machine, of: Resource, token: str) -> None:
         """One machine more than before, once for the token, and wait until it is there."""
         one = self.sets.look(asked, of)
-        member, under = machine.member, held(one.tags, machine.member)
+        name = f"{REPLACES}{machine.member}"
+        under = held(one.tags, name)
         if under == digest(token):
-            self._look_again(asked, one, of, member)
+            self._look_again(asked, one, of, name)
             return
         if under:
             raise Conflicting(asked, "UnderWay", f"{machine.member} is being replaced already")
-        tags = with_mark(one.tags, member, digest(token), datetime.now(UTC))
+        tags = with_mark(one.tags, name, digest(token), datetime.now(UTC))
         if tags is None:
             said = f"{of.name} has no room for one tag more, by which it is known what was replaced"
             raise NotAccepted(asked, "TooManyTags", said)
         update = VirtualMachineScaleSetUpdate(tags=tags, sku=resized(one, size_of(one) + 1))
         try:
             done = self.sets.change(
-                asked, of, one, update, lambda now: held(now.tags, member) == digest(token),
+                asked, of, one, update, lambda now: held(now.tags, name) == digest(token),
                 self.sets.clients.access.surge_s,
             )  # fmt: skip
         except (CapacityLacking, QuotaReached):
-            self._take_back(asked, of, member)
+            self._take_back(asked, of, name)
             raise
         if not done:
             raise Conflicting(asked, "UnderWay", "the new machine is still being started")
 
     def _look_again(
-        self, asked: Asked, one: VirtualMachineScaleSet, of: Resource, member: str
+        self, asked: Asked, one: VirtualMachineScaleSet, of: Resource, name: str
     ) -> None:
         """What came of an earlier attempt with the same token."""
         match word(needed(one.properties, "its properties").provisioning_state):
             case "succeeded":
                 return
             case "failed":
-                self._take_back(asked, of, member)
+                self._take_back(asked, of, name)
                 raise CapacityLacking(asked, "SurgeFailed", "the new machine could not be started")
             case other:
                 raise Conflicting(asked, "UnderWay", f"its scale set is {other}")
 
-    def _take_back(self, asked: Asked, of: Resource, member: str) -> None:
-        one, name = self.sets.look(asked, of), name_of(member)
+    def _take_back(self, asked: Asked, of: Resource, name: str) -> None:
+        one = self.sets.look(asked, of)
         if name not in (one.tags or {}):
             return
         tags = {key: value for key, value in (one.tags or {}).items() if key != name}
@@ -226,6 +267,6 @@ class MemberHands:
         scope = scope_of(target)
         sets = self.sets.clients.compute(scope.account).virtual_machine_scale_sets
         return any(
-            held(one.tags, where.member or where.name) == digest(token)
+            held(one.tags, f"{REPLACES}{where.member or where.name}") == digest(token)
             for one in read(asked, lambda: sets.list_by_location(scope.region))
         )

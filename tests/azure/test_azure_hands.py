@@ -382,6 +382,33 @@ def test_a_restart_is_done_once_for_its_token(box: AzureSandbox) -> None:
     assert len(box.stand.cloud.restarts) == 1
 
 
+@pytest.mark.parametrize("mode", ["Flexible", "Uniform", "alone"])
+def test_a_restart_is_done_once_for_another_process(box: AzureSandbox, mode: str) -> None:
+    if mode == "Uniform":
+        _uniform(box, 1)
+    else:
+        make_group(box, "web", desired=1)
+    box.settle()
+    if mode == "alone":
+        act(box, Drain(_target(box, instances_in(box)[0].id)))
+    before = instances_in(box)
+    action, token = Restart(_target(box, before[0].id)), new_token()
+    assert act(box, action, token).effect is Effect.DONE
+    assert _again(box, action, token).effect is Effect.ALREADY
+    assert len(box.stand.cloud.restarts) == 1
+    assert _again(box, action, new_token()).effect is Effect.DONE
+    assert [one.labels for one in instances_in(box)] == [one.labels for one in before]
+
+
+def test_a_restart_that_cannot_be_marked_is_done_and_says_so(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=1)
+    box.stand.faults.append(
+        lambda call: refused(403, "AuthorizationFailed") if "if-match" in call.headers else None
+    )
+    receipt = act(box, Restart(_target(box, instances_in(box)[0].id)))
+    assert (receipt.effect, "not marked" in receipt.note) == (Effect.DONE, True)
+
+
 def test_deleting_again_finds_nothing(box: AzureSandbox) -> None:
     group = make_group(box, "web", desired=1)
     act(box, DeleteGroup(group))

@@ -214,6 +214,9 @@ def _view_machine(self: StandIn, call: Call) -> Answer:
 def _update_machine(self: StandIn, call: Call) -> Answer:
     machine = _machine(self, call)
     body = call.body or {}
+    if set(body) == {"tags"}:
+        machine.tags = body["tags"]
+        return self.taken_on(call, None, self.cloud.machine_json(machine, False), 200)
     if body != {"properties": {"virtualMachineScaleSet": None}}:
         raise Refused(400, "InvalidParameter", f"the stand-in cannot do {body}")
     if machine.scale_set:
