@@ -41,9 +41,9 @@ class Access:
     counts as failed. ``backoff_s``: wait before the second attempt, doubled for each further one
     and shortened by chance. ``longest_wait_s``: what is waited at most because the cloud asks for
     it; where it asks for more, the call has failed. ``changes_per_s``: what may be changed in a
-    subscription in a second, once ``changes_at_first`` were.
-    ``poll_s``: between looks at an operation that the cloud has taken on. ``patience_s``: how long
-    such a one is watched for an early failure, ``surge_s``: and where the next step needs its end.
+    subscription in a second, once ``changes_at_first`` were. ``poll_s``: between looks at an
+    operation that the cloud has taken on. ``patience_s``: how long such a one is watched for an
+    early failure, ``surge_s``: and where the next step needs its end.
     ``states_age_s``: how old the power states of a subscription's machines, and the list of its
     regions, may be to be shared; ``sizes_age_s``: its sizes and where they are closed.
     """

@@ -121,7 +121,7 @@ class GroupHands:
             raise Conflicting(asked, "AlreadyExists", f"{action.name} is there, and another")
         if rehearse:
             scope = Scope(CLOUD, action.account, action.place.partition("/")[2])
-            spot = action.spot_share >= 1.0 and not action.on_demand_base
+            spot = whole_percent(action.spot_share) >= 1.0 and not action.on_demand_base
             (first,) = self.sets.check_sizes(asked, scope, action.instance_types[:1], spot)
             purchase = Purchase.SPOT if spot else Purchase.ON_DEMAND
             self.sets.check_quotas(asked, scope, first, action.desired, purchase)

@@ -43,8 +43,13 @@ def with_mark(
     room = min(MOST_MARKS, _MOST_TAGS - len(others)) - 1
     if room < 0:
         return None
-    young = sorted((at, key) for key, at in marks.items() if now - at <= KEPT and key != name)
-    kept = {key: (tags or {})[key] for _, key in young[max(len(young) - room, 0) :]}
+    # Those of restarts go first: without one that replaces, a machine too many might be started.
+    young = sorted(
+        (key.startswith(REPLACES), at, key)
+        for key, at in marks.items()
+        if now - at <= KEPT and key != name
+    )
+    kept = {key: (tags or {})[key] for _, _, key in young[max(len(young) - room, 0) :]}
     return {**others, **kept, name: f"{digest} {now:%Y-%m-%dT%H:%M:%SZ}"}
 
 

@@ -229,7 +229,7 @@ class MemberHands:
                 asked, of, one, update, lambda now: held(now.tags, name) == digest(token),
                 self.sets.clients.access.surge_s,
             )  # fmt: skip
-        except (CapacityLacking, QuotaReached):
+        except (CapacityLacking, NotAccepted, QuotaReached):
             self._take_back(asked, of, name)
             raise
         if not done:

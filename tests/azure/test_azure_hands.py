@@ -268,6 +268,35 @@ def test_marks_are_few_and_go_when_they_are_old(box: AzureSandbox) -> None:
     assert "trimtab-replaces-old" not in box.stand.cloud.found(GROUP, "web").body["tags"]
 
 
+def test_marks_of_restarts_make_room_first(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=1)
+    now = datetime.now(UTC)
+    tags = box.stand.cloud.found(GROUP, "web").body["tags"]
+    replaced = {f"trimtab-replaces-{i}": _mark(now - timedelta(hours=9)) for i in range(10)}
+    tags |= {f"trimtab-restarted-{i}": _mark(now - timedelta(hours=1)) for i in range(10)}
+    tags |= replaced
+    act(box, Restart(_target(box, instances_in(box)[0].id)))
+    left = box.stand.cloud.found(GROUP, "web").body["tags"]
+    assert replaced.items() <= left.items()
+    assert sum(key.startswith("trimtab-restarted-") for key in left) == 5
+
+
+def test_a_surge_that_fails_for_any_reason_is_taken_back(box: AzureSandbox) -> None:
+    make_group(box, "web", desired=2)
+    box.settle()
+    before = {one.id for one in instances_in(box)}
+    ended = {"name": "op", "status": "Failed", "error": {
+        "code": "OSProvisioningClientError", "message": "no agent"}}  # fmt: skip
+    left = [Answer(body=ended)]
+    box.stand.faults.append(
+        lambda call: left.pop() if call.operation == "operations.get" and left else None
+    )
+    with pytest.raises(NotAccepted, match="no agent"):
+        act(box, Replace(_target(box, min(before))))
+    assert {one.id for one in instances_in(box)} == before
+    assert group_called(box, "web").desired == 2
+
+
 def test_a_scale_set_full_of_tags_is_not_marked(box: AzureSandbox) -> None:
     make_group(box, "web", desired=2)
     box.stand.cloud.found(GROUP, "web").body["tags"] = {f"tag{i}": "" for i in range(50)}
