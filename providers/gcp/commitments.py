@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import nan
 from typing import Final
 
@@ -12,7 +13,7 @@ from models.commitments import CommitmentKind
 from models.inventory import OwnedCommitment
 from models.offerings import Purchase
 from providers.gcp.names import Named, time_of
-from providers.gcp.rates import PRODUCT, Catalog, Measure, Part
+from providers.gcp.rates import PRODUCT, Measure, Part, Rates
 from providers.seam import Scope
 
 _TERMS: Final = {"TWELVE_MONTH": 1, "THIRTY_SIX_MONTH": 3}
@@ -30,7 +31,7 @@ _SERIES: Final[dict[str, tuple[str, ...]]] = {
 
 
 def owned(
-    what: Asked, scope: Scope, one: compute_v1.Commitment, catalog: Catalog
+    what: Asked, scope: Scope, one: compute_v1.Commitment, rates: Callable[[], Rates]
 ) -> OwnedCommitment | None:
     """A commitment as a row; None where it is over, or not about vCPUs.
 
@@ -46,16 +47,16 @@ def owned(
     return OwnedCommitment(
         Named(scope.region, one.name).id, scope.account, scope.place, PRODUCT,
         CommitmentKind.RESOURCE, term, vcpus,
-        _usd_per_hour(scope.region, families[0], term, vcpus, amounts.get("MEMORY", 0.0), catalog),
+        _usd_per_hour(scope.region, families[0], term, vcpus, amounts.get("MEMORY", 0.0), rates()),
         time_of(what, one.start_timestamp), time_of(what, one.end_timestamp), families,
     )  # fmt: skip
 
 
 def _usd_per_hour(
-    region: str, family: str, term: int, vcpus: float, memory_mb: float, catalog: Catalog
+    region: str, family: str, term: int, vcpus: float, memory_mb: float, rates: Rates
 ) -> float:
     purchase = Purchase.RESERVED_1Y if term == 1 else Purchase.RESERVED_3Y
-    rates, total = catalog.rates(), 0.0
+    total = 0.0
     for amount, measure in ((vcpus, Measure.CORE), (memory_mb / 1024.0, Measure.RAM)):
         rate = rates.get(Part(family, measure, region, purchase))
         if amount and (rate is None or rate.wrong):

@@ -190,7 +190,7 @@ class GcpHands:
         try:
             one = manager.get()
         except NotFound:
-            if self._known(action.group, order, "delete"):
+            if self._known(action, action.group, order, "delete"):
                 return Receipt(Effect.ALREADY, (manager.group.id,))
             raise
         note = ""
@@ -205,13 +205,13 @@ class GcpHands:
     ) -> str:
         return sweep(self.clients, project, own, kept, token, self.clock())
 
-    def _known(self, target: Target, order: _Order, step: str) -> bool:
+    def _known(self, action: Action, target: Target, order: _Order, step: str) -> bool:
         """Whether Google took on a step of the token before, in the target's zone or region."""
-        where = target.id.partition("/")[0]
+        where = parsed(_asked(action), target.id, target.place.partition("/")[2])
         operations = Operations(self.clients, target.account)
         return not order.rehearse and any(
             operations.known(scope, order.token, step) is not None
-            for scope in dict.fromkeys((where, region_of(where)))
+            for scope in dict.fromkeys((where.scope, where.region))
         )
 
     def _start(self, action: Start, order: _Order) -> Receipt:
@@ -224,7 +224,7 @@ class GcpHands:
 
     def _restart(self, action: Restart, order: _Order) -> Receipt:
         where, one = self._instance(action, action.instance)
-        if self._known(action.instance, order, "reset"):
+        if self._known(action, action.instance, order, "reset"):
             return Receipt(Effect.ALREADY, (where.id,))
         if not order.rehearse:
             self._power(action.instance, where, one, "reset", order)
@@ -243,7 +243,7 @@ class GcpHands:
         check_operation(what, self.clients.call(what, method, request))
 
     def _replace(self, action: Replace, order: _Order) -> Receipt:
-        if self._known(action.instance, order, "recreateInstances"):
+        if self._known(action, action.instance, order, "recreateInstances"):
             return Receipt(Effect.ALREADY, (action.instance.id,))
         where, one = self._instance(action, action.instance)
         manager = self._owner(action.instance.account, where, one)

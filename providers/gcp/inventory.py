@@ -23,7 +23,7 @@ from providers.gcp import groups, quotas
 from providers.gcp.clients import Clients, asked
 from providers.gcp.commitments import owned
 from providers.gcp.names import Named, in_address, last, time_of
-from providers.gcp.rates import Catalog
+from providers.gcp.rates import Catalog, Rates
 from providers.gcp.regions import GONE, Regions
 from providers.gcp.templates import is_spot
 from providers.gcp.variants import variant_of
@@ -128,16 +128,24 @@ class GcpInventory:
         yield from quotas.by_family(self.clients, scope, region.quotas, self.clock())
 
     def commitments(self, scope: Scope) -> Iterator[OwnedCommitment]:
+        """Without the catalogue they come without what they cost, and then why."""
         what = asked("compute.regionCommitments.list", scope.account, scope.region)
         client = self.clients.compute(compute_v1.RegionCommitmentsClient)
         request = compute_v1.ListRegionCommitmentsRequest(
             project=scope.account, region=scope.region, max_results=self.page_rows
         )
+        unpriced: CloudFailed | None = None
         for page in self.clients.pages(what, client.list, request):
             for one in page.items:
-                row = owned(what, scope, one, self.catalog)
+                try:
+                    row = owned(what, scope, one, self.catalog.rates)
+                except CloudFailed as error:
+                    unpriced = unpriced or error
+                    row = owned(what, scope, one, Rates)
                 if row is not None:
                     yield row
+        if unpriced is not None:
+            raise unpriced
 
 
 def instance(

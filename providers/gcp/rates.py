@@ -19,6 +19,7 @@ from typing import Final
 
 from google.cloud import billing_v1
 
+from models.cloud_errors import CloudFailed
 from models.offerings import Purchase
 from providers.gcp.clients import Clients, asked
 from providers.pricebook.rows import LEAST_USD, MOST_USD
@@ -33,6 +34,8 @@ STALE: Final = timedelta(days=7)
 that has died."""
 KEPT_S: Final = 3600.0
 """How long a walk through the catalogue serves all regions: it takes many pages."""
+FAILS_S: Final = 30.0
+"""How long it is not walked again after it failed."""
 
 PURCHASES: Final = {
     "OnDemand": Purchase.ON_DEMAND,
@@ -112,15 +115,25 @@ class Catalog:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     page_rows: int = PAGE_ROWS
     _read_at: float | None = None
+    _failed: tuple[float, CloudFailed] | None = None
     _rates: Rates = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def rates(self) -> Rates:
-        """Raises ``CloudFailed``; a walk that broke off is not kept."""
+        """Raises ``CloudFailed``; a walk that broke off is not kept.
+
+        Whoever waited for a walk that failed is told so, and does not walk again.
+        """
         with self._lock:
-            if self._read_at is None or monotonic() - self._read_at > KEPT_S:
-                self._rates = self._read()
-                self._read_at = monotonic()
+            if self._read_at is not None and monotonic() - self._read_at <= KEPT_S:
+                return self._rates
+            if self._failed is not None and monotonic() - self._failed[0] <= FAILS_S:
+                raise self._failed[1]
+            try:
+                self._rates, self._read_at = self._read(), monotonic()
+            except CloudFailed as error:
+                self._failed = monotonic(), error
+                raise
             return self._rates
 
     def _read(self) -> Rates:

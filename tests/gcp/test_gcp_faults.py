@@ -227,8 +227,9 @@ def test_no_credentials_at_all(
     cloud = provider(entry_at(sandbox.server), Path(), patience=PATIENCE)
     with pytest.raises(Denied):
         reached(cloud.inventory.scopes())
-    (finding,) = cloud.doctor.findings()
+    finding, clock = cloud.doctor.findings()
     assert finding.about == "credentials"
+    assert clock.about == "clock"
     assert "gcloud auth application-default login" in finding.remedy
 
 

@@ -470,6 +470,8 @@ def test_ids_of_elsewhere(sandbox: GcpSandbox) -> None:
     for name in ("us-central1/web", "web", "europe-west1/../x", ""):
         with pytest.raises(NotFound):
             act(sandbox, Resize(Target(PROJECT, sandbox.place, name), 2))
+        with pytest.raises(NotFound, match="is no id"):
+            act(sandbox, Replace(Target(PROJECT, sandbox.place, name)))
 
 
 def test_weights_are_not_googles(sandbox: GcpSandbox) -> None:

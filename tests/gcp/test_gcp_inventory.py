@@ -17,7 +17,7 @@ from gcp_server import Broken
 
 from models.cloud_errors import CloudFailed, Denied, NotFound, Unavailable
 from models.commitments import CommitmentKind
-from models.inventory import InstanceGroup, InstanceState, QuotaUnit
+from models.inventory import InstanceGroup, InstanceState, OwnedCommitment, QuotaUnit
 from models.offerings import Architecture, Purchase
 from providers.seam import Scope
 
@@ -378,6 +378,26 @@ def test_commitments(sandbox: GcpSandbox) -> None:
     assert old.families == ("n1",)
     assert unpriced.families == ("n4a",)
     assert math.isnan(unpriced.usd_per_hour)
+
+
+def test_commitments_without_the_catalogue(sandbox: GcpSandbox) -> None:
+    for region in REGIONS:
+        sandbox.server.cloud.commitments[region] = [
+            _commitment(name, "GENERAL_PURPOSE_N2") for name in ("one", "two")
+        ]
+    catalogue = "cloudbilling.services.skus.list"
+    sandbox.server.faults.append(
+        lambda call: Broken(403, "forbidden") if call.verb == catalogue else None
+    )
+    for region in REGIONS:
+        found: list[OwnedCommitment] = []
+        with pytest.raises(Denied):
+            found.extend(sandbox.provider.inventory.commitments(Scope("gcp", PROJECT, region)))
+        assert [one.level for one in found] == [100.0, 100.0]
+        assert all(math.isnan(one.usd_per_hour) for one in found)
+        with pytest.raises(Denied):
+            list(sandbox.provider.price_list.prices(Scope("gcp", "", region)))
+    assert sandbox.server.asked[catalogue] == 1  # and not once for whoever waited
 
 
 def test_two_projects(sandbox: GcpSandbox) -> None:
