@@ -51,7 +51,7 @@ class Access:
     credential: TokenCredential | None = None
     attempts: int = 5
     backoff_s: float = 0.8
-    longest_wait_s: float = 60.0
+    longest_wait_s: float = 180.0
     changes_per_s: float = 2.0
     changes_at_first: int = 10
     poll_s: float = 5.0

@@ -18,7 +18,7 @@ from models.cloud_errors import Asked, Conflicting, NotAccepted, NotFound
 from models.offerings import Purchase
 from providers.azure.errors import CLOUD, needed, translated
 from providers.azure.machines import (
-    MARK,
+    TOKEN,
     is_flexible,
     labels_of,
     mix_of,
@@ -42,7 +42,6 @@ from providers.seam import Scope
 
 UNDER_WAY: Final = "under way"
 NO_MAXIMUM: Final = "Azure keeps no maximum with a scale set"
-_TOKEN: Final = f"{MARK}token"
 
 
 def digest(token: str) -> str:
@@ -114,7 +113,7 @@ class GroupHands:
         wanted = self._model(asked, action, template[1], token)
         there = self._there(asked, where)
         if there is not None:
-            if (there.tags or {}).get(_TOKEN) == digest(token) or _settings(there) == _settings(
+            if (there.tags or {}).get(TOKEN) == digest(token) or _settings(there) == _settings(
                 wanted
             ):
                 return Receipt(Effect.ALREADY, (where.id,), NO_MAXIMUM)
@@ -174,7 +173,7 @@ class GroupHands:
         zones = sorted(action.zones or template.zones or ())
         if zones:
             body["zones"] = zones
-        body["tags"] = {**dict(action.labels), _TOKEN: digest(token)}
+        body["tags"] = {**dict(action.labels), TOKEN: digest(token)}
         properties = body["properties"]
         for own in ("skuProfile", "priorityMixPolicy"):
             properties.pop(own, None)
@@ -219,7 +218,7 @@ class GroupHands:
                 done = ended(poller, self.sets.clients.access.patience_s)
         except Conflicting:
             there = self._there(asked, where)
-            if there is None or (there.tags or {}).get(_TOKEN) != digest(token):
+            if there is None or (there.tags or {}).get(TOKEN) != digest(token):
                 raise
             done = True
         return Receipt(Effect.DONE, (where.id,), NO_MAXIMUM if done else UNDER_WAY)

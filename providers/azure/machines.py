@@ -42,6 +42,15 @@ MARK: Final = "trimtab-"
 TEMPLATE: Final = f"{MARK}template"
 """The tag of scale sets that run nothing and are only there to be taken after."""
 
+TOKEN: Final = f"{MARK}token"
+"""The tag of scale sets that were created: under which token."""
+
+REPLACES: Final = f"{MARK}replaces-"
+RESTARTED: Final = f"{MARK}restarted-"
+"""What the names of tags begin with that say what was done to a machine (``marks``)."""
+
+_OURS: Final = (TEMPLATE, TOKEN, REPLACES, RESTARTED)
+
 _POWER: Final = {
     "running": InstanceState.RUNNING,
     "starting": InstanceState.STARTING,
@@ -206,8 +215,8 @@ def id_of(name: str | None) -> str:
 
 
 def labels_of(tags: Mapping[str, str] | None) -> Labels:
-    """Tags, but for the marks that hands leave."""
-    return tuple(sorted(one for one in (tags or {}).items() if not one[0].startswith(MARK)))
+    """Tags, but for those that hands leave."""
+    return tuple(sorted(one for one in (tags or {}).items() if not one[0].startswith(_OURS)))
 
 
 def _zone(zones: list[str] | None) -> str:

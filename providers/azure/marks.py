@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from providers.azure.machines import MARK
+from providers.azure.machines import REPLACES, RESTARTED
 
 KEPT: Final = timedelta(days=1)
 """After this long nobody comes back with the token."""
@@ -20,8 +20,6 @@ MOST_MARKS: Final = 15
 """Marks on a scale set; of more, the oldest goes."""
 _MOST_TAGS: Final = 50
 """Tags that Azure lets a resource have."""
-REPLACES: Final = f"{MARK}replaces-"
-RESTARTED: Final = f"{MARK}restarted-"
 _WRITTEN: Final = re.compile(
     r"(?P<digest>[0-9a-f]{32}) (?P<at>\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ)"
 )

@@ -37,8 +37,17 @@ from models.inventory import InstanceState
 from models.offerings import Purchase
 from providers.azure.errors import CLOUD, needed, read, translated
 from providers.azure.groups import UNDER_WAY, digest, scope_of
-from providers.azure.machines import View, id_of, mix_of, state_of, types_of, word
-from providers.azure.marks import REPLACES, RESTARTED, held, with_mark
+from providers.azure.machines import (
+    REPLACES,
+    RESTARTED,
+    View,
+    id_of,
+    mix_of,
+    state_of,
+    types_of,
+    word,
+)
+from providers.azure.marks import held, with_mark
 from providers.azure.resources import Resource, region_of, resource
 from providers.azure.sets import ScaleSets, ended, resized, size_of
 

@@ -191,6 +191,14 @@ def test_what_is_no_plain_linux_on_shared_hardware_is_told_apart(
     assert [one.variant for one in instances_in(box)] == [variant]
 
 
+def test_only_tags_of_our_own_are_no_labels(box: AzureSandbox) -> None:
+    _single(box, "lone").tags = {
+        "trimtab-team": "web", "trimtab-token": "1", "trimtab-template": "",
+        "trimtab-replaces-x": "2", "trimtab-restarted-x": "3",
+    }  # fmt: skip
+    assert [one.labels for one in instances_in(box)] == [(("trimtab-team", "web"),)]
+
+
 def test_members_of_uniform_scale_sets_are_told_apart(box: AzureSandbox) -> None:
     _uniform(box, 1)
     (machine,) = box.stand.cloud.machines.values()
