@@ -72,5 +72,8 @@ class Stopwatch:
     def advance(self, by: float = 1.0) -> None:
         del by
 
+    def warn(self, text: str) -> None:
+        del text
+
     def note(self, text: str) -> None:
         del text

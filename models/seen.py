@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pandas as pd
@@ -13,22 +14,47 @@ from models.rules import QuotaRule
 
 REQUESTS_COLUMNS = ("ts", "service", "place", "rps")
 
+NOBODY = ""
+"""Stands for the service of what no service of any world may claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenQuota:
+    """A limit of a cloud, ``whole``, and how much of it is ``used``, in its unit, by service.
+
+    Under ``NOBODY`` stands what instances use that run no service, or that worlds do not plan.
+    """
+
+    whole: QuotaRule
+    used: Mapping[str, float]
+
+    def left_to(self, services: Collection[str]) -> QuotaRule:
+        """What others than ``services`` leave of it."""
+        taken = sum(used for service, used in self.used.items() if service not in services)
+        rule = self.whole
+        if rule.vcpus_at_most is not None:
+            return replace(rule, vcpus_at_most=max(rule.vcpus_at_most - taken, 0.0))
+        return replace(rule, instances_at_most=max((rule.instances_at_most or 0.0) - taken, 0.0))
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What ran, what may run and what was asked, at ``taken_at``.
 
-    ``groups``: instances that run a service, counted. ``nameless``: instances of which nobody says
-    what they run. ``quotas``: what the clouds leave to services, after what nameless instances
-    use. ``requests`` has the columns of ``REQUESTS_COLUMNS``: mean requests per second that a
-    service was asked in a place over the hour from ``ts`` (UTC) on. ``commitments``: contracts in
-    force.
+    ``groups``: instances that run a service, counted. Not among them are instances of which nobody
+    says what they run (``nameless``), and ``variants`` of machines that prices are not of, counted
+    by what sets them apart (``windows``, ``dedicated``). ``requests`` has the columns of
+    ``REQUESTS_COLUMNS``: mean requests per second that a service was asked in a place over the hour
+    from ``ts`` (UTC) on. ``commitments``: contracts in force; ``unclear_commitments``: those of
+    which nobody says what they save.
     """
 
     file: str
     taken_at: datetime
     groups: tuple[Group, ...]
     nameless: int
-    quotas: tuple[QuotaRule, ...]
+    quotas: tuple[SeenQuota, ...]
     requests: pd.DataFrame
     commitments: tuple[Commitment, ...] = ()
+    unclear_commitments: tuple[str, ...] = ()
+    variants: Mapping[str, int] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Ask every cloud, account and region at once, and keep what they said as a snapshot.
 
-A part that fails is marked with the reason, and spoils no other. What changes rarely is taken over
-from the former snapshot while it is young enough.
+A part that fails is marked with the reason, and spoils no other; so does a fault of our own in the
+reading of one. What changes rarely is taken over from the former snapshot while it is young enough.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from time import monotonic
 from typing import Final
 
 from models.cloud_errors import CloudFailed
+from models.errors import OutputFailed
 from models.inventory import Instance, InstanceGroup
+from models.secrets import without_secrets
 from optimizer.watch import SILENT, Watch
 from providers.seam import Provider, Reading, Scope, Scopes, Window
+from providers.snapshots.labelling import ServiceOf
 from providers.snapshots.manifest import Part, Status
 from providers.snapshots.reading import Snapshot
 from providers.snapshots.tables import Row
@@ -30,11 +33,9 @@ KEPT_HOURS: Final[Mapping[Reading, float]] = {Reading.INSTANCE_TYPES: 168.0, Rea
 GRACE_S: Final = 2.0
 """After the deadline, readers between two rows have so long to hand over what they have."""
 
-ServiceOf = Callable[[Instance | InstanceGroup], str]
-"""The service that something runs; empty when nobody says."""
 
-
-def _nobody_says(_: Instance | InstanceGroup) -> str:
+def _nobody_says(_: Instance | InstanceGroup, group: InstanceGroup | None) -> str:
+    del group
     return ""
 
 
@@ -96,7 +97,7 @@ def collect(
                 stage.advance()
                 watch.note(f"{one.part.scope}: {one.part.reading}")
         in_order = [finished[number] for number in sorted(finished)]
-        return writer.finish(in_order, monotonic() - began)
+        return writer.finish(in_order, monotonic() - began, request.service_of)
 
 
 def _tasks(
@@ -135,20 +136,22 @@ def _tasks(
 _TOO_LATE: Final = "the deadline passed before the cloud had answered"
 
 
-def _why(error: CloudFailed) -> str:
-    return f"{error.code}: {error.said}"
+def _why(error: Exception) -> str:
+    if isinstance(error, CloudFailed):
+        return f"{error.code}: {error.said}"
+    return f"a fault of trimtab's own: {type(error).__name__}: {without_secrets(str(error))}"
 
 
 def _scopes(
     providers: Sequence[Provider], ends: float
-) -> dict[tuple[int, str], Scopes | CloudFailed]:
+) -> dict[tuple[int, str], Scopes | Exception]:
     """Where each provider can be asked, or why that is not known; nothing when it is too late."""
-    answers: Queue[tuple[tuple[int, str], Scopes | Exception]] = Queue()
+    answers: Queue[tuple[tuple[int, str], Scopes | BaseException]] = Queue()
 
     def ask(key: tuple[int, str], where: Callable[[], Scopes]) -> None:
         try:
             answers.put((key, where()))
-        except Exception as error:  # noqa: BLE001  raised where answers are waited for
+        except BaseException as error:  # noqa: BLE001  kept, or raised where answers are waited for
             answers.put((key, error))
 
     for i, provider in enumerate(providers):
@@ -157,13 +160,13 @@ def _scopes(
             ("prices", provider.price_list.markets),
         ):
             threading.Thread(target=ask, args=((i, what), where), daemon=True).start()
-    found: dict[tuple[int, str], Scopes | CloudFailed] = {}
+    found: dict[tuple[int, str], Scopes | Exception] = {}
     while len(found) < 2 * len(providers):
         try:
             key, answer = answers.get(timeout=max(ends - monotonic(), 0.0))
         except Empty:
             break
-        if isinstance(answer, Exception) and not isinstance(answer, CloudFailed):
+        if isinstance(answer, BaseException) and not isinstance(answer, Exception):
             raise answer
         found[key] = answer
     return found
@@ -241,11 +244,13 @@ class _Run:
     def _read(self, task: _Task) -> Finished:
         read_at, began, why = self.clock(), monotonic(), ""
         part = self.writer.part(task.number)
-        with part:
-            try:
+        try:
+            with part:
                 why = self._copy(_rows(task, self.request.window), part)
-            except CloudFailed as error:
-                why = _why(error)
+        except OutputFailed:
+            raise
+        except Exception as error:  # noqa: BLE001  one part is spoilt: the others are kept
+            why = _why(error)
         rows = sum(part.rows.values())
         status = Status.COMPLETE if not why else Status.PARTIAL if rows else Status.FAILED
         took_s = round(monotonic() - began, 3)
@@ -260,8 +265,9 @@ class _Run:
         return ""
 
     def _labelled(self, row: Row) -> Row:
-        if isinstance(row, Instance | InstanceGroup):
-            return replace(row, service=self.request.service_of(row))
+        # Instances follow when all groups are known.
+        if isinstance(row, InstanceGroup):
+            return replace(row, service=self.request.service_of(row, None))
         return row
 
 

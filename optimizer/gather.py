@@ -19,43 +19,50 @@ from providers.geography.regions import load_regions
 from providers.geography.round_trips import read_round_trips
 from providers.pricebook.embedded import load_embedded_book
 from providers.pricebook.files import read_book
-from providers.snapshots.reading import Snapshot, snapshots_in
+from providers.snapshots.reading import Snapshot, newest_in
 from providers.snapshots.seeing import book_of, incomplete, refuse_old, seen_in
 from scenarios.build import build_world
 from scenarios.documents import CarbonSource, WorldDocument, read_world
+from scenarios.sighted import overlooked
 from scenarios.tables import origin_names
 
 
 def gather(path: Path, watch: Watch = SILENT) -> tuple[World, Catalogue]:
     """The world at ``path`` (a folder or file) and its catalogue.
 
+    ``watch`` is warned of what a snapshot holds that the world does not take.
     Raises ``FaultyInput`` with every fault of the first file that has any, and ``UnusableData``.
     """
     with watch.stage("read the world"):
         document = read_world(path)
-    snapshot = snapshot_of(document)
+    snapshot = snapshot_of(document, watch)
     with watch.stage("load prices"):
         catalogue = catalogue_for(document, snapshot)
     with watch.stage("check the world"):
         seen = None if snapshot is None else seen_in(snapshot, catalogue)
         world = build_world(document, catalogue, seen)
+    if seen is not None and document.snapshot is not None:
+        services = {service.name for service in world.services}
+        for text in overlooked(seen, services, document.snapshot.use):
+            watch.warn(text)
     return world, catalogue
 
 
-def snapshot_of(document: WorldDocument) -> Snapshot | None:
+def snapshot_of(document: WorldDocument, watch: Watch = SILENT) -> Snapshot | None:
     """The snapshot that the document names, if it is young and whole enough."""
     source = document.snapshot
     if source is None:
         return None
-    found = snapshots_in(source.folder)
+    found = newest_in(source.folder, watch.warn)
     if not found:
-        message = f"there is no snapshot in {source.folder}"
+        message = f"there is no snapshot in {source.folder} that can be used"
         raise FaultyInput([Fault(source.at, message, "make one with: trimtab collect")])
-    snapshot = found[-1]
-    refuse_old(snapshot, datetime.now(UTC), source.refuse_after_hours)
+    (snapshot,) = found
+    refuse_old(snapshot, datetime.now(UTC), source.refuse_after_hours, source.use)
     places = document.content.places
     named = places.places if places is not None else None
-    missing = incomplete(snapshot, None if named is None else frozenset(named))
+    within = None if named is None else frozenset(named)
+    missing = incomplete(snapshot, within, source.use)
     if missing and not source.partial_is_fine:
         hint = "collect again, or write 'partial: use'"
         raise FaultyInput([Fault(source.at, f"not in the snapshot: {said}", hint)

@@ -31,8 +31,13 @@ class Watch(Protocol):
     def note(self, text: str) -> None:
         """Something worth one line while work goes on, such as a new best gap."""
 
+    def warn(self, text: str) -> None:
+        """Something that changes what the result means, and that is no fault."""
 
-class _Silent:
+
+class Silent:
+    """Nobody waits: every report is dropped."""
+
     @contextmanager
     def stage(self, name: str, total: float | None = None) -> Iterator[Stage]:
         del name, total
@@ -44,6 +49,8 @@ class _Silent:
     def note(self, text: str) -> None:
         del text
 
+    def warn(self, text: str) -> None:
+        del text
 
-SILENT: Watch = _Silent()
-"""Nobody waits: every report is dropped."""
+
+SILENT: Watch = Silent()

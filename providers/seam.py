@@ -76,6 +76,10 @@ class Reading(StrEnum):
     PRICES = "prices"
     SAMPLES = "samples"
 
+    @property
+    def in_words(self) -> str:
+        return self.value.replace("_", " ")
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

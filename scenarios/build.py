@@ -71,7 +71,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue, seen: Seen | None
     uses = document.snapshot.use if seen is not None and document.snapshot is not None else ()
     rules = (*implied, *written_rules(rule_entries, implied, known, faults))
     if seen is not None and "quotas" in uses:
-        rules = (*rules, *seen_quotas(seen, candidates, known.families))
+        rules = (*rules, *seen_quotas(seen, candidates, known))
     groups, _ = entries_of(document, "fleet", GroupEntry, faults)
     if seen is not None and "fleet" in uses and not groups:
         groups = seen_groups(document, seen, known)

@@ -43,9 +43,9 @@ class Collection:
         """Where the node on ``path`` stands."""
         return Location(str(self.path), line_at(self.data, path))
 
-    def service_of(self, row: Instance | InstanceGroup) -> str:
-        """The service that something runs; empty when the file says nothing."""
-        return service_of(self.content.services, row)
+    def service_of(self, row: Instance | InstanceGroup, group: InstanceGroup | None = None) -> str:
+        """The service that something in ``group`` runs; empty when the file says nothing."""
+        return service_of(self.content.services, row, group)
 
 
 def read_collection(path: Path) -> Collection:
@@ -125,17 +125,31 @@ def _check_names(collection: Collection, faults: Faults) -> None:
             faults.add(at, "an external id goes with a role", "add role_arn, or remove it")
 
 
-def service_of(services: ServicesEntry, row: Instance | InstanceGroup) -> str:
-    """The first rule that matches, else what the label says; empty when nothing does."""
+def service_of(
+    services: ServicesEntry, row: Instance | InstanceGroup, group: InstanceGroup | None = None
+) -> str:
+    """The first rule that matches, else what the label says, else what ``group`` runs, the one that
+    an instance is in; empty when nothing says it.
+    """
     labels = dict(row.labels)
+    names = _names(row if group is None else group)
     for rule in services.rules:
-        if _matches(rule, row, labels):
+        if _matches(rule, row, names, labels):
             return rule.service
-    return labels.get(services.label, "") if services.label is not None else ""
+    own = labels.get(services.label, "") if services.label is not None else ""
+    return service_of(services, group) if not own and group is not None else own
 
 
-def _matches(rule: LabelledEntry, row: Instance | InstanceGroup, labels: Mapping[str, str]) -> bool:
-    names = (row.name, row.id) if isinstance(row, InstanceGroup) else (row.group or row.id,)
+def _names(row: Instance | InstanceGroup) -> tuple[str, ...]:
+    return (row.name, row.id) if isinstance(row, InstanceGroup) else (row.group or row.id,)
+
+
+def _matches(
+    rule: LabelledEntry,
+    row: Instance | InstanceGroup,
+    names: tuple[str, ...],
+    labels: Mapping[str, str],
+) -> bool:
     return (
         rule.cloud in (None, row.place.partition("/")[0])
         and rule.account in (None, row.account)

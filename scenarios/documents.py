@@ -197,9 +197,11 @@ def _checked(document: WorldDocument) -> WorldDocument:
         at = document.at("prices", "book")
         faults.add(at, "prices come from a book or from a file, not both", "remove one")
     uses = () if document.snapshot is None else document.snapshot.use
-    if prices.file is not None and "prices" in uses:
-        message = "prices come from a file or from a snapshot, not both"
-        faults.add(document.at("prices", "file"), message, "remove one, or leave prices out of use")
+    for key, given in (("file", prices.file), ("book", prices.book)):
+        if given is not None and "prices" in uses:
+            message = f"prices come from a {key} or from a snapshot, not both"
+            hint = "remove one, or leave prices out of 'use'"
+            faults.add(document.at("prices", key), message, hint)
     if (document.content.demand.history is None) != ("demand" in uses):
         message = "demand comes from a history or from a snapshot: from one of them"
         faults.add(document.at("demand"), message, "give a 'history', or let 'use' hold demand")

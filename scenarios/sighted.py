@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ from scenarios.known import Known
 from scenarios.lines import Mapped
 from scenarios.tables import Written
 
+_MOST_NAMED: Final = 10
+
 
 def seen_groups(document: WorldDocument, seen: Seen, known: Known) -> list[Written[GroupEntry]]:
     """What ran of the world's services, as if it had been written where the snapshot is named."""
@@ -39,17 +42,53 @@ def seen_groups(document: WorldDocument, seen: Seen, known: Known) -> list[Writt
     ]  # fmt: skip
 
 
-def seen_quotas(
-    seen: Seen, candidates: Sequence[Region], families: frozenset[str]
-) -> tuple[QuotaRule, ...]:
-    """Quotas that may bind: those of candidate places and of families that are for sale."""
+def seen_quotas(seen: Seen, candidates: Sequence[Region], known: Known) -> tuple[QuotaRule, ...]:
+    """Quotas that may bind: those of candidate places and of families that are for sale, after what
+    runs that is not the world's.
+    """
     places = {region.place for region in candidates}
+    rules = (quota.left_to(known.service_names) for quota in seen.quotas)
     return tuple(
         rule
-        for rule in seen.quotas
+        for rule in rules
         if rule.where.places <= places
-        and (not rule.families or families.intersection(rule.families))
+        and (not rule.families or known.families.intersection(rule.families))
     )
+
+
+def overlooked(seen: Seen, services: Collection[str], uses: Collection[str]) -> Iterator[str]:
+    """What a world of ``services`` leaves in a snapshot, although it uses its like, in words."""
+    foreign: dict[str, int] = {}
+    for group in seen.groups:
+        if group.service not in services:
+            foreign[group.service] = foreign.get(group.service, 0) + group.count
+    if {"fleet", "quotas"} & set(uses):
+        off = "not planned for, and taken off the quotas"
+        if foreign:
+            count, which = _listed(foreign)
+            yield f"{seen.file}: {count} of services that the world does not know: {which}; {off}"
+        if seen.variants:
+            count, which = _listed(seen.variants)
+            yield f"{seen.file}: {count} that prices are not of: {which}; {off}"
+        if seen.nameless:
+            count, _ = _listed({"": seen.nameless})
+            yield f"{seen.file}: {count} of which nobody says what they run; {off}"
+    if "commitments" in uses and seen.unclear_commitments:
+        which = _some(seen.unclear_commitments)
+        yield f"{seen.file}: contracts of which the rates are not known are left out: {which}"
+
+
+def _listed(counts: Mapping[str, int]) -> tuple[str, str]:
+    """How many in all, and which, the most numerous first."""
+    count = sum(counts.values())
+    each = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    which = _some([f"{name} ({number:,})" for name, number in each])
+    return f"{count:,} instance{'s' if count != 1 else ''}", which
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def seen_history(

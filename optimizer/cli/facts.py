@@ -188,7 +188,8 @@ def regions(
 
 
 def _book(world: str | None, file: Path | None) -> PriceBook:
-    from optimizer.gather import catalogue_for
+    from optimizer.cli.progress import watching
+    from optimizer.gather import catalogue_for, snapshot_of
     from providers.geography.regions import load_regions
     from providers.pricebook.embedded import load_embedded_book
     from providers.pricebook.files import read_book
@@ -197,7 +198,9 @@ def _book(world: str | None, file: Path | None) -> PriceBook:
     if world is not None and file is not None:
         raise typer.BadParameter("give --world or --file, not both")
     if world is not None:
-        return catalogue_for(read_world(find_world(world))).book
+        document = read_world(find_world(world))
+        with watching(quiet=False) as watch:
+            return catalogue_for(document, snapshot_of(document, watch)).book
     if file is not None:
         return read_book(file, load_regions(), "report")
     return load_embedded_book(load_regions())

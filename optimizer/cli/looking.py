@@ -19,12 +19,22 @@ CollectionName = Annotated[
 ]
 
 
+def _named(folder: str) -> Path:
+    if not folder:
+        raise typer.BadParameter("no folder is named")
+    return Path(folder)
+
+
 def collect(
     collection: CollectionName,
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder of snapshots; each gets a dated folder."
+            "--out",
+            "-o",
+            metavar="DIR",
+            parser=_named,
+            help="Folder of snapshots; each gets a dated folder.",
         ),
     ] = Path("snapshots"),
     fresh: Annotated[

@@ -1,7 +1,8 @@
-"""Progress bars on stderr for whoever waits at a terminal; silence for everybody else."""
+"""Progress bars on stderr for whoever waits at a terminal; warnings for everybody."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,15 +18,18 @@ from rich.progress import (
 )
 
 from optimizer.output.plain import plain
-from optimizer.watch import SILENT, Stage, Watch
+from optimizer.watch import Silent, Stage, Watch
 
 
 @contextmanager
 def watching(quiet: bool) -> Iterator[Watch]:
-    """A watch that draws on stderr, and wipes what it drew, unless that is unwanted or piped."""
+    """A watch that draws on stderr, and wipes what it drew, unless that is unwanted or piped.
+
+    Warnings are written in any case.
+    """
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     if quiet or not console.is_terminal or console.is_dumb_terminal:
-        yield SILENT
+        yield _Warnings()
         return
     columns = (
         SpinnerColumn(),
@@ -38,6 +42,15 @@ def watching(quiet: bool) -> Iterator[Watch]:
         *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
     ) as progress:
         yield _Bars(progress)
+
+
+class _Warnings(Silent):
+    def warn(self, text: str) -> None:
+        sys.stderr.write(f"{_warning(text)}\n")
+
+
+def _warning(text: str) -> str:
+    return f"warning: {plain(text)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +80,6 @@ class _Bars:
     def note(self, text: str) -> None:
         if self.progress.task_ids:
             self.progress.update(self.progress.task_ids[-1], note=plain(text), refresh=True)
+
+    def warn(self, text: str) -> None:
+        self.progress.console.print(_warning(text), soft_wrap=True)

@@ -163,7 +163,8 @@ def whatif(name: str, scenarios: Sequence[str], request: Request) -> ExitCode:
 
 def explain_why_not(name: str, service: str, place: str) -> None:
     """Say what keeps a service out of a place, or what it costs there."""
-    world, _ = gather(find_world(name))
+    with watching(quiet=False) as watch:
+        world, _ = gather(find_world(name), watch)
     reasons = why_not(world, service, place)
     served = serves(world, service, place)
     prices = None
@@ -179,7 +180,8 @@ def explain_why_not(name: str, service: str, place: str) -> None:
 
 def validate(name: str) -> None:
     """Say that a world has no faults; ``gather`` raises those that it has."""
-    world, _ = gather(find_world(name))
+    with watching(quiet=False) as watch:
+        world, _ = gather(find_world(name), watch)
     say(
         f"{world.name}: no faults in {len(world.services):,} services, {len(world.rules):,} rules "
         f"and {len(world.fleet.groups):,} groups of instances; "

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -20,8 +24,10 @@ from optimizer.collect import Limits, Request, collect
 from optimizer.differences import Differences, differences
 from optimizer.output.json_values import Document, json_text, utc_text
 from optimizer.output.snapshot_text import differences_text, findings_text, snapshot_text
+from optimizer.watch import Watch
 from providers.seam import Finding, Provider, Reading, Severity, Window
-from providers.snapshots.reading import Snapshot, snapshots_in
+from providers.snapshots.reading import Snapshot, is_snapshot, newest_in, newest_of, snapshots_in
+from providers.snapshots.writing import abandon
 from scenarios.collecting import CLOUDS, Collection, read_collection
 
 
@@ -29,8 +35,9 @@ def collect_clouds(path: Path, out: Path, form: Format, *, fresh: bool, quiet: b
     """Write a snapshot, and show what it has."""
     collection = read_collection(path)
     request = _request(collection, out)
-    former = _newest(out, request)
-    with watching(quiet) as watch:
+    _check_folder(out)
+    with watching(quiet) as watch, leaving_nothing():
+        former = _former(out, request, watch)
         providers = providers_of(collection, find_world)
         asked = None if fresh else former
         snapshot = interruptible(lambda: collect(providers, request, asked, watch))
@@ -44,14 +51,45 @@ def collect_clouds(path: Path, out: Path, form: Format, *, fresh: bool, quiet: b
     return ExitCode.PARTLY if manifest.faulty else ExitCode.FINE
 
 
-def _newest(out: Path, request: Request) -> Snapshot | None:
+def _check_folder(out: Path) -> None:
+    """Refuse what cannot be a folder of snapshots."""
+    if is_snapshot(out):
+        message, hint = f"{out} is a snapshot itself", "name the folder that holds it with --out"
+    elif out.exists() and not out.is_dir():
+        message, hint = f"{out} is a file", "choose a folder with --out"
+    else:
+        return
+    raise FaultyInput([Fault(NOWHERE, message, hint)])
+
+
+def _former(out: Path, request: Request, watch: Watch) -> Snapshot | None:
     """The newest snapshot in a folder; a folder is for snapshots of one collection."""
-    found = snapshots_in(out)
-    if found and found[-1].manifest.name != request.name:
-        name = found[-1].manifest.name
-        message = f"{out} holds snapshots of {name!r}, not of {request.name!r}"
+    found = snapshots_in(out, watch.warn)
+    others = {one.manifest.name for one in found} - {request.name}
+    if others:
+        names = ", ".join(map(repr, sorted(others)[:3]))
+        message = f"{out} holds snapshots of {names}, not of {request.name!r}"
         raise FaultyInput([Fault(NOWHERE, message, "choose another folder with --out")])
-    return found[-1] if found else None
+    return next(iter(newest_of(found, 1, watch.warn)), None)
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """Nothing half written stays when the run is ended by Ctrl-C or by SIGTERM."""
+
+    def end(number: int, _: object) -> None:
+        abandon()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        abandon()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _request(collection: Collection, out: Path) -> Request:
@@ -76,8 +114,9 @@ def _request(collection: Collection, out: Path) -> Request:
 
 def compare_snapshots(before: Path, after: Path | None, form: Format) -> ExitCode:
     """Show what changed."""
-    old, new = _two(before, after)
-    found = differences(old, new)
+    with watching(quiet=False) as watch:
+        old, new = _two(before, after, watch)
+        found = differences(old, new)
     taken = old.manifest.taken_at, new.manifest.taken_at
     if form is Format.JSON:
         say(json_text(_document(found, *taken)))
@@ -87,20 +126,23 @@ def compare_snapshots(before: Path, after: Path | None, form: Format) -> ExitCod
     return ExitCode.FINE
 
 
-def _two(before: Path, after: Path | None) -> tuple[Snapshot, Snapshot]:
-    first = snapshots_in(before)
+def _two(before: Path, after: Path | None, watch: Watch) -> tuple[Snapshot, Snapshot]:
     if after is None:
-        if len(first) < 2:
-            message = f"{before} holds {len(first)} snapshot(s), two are needed"
+        found = newest_in(before, watch.warn, 2)
+        if len(found) < 2:
+            message = f"{before} holds {len(found)} snapshot(s) that can be used, two are needed"
             hint = "collect again, or name two snapshots"
             raise FaultyInput([Fault(NOWHERE, message, hint)])
-        return first[-2], first[-1]
-    second = snapshots_in(after)
-    for path, found in ((before, first), (after, second)):
+        return found[0], found[1]
+    newest = {path: newest_in(path, watch.warn) for path in (before, after)}
+    for path, found in newest.items():
         if not found:
-            hint = "make one with: trimtab collect"
-            raise FaultyInput([Fault(NOWHERE, f"{path} holds no snapshot", hint)])
-    return first[-1], second[-1]
+            message, hint = (
+                f"{path} holds no snapshot that can be used",
+                "trimtab collect makes one",
+            )
+            raise FaultyInput([Fault(NOWHERE, message, hint)])
+    return newest[before][0], newest[after][0]
 
 
 def _document(found: Differences, before: datetime, after: datetime) -> Document:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from models.errors import UnusableData
 from providers.seam import Reading, Scope
 
 MANIFEST: Final = "snapshot.json"
 FORMAT: Final = "trimtab-snapshot"
-VERSION: Final = 1
+VERSION: Final = 2
+"""Raised when what is written means something else than before: since 2, instances have a variant
+and run the service of their group."""
 
 
 class Status(StrEnum):
@@ -28,7 +28,8 @@ class Status(StrEnum):
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What a later version writes beside is passed over: what it means otherwise raises VERSION.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Held(_Value):
@@ -50,7 +51,7 @@ class Part(_Value):
     region: str
     reading: Reading
     status: Status
-    read_at: datetime
+    read_at: AwareDatetime
     took_s: float
     held: tuple[Held, ...] = ()
     why: str = ""
@@ -65,17 +66,20 @@ class Part(_Value):
         return sum(held.rows for held in self.held)
 
 
-class Manifest(_Value):
+class _Head(_Value):
+    format: Literal["trimtab-snapshot"] = FORMAT
+    version: int = VERSION
+
+
+class Manifest(_Head):
     """All parts, in order; ``files``: SHA-256 of every other file of the snapshot.
 
     ``source``: digest of the clouds that were named, with their accounts and addresses.
     """
 
-    format: Literal["trimtab-snapshot"] = FORMAT
-    version: Literal[1] = VERSION
     name: str
     source: str = ""
-    taken_at: datetime
+    taken_at: AwareDatetime
     took_s: float
     parts: tuple[Part, ...]
     files: dict[str, str]
@@ -84,6 +88,11 @@ class Manifest(_Value):
     def faulty(self) -> tuple[Part, ...]:
         """Parts that are not complete."""
         return tuple(part for part in self.parts if part.status is not Status.COMPLETE)
+
+    @property
+    def barren(self) -> bool:
+        """Whether no cloud said anything: what was taken over from before does not count."""
+        return all(part.reused or part.status is Status.FAILED for part in self.parts)
 
     def text(self) -> str:
         """As it is written."""
@@ -94,16 +103,17 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a snapshot; raises ``UnusableData``."""
     path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        version = _Head.model_validate_json(text).version
+        if version != VERSION:
+            raise UnusableData(
+                f"{path} is of version {version}; this version of trimtab reads {VERSION}"
+                "\n    → collect again"
+            )
+        return Manifest.model_validate_json(text)
     except OSError as error:
         raise UnusableData(f"{folder} is no snapshot: {MANIFEST}: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise UnusableData(f"{path} is damaged: {where}: {first['msg']}") from error
-
-
-def in_words(parts: Sequence[Part]) -> str:
-    """How whole some parts are, such as "3 of 40 incomplete"."""
-    bad = sum(part.status is not Status.COMPLETE for part in parts)
-    return f"{bad} of {len(parts)} incomplete" if bad else f"{len(parts)} complete"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,9 +24,11 @@ from models.inventory import (
 from models.offerings import PriceBook, Purchase
 from models.places import PlaceFilter, Region
 from models.rules import QuotaRule
-from models.seen import REQUESTS_COLUMNS, Seen
+from models.seen import NOBODY, REQUESTS_COLUMNS, Seen, SeenQuota
 from models.world import Catalogue
 from providers.pricebook import assembly
+from providers.seam import Reading
+from providers.snapshots.manifest import Part
 from providers.snapshots.owning import owned_in
 from providers.snapshots.reading import Snapshot
 
@@ -33,107 +36,179 @@ _RUNS: Final = (InstanceState.RUNNING, InstanceState.STARTING)
 _HOUR_S: Final = 3600
 
 
+READINGS_OF_USE: Final[Mapping[str, frozenset[Reading]]] = {
+    "prices": frozenset({Reading.PRICES, Reading.INSTANCE_TYPES}),
+    "fleet": frozenset({Reading.INSTANCES, Reading.GROUPS}),
+    "quotas": frozenset(
+        {Reading.QUOTAS, Reading.INSTANCES, Reading.GROUPS, Reading.INSTANCE_TYPES}
+    ),
+    "commitments": frozenset({Reading.COMMITMENTS, Reading.PRICES, Reading.INSTANCE_TYPES}),
+    "demand": frozenset({Reading.SAMPLES, Reading.GROUPS}),
+}
+"""What must have been read for what a world takes. Groups say what their instances run."""
+
+NO_ZONE: Final = "it is not offered in the zones that have a price"
+
+
 def book_of(snapshot: Snapshot, regions: Mapping[str, Region]) -> PriceBook:
-    """The prices of a snapshot as a price book. Zones with prices of their own count as their mean.
+    """The prices of a snapshot as a price book. Zones with prices of their own count as their mean,
+    where the type is offered. Types that no account may start in a place have no price there.
 
     Raises ``UnusableData`` when the snapshot has no prices.
     """
     prices, types = snapshot.frame("prices"), snapshot.frame("instance_types")
     keys = ["place", "instance_type"]
+    fits = _in_zones(prices, types)
     rows = (
-        prices.groupby([*keys, "purchase"], observed=True, sort=False)
+        prices[fits].groupby([*keys, "purchase"], observed=True, sort=False)
         .agg(price_usd_per_hour=("price_usd_per_hour", "mean"), as_of=("as_of", "min"),
              source=("source", "first"))
         .reset_index()
     )  # fmt: skip
-    facts = types.drop_duplicates(keys).drop(columns=["account", "spot", "zones", "restriction"])
+    # Of several accounts, one that may start it says what it is.
+    facts = types.sort_values("restriction", kind="stable", key=lambda reason: reason != "")
+    facts = facts.drop_duplicates(keys).drop(columns=["account", "spot", "zones"])
     rows = rows.merge(facts, on=keys, how="left", validate="many_to_one")
     sized = rows["vcpus"].notna() & rows["place"].isin(list(regions))
-    if not sized.any():
-        raise UnusableData(f"{snapshot.folder} has no prices of instance types that it knows")
-    place = rows["place"].str.split("/", n=1, expand=True)
+    open_ = sized & rows["restriction"].eq("")
+    if not open_.any():
+        raise UnusableData(
+            f"{snapshot.folder} has no prices of instance types that it knows and that are offered"
+        )
+    rejected = snapshot.frame("rejected_prices")
+    key = [*keys, "purchase", "reason"]
+    unpriced = pd.concat(
+        [
+            rejected[key],
+            rows[sized & ~open_].assign(reason="it is not offered: " + rows["restriction"])[key],
+            prices[~fits].assign(reason=NO_ZONE)[key],
+        ],
+        ignore_index=True,
+    )
+    rows = _with_place(rows[open_])
     rows = rows.assign(
-        cloud=place[0],
-        region=place[1],
         price_date=rows["as_of"].dt.strftime("%Y-%m-%d"),
         baseline_vcpus=rows["baseline_vcpus"].where(rows["burstable"].eq(True), rows["vcpus"]),
     )
-    rejected = snapshot.frame("rejected_prices")
-    lost = rejected["place"].str.split("/", n=1, expand=True).reindex(columns=[0, 1])
-    missing = rejected.assign(cloud=lost[0], region=lost[1])
+    missing = _with_place(unpriced).drop_duplicates(assembly.KEY)
+    priced = pd.MultiIndex.from_frame(rows[assembly.KEY])
+    missing = missing[~pd.MultiIndex.from_frame(missing[assembly.KEY]).isin(priced)]
     return PriceBook(
         f"{snapshot.manifest.name} of {snapshot.manifest.taken_at:%Y-%m-%d %H:%M} UTC",
-        rows.loc[sized, "as_of"].min().date(),
-        assembly.ordered(rows[sized]),
-        assembly.unpriced(missing.drop_duplicates(assembly.KEY)),
-        {"read": len(prices), "rejected": len(rejected), "unknown_type": int((~sized).sum())},
-    )
+        rows["as_of"].min().date(),
+        assembly.ordered(rows),
+        assembly.unpriced(missing),
+        {
+            "read": len(prices), "rejected": len(rejected), "unknown_type": int((~sized).sum()),
+            "restricted": int((sized & ~open_).sum()), "not_offered_in_zone": int((~fits).sum()),
+        },
+    )  # fmt: skip
 
 
-def refuse_old(snapshot: Snapshot, now: datetime, limit_hours: float) -> None:
-    """Raise ``UnusableData`` when the prices of a snapshot are older than allowed."""
-    for part in snapshot.manifest.parts:
+def _in_zones(prices: pd.DataFrame, types: pd.DataFrame) -> pd.Series:
+    """Which prices are of a zone where their type is offered to any account, or of all zones."""
+    offered = types.loc[types["restriction"] == "", ["place", "instance_type", "zones"]]
+    zones = {
+        (place, name, zone)
+        for place, name, own in offered.itertuples(index=False, name=None)
+        for zone in own
+    }
+    zoned = {key[:2] for key in zones}
+    told = zip(prices["place"], prices["instance_type"], prices["zone"], strict=True)
+    fits = [not key[2] or key[:2] not in zoned or key in zones for key in told]
+    return pd.Series(fits, index=prices.index, dtype=bool)
+
+
+def _with_place(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` with cloud and region instead of their place."""
+    parts = rows["place"].str.split("/", n=1, expand=True).reindex(columns=[0, 1])
+    return rows.assign(cloud=parts[0], region=parts[1])
+
+
+def refuse_old(
+    snapshot: Snapshot, now: datetime, limit_hours: float, uses: Collection[str]
+) -> None:
+    """Raise ``UnusableData`` when a part that a world uses is older than allowed."""
+    for part in _used(snapshot.manifest.parts, uses):
         age = now - part.read_at
         if part.rows and age > timedelta(hours=limit_hours):
             hours = age.total_seconds() / _HOUR_S
+            # Near the limit rounded up: never "2 hours old, more than 2".
+            near = hours - limit_hours < 1
+            shown = f"{math.ceil(hours * 10) / 10:,.1f}" if near else f"{hours:,.0f}"
             raise UnusableData(
-                f"{snapshot.folder}: {part.reading} of {part.scope} are {hours:,.0f} hours old, "
-                f"more than {limit_hours:,.0f}\n    → collect again, or raise 'refuse_after_hours'"
+                f"{snapshot.folder}: {part.reading.in_words} of {part.scope} are {shown} hours "
+                f"old, more than {limit_hours:,g}\n"
+                "    → collect again, or raise 'refuse_after_hours'"
             )
 
 
-def incomplete(snapshot: Snapshot, places: frozenset[str] | None) -> tuple[str, ...]:
+def incomplete(
+    snapshot: Snapshot, places: frozenset[str] | None, uses: Collection[str]
+) -> tuple[str, ...]:
     """What a world in ``places`` (None: anywhere) would miss: parts not whole, in words."""
     return tuple(
-        f"{part.reading} of {part.scope}: {part.why}"
-        for part in snapshot.manifest.faulty
+        f"{part.reading.in_words} of {part.scope}: {part.why}"
+        for part in _used(snapshot.manifest.faulty, uses)
         if places is None or part.scope.place in places or not part.region
     )
+
+
+def _used(parts: Iterable[Part], uses: Collection[str]) -> Iterable[Part]:
+    wanted = frozenset().union(*(READINGS_OF_USE[use] for use in uses))
+    return (part for part in parts if part.reading in wanted)
 
 
 def seen_in(snapshot: Snapshot, catalogue: Catalogue) -> Seen:
     """The fleet, the quotas, the requests and the contracts of a snapshot."""
     running = [one for one in snapshot.rows(Instance) if one.state in _RUNS]
     counted = Counter(
-        (one.service, one.place, one.instance_type, one.purchase) for one in running if one.service
+        (one.service, one.place, one.instance_type, one.purchase)
+        for one in running
+        if one.service and not one.variant
     )
     groups = tuple(Group(*key, count) for key, count in sorted(counted.items()))
-    others = [one for one in running if not one.service]
+    contracts = owned_in(snapshot, catalogue.book, catalogue.regions.keys())
     return Seen(
-        str(snapshot.folder), snapshot.manifest.taken_at, groups, len(others),
-        tuple(_quotas(snapshot, others)), _requests(snapshot),
-        owned_in(snapshot, catalogue.book, catalogue.regions.keys()).held,
+        str(snapshot.folder), snapshot.manifest.taken_at, groups,
+        sum(not one.service and not one.variant for one in running),
+        tuple(_quotas(snapshot, running)), _requests(snapshot), contracts.held, contracts.unknown,
+        dict(sorted(Counter(one.variant for one in running if one.variant).items())),
     )  # fmt: skip
 
 
-def _quotas(snapshot: Snapshot, others: list[Instance]) -> Iterable[QuotaRule]:
-    """What the clouds' quotas leave, the least of all accounts, after what ``others`` use."""
+def _quotas(snapshot: Snapshot, running: list[Instance]) -> Iterable[SeenQuota]:
+    """The clouds' quotas, and what the instances of each service use of them."""
     types = {(one.place, one.instance_type): one for one in snapshot.rows(InstanceType)}
+    there: dict[tuple[str, str], list[Instance]] = {}
+    for one in running:
+        there.setdefault((one.account, one.place), []).append(one)
     for quota in snapshot.rows(Quota):
         if quota.unit not in (QuotaUnit.VCPUS, QuotaUnit.INSTANCES) or quota.place.endswith("/"):
             continue
-        taken = sum(_counted(quota, one, types) for one in others)
-        left = max(quota.limit - taken, 0.0)
+        used: dict[str, float] = {}
+        for one in there.get((quota.account, quota.place), ()):
+            service = NOBODY if one.variant else one.service
+            used[service] = used.get(service, 0.0) + _counted(quota, one, types)
         vcpus = quota.unit is QuotaUnit.VCPUS
-        yield QuotaRule(
+        rule = QuotaRule(
             name=f"quota:{quota.account}:{quota.place}:{quota.name}",
             where=PlaceFilter(places=frozenset({quota.place})),
             families=quota.families,
             spot=None if quota.purchase is None else quota.purchase is Purchase.SPOT,
-            vcpus_at_most=left if vcpus else None,
-            instances_at_most=None if vcpus else left,
+            vcpus_at_most=quota.limit if vcpus else None,
+            instances_at_most=None if vcpus else quota.limit,
         )
+        yield SeenQuota(rule, used)
 
 
 def _counted(
     quota: Quota, instance: Instance, types: Mapping[tuple[str, str], InstanceType]
 ) -> float:
-    """How much of a quota an instance takes."""
+    """How much of a quota an instance takes that runs where the quota holds."""
     kind = types.get((instance.place, instance.instance_type))
     if (
-        instance.place != quota.place
-        or instance.account != quota.account
-        or quota.purchase not in (None, instance.purchase)
+        quota.purchase not in (None, instance.purchase)
         or kind is None
         or (quota.families and kind.family not in quota.families)
     ):

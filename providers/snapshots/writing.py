@@ -2,17 +2,20 @@
 
 Every part goes to files of its own, batch by batch, from whatever thread reads it. In the end they
 are joined table by table, in the order of the parts: the same answers make the same files, whoever
-was faster, and never is more than a batch in memory. The folder gets its name last.
+was faster, and never is more than a batch in memory. The folder gets its name last; until then it
+is hidden and locked, so that what a dead process left is told from what is being written.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +26,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.errors import OutputFailed
+from models.inventory import InstanceGroup
+from providers.snapshots.labelling import Labels, ServiceOf
 from providers.snapshots.manifest import MANIFEST, Held, Manifest, Part
 from providers.snapshots.reading import Snapshot
-from providers.snapshots.tables import TABLE_OF, TABLES, Row, batch_of, schema_of
+from providers.snapshots.tables import TABLE_OF, TABLES, Row, batch_of, rows_of, schema_of
 
 BATCH_ROWS: Final = 5_000
 _COMPRESSION: Final = "zstd"
+_STAGING: Final = ".snapshot.trimtab-"
+_LOCK: Final = "lock"
+_NEW_S: Final = 60.0
+"""What nobody has locked is left alone for so long: its writer may be about to."""
+
+_UNDER_WAY: Final[set[Path]] = set()
+"""What this process is writing."""
 
 
 @dataclass(eq=False)
@@ -93,8 +105,12 @@ class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
         self.out, self.name, self.taken_at, self.source = out, name, taken_at, source
         try:
             out.mkdir(parents=True, exist_ok=True)
-            self._work = Path(tempfile.mkdtemp(prefix=".snapshot.trimtab-", dir=out))
-            (self._work / "parts").mkdir()
+            _sweep(out)
+            self.work = Path(tempfile.mkdtemp(prefix=_STAGING, dir=out))
+            _UNDER_WAY.add(self.work)
+            self._lock = os.open(self.work / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            (self.work / "parts").mkdir()
         except OSError as error:
             raise OutputFailed(f"cannot write snapshots to {out}: {error.strerror}") from error
 
@@ -102,22 +118,24 @@ class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Threads that are too late still know the old name: they find nothing there.
-        gone = self._work.with_name(f"{self._work.name}-gone")
-        self._work.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        _remove(self.work)
+        os.close(self._lock)
 
     def part(self, number: int) -> PartWriter:
         """A writer for part ``number``; each number once."""
-        return PartWriter(self._work / "parts" / str(number))
+        return PartWriter(self.work / "parts" / str(number))
 
-    def finish(self, finished: Iterable[Finished], took_s: float) -> Snapshot:
-        """Join all parts and give the snapshot its name."""
+    def finish(
+        self, finished: Iterable[Finished], took_s: float, service_of: ServiceOf | None = None
+    ) -> Snapshot:
+        """Join all parts and give the snapshot its name. ``service_of`` says what instances run;
+        None: what their rows say.
+        """
         final = self.out / self.taken_at.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
-        ready = self._work / "snapshot"
+        ready = self.work / "snapshot"
         try:
             ready.mkdir()
-            parts = self._joined(ready, list(finished))
+            parts = self._joined(ready, list(finished), service_of)
             manifest = Manifest(
                 name=self.name, source=self.source, taken_at=self.taken_at,
                 took_s=round(took_s, 3), parts=parts, files=_digests(ready),
@@ -130,15 +148,19 @@ class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
             raise OutputFailed(f"cannot write {final}: {error.strerror}") from error
         return Snapshot(final)
 
-    def _joined(self, ready: Path, finished: list[Finished]) -> tuple[Part, ...]:
+    def _joined(
+        self, ready: Path, finished: list[Finished], service_of: ServiceOf | None
+    ) -> tuple[Part, ...]:
         held: dict[int, list[Held]] = {}
+        labels = None if service_of is None else Labels(_groups(finished), service_of)
         for table in TABLES:
             writer: pq.ParquetWriter | None = None
             count = 0
             try:
                 for i, one in enumerate(finished):
                     first, rows = count, 0
-                    for piece in _pieces(one, table):
+                    for read in _pieces(one, table):
+                        piece = read if labels is None or table != "instances" else labels.on(read)
                         if writer is None:
                             path = ready / f"{table}.parquet"
                             writer = pq.ParquetWriter(
@@ -156,6 +178,12 @@ class SnapshotWriter(AbstractContextManager["SnapshotWriter"]):
             one.part.model_copy(update={"held": tuple(held.get(i, ()))})
             for i, one in enumerate(finished)
         )
+
+
+def _groups(finished: Iterable[Finished]) -> Iterable[InstanceGroup]:
+    for one in finished:
+        for piece in _pieces(one, "groups"):
+            yield from rows_of(piece, InstanceGroup)
 
 
 def _pieces(one: Finished, table: str) -> Iterable[pa.Table]:
@@ -201,3 +229,40 @@ def counts_of(parts: Iterable[Part]) -> Mapping[str, int]:
         for held in part.held:
             found[held.table] = found.get(held.table, 0) + held.rows
     return found
+
+
+def abandon() -> None:
+    """Remove what this process has not finished: it is about to end."""
+    for work in list(_UNDER_WAY):
+        _remove(work)
+
+
+def _remove(work: Path) -> None:
+    # Threads that are too late still know the old name: they find nothing there.
+    gone = work.with_name(f"{work.name}-gone")
+    with suppress(FileNotFoundError):
+        work.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    _UNDER_WAY.discard(work)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what writers left that died: nobody holds its lock any more."""
+    for work in out.glob(f"{_STAGING}*"):
+        with suppress(OSError):
+            if time.time() - work.stat().st_mtime >= _NEW_S and not _is_locked(work):
+                shutil.rmtree(work, ignore_errors=True)
+
+
+def _is_locked(work: Path) -> bool:
+    try:
+        handle = os.open(work / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -123,3 +123,69 @@ def test_tables_fit(
     ended = trimtab("collect", collection, "--out", tmp_path / "s")
     lines = [line for line in ended.out.splitlines() if not line.startswith("Written to")]
     assert max(map(len, lines)) <= columns
+
+
+def test_a_damaged_snapshot_is_passed_over(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "s"
+    trimtab("collect", collection, "--out", out)
+    (first,) = out.iterdir()
+    (first / "prices.parquet").write_bytes(b"PAR1")
+    again = trimtab("collect", collection, "--out", out, "--format", "json")
+    assert again.code == ExitCode.FINE
+    assert f"warning: passed over: {first / 'prices.parquet'} has been changed" in again.err
+    assert not any(part["reused"] for part in json.loads(again.out)["parts"])
+    named = trimtab("diff", first, out)
+    assert named.code == ExitCode.BAD_INPUT
+    assert "prices.parquet has been changed" in named.err
+
+
+def test_nothing_is_compared_with_a_run_that_failed(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "s"
+    trimtab("collect", collection, "--out", out)
+    trimtab("collect", collection, "--out", out)
+    _with(collection, "[{happens: outage}]")
+    failed = trimtab("collect", collection, "--out", out)
+    assert failed.code == ExitCode.PARTLY
+    found = trimtab("diff", out, "--format", "json")
+    assert json.loads(found.out)["changes"] == []
+    assert json.loads(found.out)["not_compared"] == []
+    assert "passed over" in found.err
+
+
+def test_folders_that_cannot_be(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "s"
+    trimtab("collect", collection, "--out", out)
+    (snapshot,) = out.iterdir()
+    for named, said in (
+        (tmp_path / "file", "is a file"),
+        (snapshot, "is a snapshot itself"),
+        ("", "no folder is named"),
+    ):
+        ended = trimtab("collect", collection, "--out", named)
+        assert ended.code == ExitCode.BAD_INPUT
+        assert said in ended.err
+    assert list(out.iterdir()) == [snapshot]
+
+
+def test_a_folder_is_for_one_collection_whatever_is_newest(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "s"
+    text = collection.read_text()
+    trimtab("collect", collection, "--out", out)
+    (mine,) = out.iterdir()
+    collection.write_text(text.replace("collect: sandbox", "collect: other"))
+    trimtab("collect", collection, "--out", tmp_path / "o")
+    (other,) = (tmp_path / "o").iterdir()
+    other.rename(out / other.name)
+    ended = trimtab("collect", collection, "--out", out)
+    assert ended.code == ExitCode.BAD_INPUT
+    assert "holds snapshots of 'sandbox'" in ended.err
+    assert mine.exists()

@@ -19,7 +19,6 @@ from optimizer.collect import Limits, Request, collect
 from providers.seam import Provider, Reading, Scope, Scopes, Window
 from providers.simulated.script import BrokenPage, Outage, Throttling
 from providers.snapshots.manifest import Status
-from providers.snapshots.reading import snapshots_in
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
@@ -183,24 +182,47 @@ def test_what_was_not_whole_is_asked_again(played: Callable[..., Any], tmp_path:
     assert sum(p.place == "gcp/us-central1" for p in second.rows(Price)) > 150
 
 
-def test_a_bug_is_not_taken_for_a_cloud_that_fails(
+def test_a_fault_of_our_own_spoils_no_other_part(
     played: Callable[..., Any], tmp_path: Path
 ) -> None:
     _, providers = played()
 
     class Buggy(_Stuck):
         def instances(self, scope: Scope) -> Iterator[Instance]:
-            raise ZeroDivisionError
-            yield
+            rows = self.provider.inventory.instances(scope)
+            yield next(rows)
+            raise ZeroDivisionError("password=hunter2 of it")
 
     bad = [replace(providers[0], inventory=Buggy(providers[0], "")), *providers[1:]]
-    with pytest.raises(ZeroDivisionError):
-        collect(bad, Request("bug", tmp_path), clock=_clock)
-    assert snapshots_in(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    snapshot = collect(bad, Request("bug", tmp_path), clock=_clock)
+    faulty = snapshot.manifest.faulty
+    assert {(part.cloud, part.reading) for part in faulty} == {("aws", Reading.INSTANCES)}
+    assert Status.PARTIAL in {part.status for part in faulty}
+    for part in faulty:
+        assert part.why.startswith("a fault of trimtab's own: ")
+    assert "ZeroDivisionError: password=*** of it" in {
+        part.why.partition(": ")[2] for part in faulty
+    }
+    assert {one.place.partition("/")[0] for one in snapshot.rows(Instance)} == {"aws", "azure"}
 
 
-def test_a_bug_before_the_first_part_ends_the_collection_at_once(
+def test_rows_that_cannot_be_kept_spoil_no_other_part(
+    played: Callable[..., Any], tmp_path: Path
+) -> None:
+    _, providers = played()
+
+    class Buggy(_Stuck):
+        def instances(self, scope: Scope) -> Iterator[Instance]:
+            for row in self.provider.inventory.instances(scope):
+                yield replace(row, launched="yesterday")  # type: ignore[arg-type]
+
+    bad = [replace(providers[0], inventory=Buggy(providers[0], "")), *providers[1:]]
+    snapshot = collect(bad, Request("bug", tmp_path), clock=_clock)
+    assert {part.cloud for part in snapshot.manifest.faulty} == {"aws"}
+    assert len(snapshot.rows(Price)) > 0
+
+
+def test_a_fault_of_our_own_before_the_first_part(
     played: Callable[..., Any], tmp_path: Path
 ) -> None:
     _, providers = played()
@@ -210,8 +232,32 @@ def test_a_bug_before_the_first_part_ends_the_collection_at_once(
             raise ZeroDivisionError
 
     bad = [replace(providers[0], inventory=Buggy(providers[0], "")), *providers[1:]]
-    with pytest.raises(ZeroDivisionError):
-        collect(bad, Request("bug", tmp_path), clock=_clock)
+    snapshot = collect(bad, Request("bug", tmp_path), clock=_clock)
+    assert {part.cloud for part in snapshot.manifest.faulty} == {"aws"}
+    assert any(one.place.startswith("azure/") for one in snapshot.rows(Instance))
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_process_ends_a_collection_at_once(
+    played: Callable[..., Any], tmp_path: Path, end: type[BaseException]
+) -> None:
+    _, providers = played()
+
+    class Ended(_Stuck):
+        def scopes(self) -> Scopes:
+            if self.place:
+                raise end
+            return self.provider.inventory.scopes()
+
+        def instances(self, scope: Scope) -> Iterator[Instance]:
+            raise end
+            yield
+
+    for place in ("", "everywhere"):
+        ended = replace(providers[0], inventory=Ended(providers[0], place))
+        with pytest.raises(end):
+            collect([ended, *providers[1:]], Request("end", tmp_path), clock=_clock)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_left_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,6 +116,21 @@ def test_services_are_found_by_the_first_rule(tmp_path: Path) -> None:
     assert service_of(_instance(group="checkout-7")) == "checkout"
     assert service_of(_instance(account="123", place="gcp/us-central1")) == "data"
     assert service_of(_instance()) == ""
+
+
+def test_instances_run_what_their_group_runs_unless_they_say_otherwise(tmp_path: Path) -> None:
+    service_of = _read(tmp_path, GOOD).service_of
+    blue, green = _group("checkout-blue"), _group("green")
+    inside = _instance(group=blue.id)
+    assert service_of(inside) == ""
+    assert service_of(inside, blue) == "checkout"
+    labelled = _instance(group=green.id, labels=(("app", "web"),))
+    assert service_of(labelled, replace(green, labels=(("app", "api"),))) == "web"
+    assert service_of(inside, replace(green, labels=(("app", "api"),))) == "api"
+    rule = replace(green, labels=(("role", "search1"), ("tier", "2")))
+    assert service_of(inside, rule) == "search"
+    # Rules come before labels, in groups as elsewhere.
+    assert service_of(replace(labelled, group=blue.id), blue) == "checkout"
 
 
 def test_this_machine_may_be_asked_without_encryption(tmp_path: Path) -> None:

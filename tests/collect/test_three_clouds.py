@@ -51,7 +51,8 @@ def clouds() -> Iterator[dict[str, Sandbox]]:
         yield boxes
 
 
-def _service(row: Instance | InstanceGroup) -> str:
+def _service(row: Instance | InstanceGroup, group: InstanceGroup | None) -> str:
+    del group
     return dict(row.labels).get("service", "")
 
 

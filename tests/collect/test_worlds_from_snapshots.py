@@ -31,12 +31,13 @@ from providers.snapshots.writing import Finished, SnapshotWriter
 ROOT = Path(__file__).parents[2]
 
 
-def _service(row: Instance | InstanceGroup) -> str:
+def _service(row: Instance | InstanceGroup, group: InstanceGroup | None = None) -> str:
+    del group
     return dict(row.labels).get(SERVICE_LABEL, "")
 
 
-def _nearly_all(row: Instance | InstanceGroup) -> str:
-    service = _service(row)
+def _nearly_all(row: Instance | InstanceGroup, group: InstanceGroup | None = None) -> str:
+    service = _service(row, group)
     return "" if service == "recommendations" else service
 
 
@@ -164,6 +165,7 @@ def test_snapshots_that_are_not_whole_are_refused_unless_asked_for(
         ("../snapshots}", "../snapshots, use: [demand]}", "from one of them"),
         ("snapshot:", "prices: {file: p.csv}\nsnapshot:", "from a file or from a snapshot"),
         ("../snapshots}", "../snapshots, use: [everything]}", "everything"),
+        ("snapshot:", "prices: {book: embedded}\nsnapshot:", "from a book or from a snapshot"),
     ],
 )
 def test_faults_of_what_is_taken(folder: Path, old: str, new: str, said: str) -> None:
