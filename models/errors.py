@@ -16,6 +16,7 @@ unfinished optimisation is an *answer*, not an exception (see ``optimizer.outcom
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,3 +78,14 @@ class WorkersLost(TrimtabError):
 
 class OutputFailed(TrimtabError):
     """Results could not be written. Whatever was there before is untouched."""
+
+
+def raise_alone(error: TrimtabError) -> NoReturn:
+    """Raise ``error`` without a trace of the one that is being handled, which may hold secrets.
+
+    ``raise ... from None`` only hides that one: it stays reachable as ``__context__``.
+    """
+    try:
+        raise error from None
+    finally:
+        error.__context__ = None

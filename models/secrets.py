@@ -13,28 +13,40 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud
 _SECRETS: Final = re.compile(
     r"""
     \b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}                     # AWS key and role ids
+    | \b(?:IQoJ|FwoG)[A-Za-z0-9/+=]{20,}                       # AWS session tokens
+    | (?<![A-Za-z0-9/+])                                       # AWS secret keys: not hexadecimal
+      (?=[A-Za-z0-9/+]{0,39}[A-Z]) (?=[A-Za-z0-9/+]{0,39}[a-z]) (?=[A-Za-z0-9/+]{0,39}[0-9/+])
+      [A-Za-z0-9/+]{40} (?![A-Za-z0-9/+=])
+    | (?<![A-Za-z0-9/+])[A-Za-z0-9/+]{86}==                    # Azure storage keys
+    | (?<![\w.~-])[\w.~-]{3}\dQ~[\w.~-]{31,34}                 # secrets of Azure applications
     | \beyJ[\w-]{8,}(?:\.[\w-]+){0,2}                          # JSON web tokens
     | \bya29\.[\w.-]+                                          # Google access tokens
+    | \b1//0[\w-]{10,}                                         # Google refresh tokens
+    | \bGOCSPX-[\w-]{10,}                                      # Google client secrets
     | \bAIza[\w-]{30,}                                         # Google API keys
     | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
-    | (?<=://)[^\s/@:]+:[^\s/@]+(?=@)                          # user:password in URLs
+    | (?<=://)[^\s/@:]*:[^\s"'<>]+(?=@)                        # user:password in URLs
     """,
     re.VERBOSE | re.DOTALL,
 )
 _NAMED: Final = re.compile(
-    r"""(?ix)
-    (?P<name> \b(?:
-        authorization | x-amz-security-token | x-amz-signature | x-amz-credential
-        | (?:aws_?)?secret_?access_?key | (?:aws_?)?session_?token | (?:aws_?)?access_?key_?id
-        | client_?secret | (?:(?:access|refresh|id|security)_?)?token | private_?key
-        | password | passwd | sig | signature | sas_?token | api_?key | account_?key
-        | shared_?access_?key
-    )\b ["']? \s* [:=] \s* )
-    (?: ["'] [^"']* ["'] | (?:Bearer|Basic|AWS4-HMAC-SHA256|SharedKey)\s+ [^\s"'&;]+
-        (?:,\s*\w+=[^\s"'&;,]+)* | [^\s"'&;,]+ )
+    r"""(?isx)
+    (?P<name> (?<![A-Za-z0-9])(?:                              # after x- or AWS_, too
+        authorization | x-amz-credential | set-cookie | cookie
+        | (?:(?:aws[-_]?)?secret[-_]?)?access[-_]?key(?:[-_]?id)? | secret[-_]?key
+        | (?:client[-_]?)?secret | (?:client[-_]?)?assertion
+        | (?:(?:aws[-_]?)?(?:access|refresh|id|security|session|sas)[-_]?)?token
+        | private[-_]?key | password | passwd | passphrase | pwd | sig | signature
+        | (?:api|account|subscription|shared[-_]?access)[-_]?key
+    )(?![A-Za-z0-9]) (?:\\*["'])? \s* [:=] \s* )
+    (?: \\+(?P<quote>["']) .*? (?:\\+(?P=quote)|\Z)            # in JSON that stands in JSON
+        | "(?:[^"\\]|\\.)*(?:"|\Z) | '(?:[^'\\]|\\.)*(?:'|\Z)
+        | (?:Bearer|Basic|AWS4-HMAC-SHA256|SharedKey)\s+ [^\s"'&;]+ (?:,\s*\w+=[^\s"'&;,]+)*
+        | [^\s"'&;,]+ )
     """
 )
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
+_CREDENTIALS_IN_URL: Final = re.compile(r"://\S*@")
 
 
 def without_secrets(text: str) -> str:
@@ -42,8 +54,13 @@ def without_secrets(text: str) -> str:
 
     A second line of defence: adapters do not put secrets into messages in the first place.
     """
-    masked = _SECRETS.sub(MASK, text[: 20 * LONGEST])
-    masked = _NAMED.sub(rf"\g<name>{MASK}", masked)
+    masked = _NAMED.sub(rf"\g<name>{MASK}", text[: 20 * LONGEST])
+    masked = _SECRETS.sub(MASK, masked)
     masked = _BEARER.sub(rf"\1 {MASK}", masked)
     line = _CONTROLS.sub(" ", masked).strip()
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def holds_credentials(address: str) -> bool:
+    """Whether a URL names a user, as in ``https://user:password@host``."""
+    return _CREDENTIALS_IN_URL.search(address) is not None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from typing import Final
 
+from models.world import World
 from optimizer import late
 from optimizer.gather import gather
-from providers.seam import Provider
+from providers.seam import Provider, Reading
+from providers.simulated.cloud import zones_of
 from providers.simulated.provider import provider_of, simulate
 from providers.simulated.script import (
     BrokenPage,
@@ -26,6 +28,7 @@ from providers.simulated.script import (
 )
 from scenarios.collect_entries import EventEntry, SimulatedEntry
 from scenarios.collecting import Collection
+from scenarios.faults import Faults
 
 FindWorld = Callable[[str], Path]
 """The file of a world by its name or path."""
@@ -35,7 +38,7 @@ def providers_of(collection: Collection, find_world: FindWorld) -> tuple[Provide
     """All clouds of a collection; raises what making their clients raises."""
     named, folder = collection.content, collection.path.parent
     if named.simulated is not None:
-        return _simulated(named.simulated, folder, find_world)
+        return _simulated(collection, named.simulated, find_world)
     return tuple(
         late.cloud(cloud).provider(entry, folder)
         for cloud in late.CLOUDS
@@ -43,14 +46,40 @@ def providers_of(collection: Collection, find_world: FindWorld) -> tuple[Provide
     )
 
 
-def _simulated(entry: SimulatedEntry, folder: Path, find_world: FindWorld) -> tuple[Provider, ...]:
-    beside = folder / entry.world
+def _simulated(
+    collection: Collection, entry: SimulatedEntry, find_world: FindWorld
+) -> tuple[Provider, ...]:
+    beside = collection.path.parent / entry.world
     world, _ = gather(beside if beside.exists() else find_world(entry.world))
+    _check_events(collection, entry.events, world)
     events = tuple(_EVENTS[one.happens](one) for one in entry.events)
     clouds = simulate(world, Script(entry.seed, entry.boot_s, events))
     for cloud in clouds.values():
         cloud.advance(entry.after_s)
     return tuple(provider_of(cloud, world) for cloud in clouds.values())
+
+
+def _check_events(collection: Collection, events: Sequence[EventEntry], world: World) -> None:
+    """Refuse events about what the world does not have: they would happen to nothing."""
+    faults = Faults()
+    places = {region.place: region for region in world.regions}
+    types = set(world.book.offerings["instance_type"])
+    for i, event in enumerate(events):
+        there = [places[event.place]] if event.place in places else list(places.values())
+        zones = {zone for region in there for zone in zones_of(region)}
+        for key, what, known in (
+            ("place", "place", places.keys()),
+            ("zone", "zone", zones),
+            ("instance_type", "instance type", types),
+            ("reading", "list", {reading.value for reading in Reading}),
+        ):
+            given = getattr(event, key)
+            if given is not None and given not in known:
+                faults.unknown(
+                    collection.at("simulated", "events", i, key), what, given, set(known)
+                )
+    if faults.count:
+        raise faults.refusal()
 
 
 def _span(entry: EventEntry) -> Span:

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from models.errors import Location
+from models.errors import Location, raise_alone
 from models.inventory import Instance, InstanceGroup
+from models.secrets import holds_credentials
 from scenarios.collect_entries import CollectionFile, LabelledEntry, ServicesEntry
 from scenarios.documents import check_version
 from scenarios.faults import Faults
@@ -58,7 +59,7 @@ def read_collection(path: Path) -> Collection:
         content = CollectionFile.model_validate(data)
     except ValidationError as error:
         faults.add_all(error, CollectionFile, data, str(path))
-        raise faults.refusal() from None
+        raise_alone(faults.refusal())  # the error repeats what was given
     collection = Collection(path, content, data)
     if not any(getattr(content, cloud) for cloud in CLOUDS):
         at = collection.at("collect")
@@ -85,7 +86,9 @@ def _refuse_secrets(node: Any, file: str, faults: Faults) -> None:
     """Secrets in a file are a fault, wherever they stand; their values are not repeated."""
     if isinstance(node, Mapped):
         for key in list(node):
-            if isinstance(key, str) and key.lower().replace("-", "_") in _SECRETS:
+            value = node[key]
+            secret = isinstance(key, str) and key.lower().replace("-", "_") in _SECRETS
+            if secret or (isinstance(value, str) and holds_credentials(value)):
                 at = Location(file, line_at(node, (key,)))
                 faults.add(at, f"{key}: credentials must not stand in files", _NO_SECRETS)
                 del node[key]

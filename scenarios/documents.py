@@ -15,6 +15,8 @@ from scenarios.faults import Faults, shown
 from scenarios.lines import Listed, Mapped, line_at, read_yaml
 
 WORLD_FILE: Final = "world.yaml"
+_NOUNS: Final = {"collect": "collection"}
+"""What files are called that do not go by their first key."""
 _LISTS: Final = (
     "origins",
     "services",
@@ -140,7 +142,8 @@ def check_version(path: Path, data: Mapped, what: str, others: Iterable[str]) ->
     version = data.get("trimtab")
     at = Location(str(path), line_at(data, ("trimtab",)))
     if what not in data and any(key in data for key in others):
-        raise FaultyInput([Fault(at, f"this is not a {what} file", f"give a {what} file here")])
+        noun = _NOUNS.get(what, what)
+        raise FaultyInput([Fault(at, f"this is not a {noun} file", f"give a {noun} file here")])
     if "trimtab" not in data:
         raise FaultyInput([Fault(at, "the format version is missing", "start with 'trimtab: 1'")])
     if type(version) is not int or version != FORMAT_VERSION:

@@ -78,11 +78,21 @@ def diff(
 def doctor(
     collection: CollectionName,
     form: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.TABLE,
+    deadline: Annotated[
+        float,
+        typer.Option(
+            "--deadline",
+            metavar="SECONDS",
+            min=1.0,
+            help="A cloud that has not told all by then is a finding, too.",
+        ),
+    ] = 120.0,
 ) -> None:
     """Check credentials, permissions, reachability, clock and prices, and say how to mend them.
 
+    All clouds are looked at at once; what is found is shown as it is found.
     Ends with 7 when something would keep a collection from being whole.
     """
     from optimizer.cli import surveying
 
-    raise typer.Exit(surveying.examine(collection, form))
+    raise typer.Exit(surveying.doctor_clouds(collection, form, deadline))

@@ -6,6 +6,7 @@ completion answer at once.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -130,6 +131,8 @@ def run() -> None:
     debug = "--debug" in arguments or os.environ.get("TRIMTAB_DEBUG", "") not in ("", "0")
     if not (debug or sys.warnoptions):
         warnings.simplefilter("ignore")  # users can do nothing about what libraries deprecate
+    # What libraries log would go to stderr, and may hold what was asked of whom.
+    logging.getLogger().addHandler(logging.NullHandler())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # not when a test has put something else there
             stream.reconfigure(errors="replace")

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from models.cloud_errors import CloudFailed
 from models.errors import NOWHERE, Fault, FaultyInput
 from optimizer.cli.exits import ExitCode
 from optimizer.cli.finding import find_world
@@ -22,10 +21,11 @@ from optimizer.cli.screen import say, stdout_screen
 from optimizer.clouds import providers_of
 from optimizer.collect import Limits, Request, collect
 from optimizer.differences import Differences, differences
+from optimizer.examine import examine
 from optimizer.output.json_values import Document, json_text, utc_text
-from optimizer.output.snapshot_text import differences_text, findings_text, snapshot_text
+from optimizer.output.snapshot_text import differences_text, finding_text, snapshot_text
 from optimizer.watch import Watch
-from providers.seam import Finding, Provider, Reading, Severity, Window
+from providers.seam import Finding, Reading, Severity, Window
 from providers.snapshots.reading import Snapshot, is_snapshot, newest_in, newest_of, snapshots_in
 from providers.snapshots.writing import abandon
 from scenarios.collecting import CLOUDS, Collection, read_collection
@@ -166,34 +166,19 @@ def _document(found: Differences, before: datetime, after: datetime) -> Document
     }
 
 
-def examine(path: Path, form: Format) -> ExitCode:
-    """Show what keeps a collection from being whole."""
+def doctor_clouds(path: Path, form: Format, deadline_s: float) -> ExitCode:
+    """Show what keeps a collection from being whole, as it is found."""
     collection = read_collection(path)
     providers = providers_of(collection, find_world)
-    findings = interruptible(lambda: [one for each in providers for one in _findings(each)])
-    if form is Format.JSON:
-        say(
-            json_text({"format": "trimtab-findings", "findings": [asdict(one) for one in findings]})
-        )
-    else:
-        screen = stdout_screen()
-        say(findings_text(findings, screen.width, screen.colour))
-    bad = any(one.severity is Severity.FAILED for one in findings)
-    return ExitCode.PARTLY if bad else ExitCode.FINE
-
-
-def _findings(provider: Provider) -> list[Finding]:
+    screen = stdout_screen()
     found: list[Finding] = []
-    try:
-        found.extend(provider.doctor.findings())
-    except CloudFailed as error:
-        found.append(
-            Finding(
-                provider.cloud,
-                error.asked.operation,
-                Severity.FAILED,
-                f"{error.code}: {error.said}",
-                error.next_step,
-            )
-        )
-    return found
+    for one in examine(providers, deadline_s):
+        found.append(one)
+        if form is not Format.JSON:
+            say(finding_text(one, screen.width, screen.colour))
+    if form is Format.JSON:
+        clouds = [provider.cloud for provider in providers]
+        found.sort(key=lambda one: clouds.index(one.cloud))
+        say(json_text({"format": "trimtab-findings", "findings": [asdict(one) for one in found]}))
+    bad = any(one.severity is Severity.FAILED for one in found)
+    return ExitCode.PARTLY if bad else ExitCode.FINE

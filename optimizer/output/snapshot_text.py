@@ -1,4 +1,4 @@
-"""Snapshots, their differences and a doctor's findings as terminal tables."""
+"""Snapshots, their differences and a doctor's findings as text for terminals."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from datetime import datetime
 from typing import Final
 
 from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
 
+from models.places import Cloud
 from optimizer.differences import KEYS, Change, Differences
+from optimizer.output.plain import plain
 from optimizer.output.terminal import WIDE, plural, rendered, table, words
 from providers.seam import Finding, Severity
 from providers.snapshots.manifest import Manifest, Part, Status
@@ -106,13 +110,13 @@ def _line(change: Change) -> tuple[str, str, str, str]:
     return _SIGNS[change.what], change.table.replace("_", " "), " ".join(change.key), how
 
 
-def findings_text(findings: Sequence[Finding], width: int, colour: bool) -> str:
-    """What a doctor found, and what to do."""
-    made = table("", ["Cloud", "About", "", "Finding"])
-    for one in findings:
-        said = one.said + (f"\n→ {one.remedy}" if one.remedy else "")
-        made.add_row(
-            words(one.cloud), words(one.about), words(one.severity, _STYLES[one.severity]),
-            words("\n").join(words(line) for line in said.split("\n")),
-        )  # fmt: skip
-    return rendered([made], width, colour)
+def finding_text(one: Finding, width: int, colour: bool) -> str:
+    """One thing that a doctor found, and what to do."""
+    made = Table.grid(padding=(0, 1))
+    made.add_column(width=max(map(len, Severity)))
+    made.add_column(width=max(map(len, Cloud)))
+    made.add_column(overflow="fold")
+    remedy = f"\n→ {plain(one.remedy)}" if one.remedy else ""
+    said = Text(f"{plain(one.about)}: {plain(one.said)}{remedy}")
+    made.add_row(words(one.severity, _STYLES[one.severity]), words(one.cloud), said)
+    return rendered([made], width, colour).rstrip("\n")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import RLock
+from time import monotonic
 from typing import Final
 
 import pandas as pd
@@ -25,6 +26,11 @@ SERVICE_LABEL: Final = "service"
 PAGE_ROWS: Final = 100
 
 
+def zones_of(region: Region) -> tuple[str, ...]:
+    """The names of a region's zones in a simulated cloud."""
+    return tuple(f"{region.name}-{'abcdefgh'[i]}" for i in range(min(region.zones, 8)))
+
+
 @dataclass(frozen=True, slots=True)
 class Cap:
     """A quota that a simulated cloud enforces: ``vcpus`` on demand or spot (None: both)."""
@@ -39,7 +45,8 @@ class Cap:
 class SimulatedCloud:
     """State shared by the parts of a simulated cloud. Time passes only in ``advance``.
 
-    Every access holds ``lock``. ``calls`` counts what was asked, by operation.
+    Every access holds ``lock``. ``calls`` counts what was asked, by operation. ``clock`` says the
+    seconds that pass for whoever asks, while the play stands still: calls a second are theirs.
     """
 
     name: str
@@ -51,7 +58,8 @@ class SimulatedCloud:
     calls: Counter[str] = field(default_factory=Counter)
     ledger: Ledger = field(default_factory=Ledger)
     weights: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
-    _second: tuple[int, int] = (-1, 0)
+    clock: Callable[[], float] = monotonic
+    _answered: deque[float] = field(default_factory=deque)
 
     @property
     def script(self) -> Script:
@@ -63,8 +71,7 @@ class SimulatedCloud:
             self.machines.advance(seconds)
 
     def zones_of(self, place: str) -> tuple[str, ...]:
-        region = next(region for region in self.regions if region.place == place)
-        return tuple(f"{region.name}-{'abcdefgh'[i]}" for i in range(min(region.zones, 8)))
+        return zones_of(next(region for region in self.regions if region.place == place))
 
     def asked(self, operation: str, place: str = "") -> Asked:
         return Asked(self.name, operation, ACCOUNT, place)
@@ -76,17 +83,23 @@ class SimulatedCloud:
         for event in self.script.events:
             match event:
                 case Outage() if event.when.holds(now_s) and event.place in ("", place):
-                    raise Unavailable(self.asked(operation, place), "Outage", f"{place} is down")
+                    raise Unavailable(
+                        self.asked(operation, place), "Outage", f"{place or self.name} is down"
+                    )
                 case Throttling() if event.when.holds(now_s) and self._too_many(event):
                     raise Throttled(self.asked(operation, place), "Throttling", "slow down")
                 case _:
                     pass
 
     def _too_many(self, limit: Throttling) -> bool:
-        second, count = self._second
-        now = int(self.machines.now_s)
-        self._second = (now, count + 1) if second == now else (now, 1)
-        return self._second[1] > limit.calls_per_s
+        """Whether the last second, of the play and of the clock, has had its calls."""
+        now, answered = self.machines.now_s + self.clock(), self._answered
+        while answered and now - answered[0] >= 1.0:
+            answered.popleft()
+        if len(answered) >= limit.calls_per_s:
+            return True
+        answered.append(now)
+        return False
 
     def pages(
         self, reading: str, scope: Scope, rows: Callable[[], list[object]]

@@ -72,6 +72,8 @@ def test_collect_in_part(trimtab: Callable[..., Any], collection: Path, tmp_path
     ended = trimtab("collect", collection, "--out", tmp_path / "s")
     assert ended.code == ExitCode.PARTLY
     assert "aws/us-east-1 is down" in ended.out
+    _with(collection, "[{happens: outage}]")
+    assert "aws is down" in trimtab("collect", collection, "--out", tmp_path / "all").out
     assert trimtab("collect", collection, "--out", tmp_path / "s", "-q").out == ""
 
 
@@ -81,6 +83,24 @@ def test_collect_faults(trimtab: Callable[..., Any], collection: Path, tmp_path:
     assert ended.code == ExitCode.BAD_INPUT
     assert f"{collection}:6" in ended.err
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("outage, place: aws/us-est-1", "unknown place 'aws/us-est-1'"),
+        ("no_capacity, zone: us-east-1a", "unknown zone 'us-east-1a'"),
+        ("reclaim, instance_type: c5.lage", "unknown instance type 'c5.lage'"),
+        ("page_breaks, reading: instance", "unknown list 'instance'"),
+    ],
+)  # fmt: skip
+def test_events_are_about_what_the_world_has(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path, event: str, said: str
+) -> None:
+    _with(collection, f"\n    - {{happens: outage}}\n    - {{happens: {event}}}")
+    ended = trimtab("collect", collection, "--out", tmp_path / "s")
+    assert ended.code == ExitCode.BAD_INPUT
+    assert f"{collection}:8: {said}\n    → did you mean" in ended.err
 
 
 def test_diff(trimtab: Callable[..., Any], collection: Path, tmp_path: Path) -> None:

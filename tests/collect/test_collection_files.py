@@ -74,13 +74,19 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         ("aws:\n", "simulated: {world: shop}\naws:\n", 3, "do not mix"),
         ("regions: all", "endpoint: 'ftp://x'", 9, "endpoint"),
         ("regions: all", "endpoint: 'http://proxy.example:80/'", 9, "proxy.example unencrypted"),
-        ("regions: all", "endpoint: 'https://user:hunter2@x/'", 9, "endpoint"),
+        ("regions: all", "endpoint: 'https://user:hunter2@x/'", 9, "credentials must not"),
+        ("regions: all", "endpoint: 'https://user:hunter2/hunter2@x/'", 9, "credentials must not"),
     ],
 )
 def test_faults(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
     found = _faults(tmp_path, GOOD.replace(old, new, 1))
     assert any(at == line and said in text for at, text in found), found
-    assert all("hunter2" not in text or "user:" in text for _, text in found)
+    assert not any("hunter2" in text or "user:" in text for _, text in found)
+
+
+def test_other_files_are_told_apart(tmp_path: Path) -> None:
+    ((_, said),) = _faults(tmp_path, "trimtab: 1\nworld: shop\n")
+    assert "this is not a collection file" in said
 
 
 def test_a_cloud_must_be_named(tmp_path: Path) -> None:

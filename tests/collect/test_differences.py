@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from written_snapshots import written
 
 from models.actions import DeleteGroup, Resize, Target
+from models.commitments import CommitmentKind
 from models.errors import UnusableData
+from models.inventory import CommittedRate
 from optimizer.collect import Limits, Request, collect
 from optimizer.differences import differences
 from providers.simulated.script import Outage, PriceMove, Span
@@ -56,6 +59,16 @@ def test_what_came_went_and_moved(played: Callable[..., Any], tmp_path: Path) ->
         ((name, old, new),) = change.fields
         assert name == "price_usd_per_hour"
         assert new == pytest.approx(1.5 * old)
+
+
+def test_shares_that_differ_by_a_hair_are_the_same(tmp_path: Path) -> None:
+    def rate(share: float) -> CommittedRate:
+        return CommittedRate("plan", CommitmentKind.SPEND, 1, share, "aws/us-east-1", "m5.large",
+                             0.1, NOW, "test")  # fmt: skip
+
+    before, after = (written(tmp_path / str(i), [rate(share), rate(0.0)])
+                     for i, share in enumerate((0.1 + 0.2, 0.3)))  # fmt: skip
+    assert differences(before, after).changes == ()
 
 
 def test_what_did_not_answer_is_not_gone(played: Callable[..., Any], tmp_path: Path) -> None:

@@ -142,6 +142,16 @@ def test_old_snapshots_are_refused(played: Callable[..., Any], folder: Path) -> 
         _gathered(folder)
 
 
+def test_how_old_is_said_as_it_is(played: Callable[..., Any], folder: Path) -> None:
+    _, providers = played()
+    _collect(folder, providers)
+    path = folder / "world" / "world.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("../snapshots}", "../snapshots, refuse_after_hours: 0}"))
+    with pytest.raises(UnusableData, match=r"are 0\.1 hours old, more than 0\n"):
+        _gathered(folder)
+
+
 def test_snapshots_that_are_not_whole_are_refused_unless_asked_for(
     played: Callable[..., Any], folder: Path
 ) -> None:
