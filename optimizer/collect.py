@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from queue import Empty, Queue
 from time import monotonic
@@ -17,7 +18,14 @@ from typing import Final
 
 from models.cloud_errors import CloudFailed
 from models.errors import OutputFailed
-from models.inventory import Instance, InstanceGroup
+from models.inventory import (
+    CommittedRate,
+    Instance,
+    InstanceGroup,
+    Price,
+    RejectedPrice,
+)
+from models.offerings import Purchase
 from models.secrets import without_secrets
 from optimizer.watch import SILENT, Watch
 from providers.seam import Provider, Reading, Scope, Scopes, Window
@@ -268,7 +276,24 @@ class _Run:
         # Instances follow when all groups are known.
         if isinstance(row, InstanceGroup):
             return replace(row, service=self.request.service_of(row, None))
+        if isinstance(row, Price | CommittedRate) and not 0.0 < row.price_usd_per_hour < inf:
+            return _rejected(row)
         return row
+
+
+def _rejected(row: Price | CommittedRate) -> RejectedPrice:
+    """What no price can be, and would spoil the whole snapshot."""
+    if isinstance(row, Price):
+        purchase, zone = row.purchase, row.zone
+    else:
+        purchase, zone = _COMMITTED.get(row.term_years, Purchase.RESERVED_3Y), ""
+    return RejectedPrice(
+        row.place, row.instance_type, purchase, zone, f"{row.price_usd_per_hour:g}",
+        "it is zero, negative, or no number", row.source,
+    )  # fmt: skip
+
+
+_COMMITTED: Final = {1: Purchase.RESERVED_1Y, 3: Purchase.RESERVED_3Y}
 
 
 def _rows(task: _Task, window: Window | None) -> Iterator[Row]:

@@ -209,3 +209,22 @@ def test_a_folder_is_for_one_collection_whatever_is_newest(
     assert ended.code == ExitCode.BAD_INPUT
     assert "holds snapshots of 'sandbox'" in ended.err
     assert mine.exists()
+
+
+def test_prices_of_a_world_are_those_of_its_snapshot(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    _with(collection, "[{happens: prices_move, factor: 2}]")
+    trimtab("collect", collection, "--out", tmp_path / "s")
+    world = tmp_path / "world.yaml"
+    world.write_text(
+        "trimtab: 1\nworld: w\nsnapshot: {folder: s, use: [prices]}\n"
+        "demand: {history: demand.csv}\norigins: [{name: here, near: aws/us-east-1}]\n"
+        "services: [{name: web, replica: {vcpus: 1, memory_gib: 1, throughput_rps: 1}}]\n"
+    )
+    asked = ("--region", "aws/us-east-1", "--cheapest", "1", "--format", "json")
+    listed, taken = (
+        json.loads(trimtab("prices", *more, *asked).out) for more in ((), ("--world", world))
+    )
+    assert taken["book"].startswith("sandbox of ")
+    assert listed["book"] != taken["book"]

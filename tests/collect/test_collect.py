@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +14,8 @@ import pytest
 
 from models.cloud_errors import Asked, Denied, Unavailable
 from models.errors import OutputFailed
-from models.inventory import Instance, InstanceGroup, Price, Quota, Sample
+from models.inventory import Instance, InstanceGroup, Price, Quota, RejectedPrice, Sample
+from models.offerings import Purchase
 from models.world import World
 from optimizer.collect import Limits, Request, collect
 from providers.seam import Provider, Reading, Scope, Scopes, Window
@@ -220,6 +222,26 @@ def test_rows_that_cannot_be_kept_spoil_no_other_part(
     snapshot = collect(bad, Request("bug", tmp_path), clock=_clock)
     assert {part.cloud for part in snapshot.manifest.faulty} == {"aws"}
     assert len(snapshot.rows(Price)) > 0
+
+
+@pytest.mark.parametrize("usd", [0.0, -1.0, math.nan, math.inf])
+def test_what_can_be_no_price_is_rejected(
+    played: Callable[..., Any], tmp_path: Path, usd: float
+) -> None:
+    _, providers = played()
+
+    class Spoilt:
+        markets = providers[0].price_list.markets
+
+        def prices(self, market: Scope) -> Iterator[Price]:
+            yield Price(market.place, "m5.large", Purchase.SPOT, "a", usd, NOW, "test")
+
+    bad = [replace(providers[0], price_list=Spoilt()), *providers[1:]]
+    snapshot = collect(bad, Request("bad", tmp_path), clock=_clock)
+    assert snapshot.manifest.faulty == ()
+    assert not any(one.place.startswith("aws/") for one in snapshot.rows(Price))
+    rejected = {one.stated for one in snapshot.rows(RejectedPrice)}
+    assert rejected == {f"{usd:g}"}
 
 
 def test_a_fault_of_our_own_before_the_first_part(

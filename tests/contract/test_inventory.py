@@ -99,7 +99,11 @@ def test_samples_lie_in_their_window(sandbox: Sandbox) -> None:
     sandbox.settle()
     ends = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     window = Window(ends - timedelta(hours=6), ends)
-    for sample in sandbox.provider.metrics.samples(scope_of(sandbox), window):
+    for hours in (-1.5, 0.5, 7.5):
+        sandbox.measure(group_called(sandbox, "web"), window.starts + timedelta(hours=hours))
+    samples = list(sandbox.provider.metrics.samples(scope_of(sandbox), window))
+    assert Signal.CPU_SHARE in {sample.signal for sample in samples}
+    for sample in samples:
         assert window.starts <= sample.at < window.ends
         assert sample.value >= 0
         assert sample.signal in Signal

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from microburst.app import make_app
 from microburst.core.pipeline import Microburst
 from sandboxes import Trouble
 
+from models.inventory import InstanceGroup
 from providers.aws.clients import Manners
 from providers.aws.provider import provider
 from providers.seam import Provider
@@ -128,6 +130,15 @@ class AwsSandbox:
             LaunchTemplateName=TEMPLATE,
             LaunchTemplateData={"ImageId": IMAGE, "InstanceType": TYPES[0]},
         )
+
+    def measure(self, group: InstanceGroup, at: datetime) -> None:
+        self.sdk("cloudwatch").put_metric_data(
+            Namespace="AWS/EC2",
+            MetricData=[{
+                "MetricName": "CPUUtilization", "Value": 40.0, "Timestamp": at,
+                "Dimensions": [{"Name": "AutoScalingGroupName", "Value": group.name}],
+            }],
+        )  # fmt: skip
 
     def settle(self) -> None:
         """Everything here has booted as soon as it is started."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from azure_state import GROUP, SUBSCRIPTION, VM_PRICE, retail
 from sandboxes import Trouble
 
 from models.cloud_errors import CloudFailed
+from models.inventory import InstanceGroup
 from providers.azure.clients import Access
 from providers.azure.provider import provider
 from providers.seam import Provider
@@ -77,6 +79,9 @@ class AzureSandbox:
                 retail(name, usd, region) for name, usd in VM_PRICE.items()
             ]  # fmt: skip
         self.provider = made(self.stand)
+
+    def measure(self, group: InstanceGroup, at: datetime) -> None:
+        """Everything is measured here, at all times."""
 
     def settle(self) -> None:
         with self.stand.lock:

@@ -21,9 +21,10 @@ from google.cloud.monitoring_v3.services.metric_service.transports import (
 )
 from sandboxes import Trouble
 
+from models.inventory import InstanceGroup
 from providers.gcp.clients import Patience
 from providers.gcp.provider import provider
-from providers.seam import Provider
+from providers.seam import Provider, Scope
 from scenarios.collect_entries import GcpEntry
 
 SECRET: Final = "ya29.planted-secret-token-0123456789"
@@ -91,6 +92,14 @@ class GcpSandbox:
             entry, Path(), credentials=PlantedCredentials(), patience=PATIENCE,
             monitoring_endpoint=monitoring_address(), page_rows=page_rows,
         )  # fmt: skip
+
+    def measure(self, group: InstanceGroup, at: datetime) -> None:
+        scope = Scope("gcp", PROJECT, group.place.partition("/")[2])
+        one = next(i for i in self.provider.inventory.instances(scope) if i.group == group.id)
+        number = one.id.rpartition("/")[2]
+        labels = {"project_id": PROJECT, "zone": one.zone, "instance_id": number}
+        write_point("compute.googleapis.com/instance/cpu/utilization", {}, "gce_instance", labels,
+                    at, {"double_value": 0.4})  # fmt: skip
 
     def settle(self) -> None:
         with self.server.lock:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
+from models.inventory import InstanceGroup
 from models.places import Cloud
 from models.world import World
 from optimizer.gather import gather
 from providers.seam import Provider
-from providers.simulated.cloud import ACCOUNT, Cap, SimulatedCloud, play
+from providers.simulated.cloud import ACCOUNT, SERVICE_LABEL, Cap, SimulatedCloud, play
 from providers.simulated.machines import Machines
 from providers.simulated.provider import provider_of
 from providers.simulated.script import (
@@ -56,6 +58,9 @@ class Sandbox(Protocol):
     def settle(self) -> None:
         """Let time pass until what was started has booted."""
 
+    def measure(self, group: InstanceGroup, at: datetime) -> None:
+        """Have the processors of the group, or of one of its instances, be busy at ``at``."""
+
     def trouble(self, kind: Trouble) -> AbstractContextManager[None]:
         """One of ``troubles``, while the context lasts."""
 
@@ -79,6 +84,11 @@ class SimulatedSandbox:
 
     def settle(self) -> None:
         self.cloud.advance(10 * self.cloud.script.boot_s)
+
+    def measure(self, group: InstanceGroup, at: datetime) -> None:
+        """Groups of a service with a history are measured at all times."""
+        with self.cloud.lock:
+            self.cloud.machines.pools[group.id].labels = ((SERVICE_LABEL, "storefront"),)
 
     @contextmanager
     def trouble(self, kind: Trouble) -> Iterator[None]:
