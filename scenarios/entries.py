@@ -63,10 +63,10 @@ class SnapshotEntry(Entry):
     arrived, taken to come from the nearest origin; only for services that no other service
     calls."""
     partial: Literal["reject", "use"] = "reject"
-    """What to do when clouds did not answer in full where the world may be: `reject` the snapshot,
-    or `use` what there is."""
+    """What to do when clouds did not answer in full about what is used, where the world may be:
+    `reject` the snapshot, or `use` what there is."""
     refuse_after_hours: Amount = 168.0
-    """A snapshot of which any part is older than this is refused, hours."""
+    """A snapshot of which any part that is used is older than this is refused, hours."""
 
 
 class LatencyEntry(Entry):

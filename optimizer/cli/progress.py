@@ -50,7 +50,7 @@ class _Warnings(Silent):
 
 
 def _warning(text: str) -> str:
-    return f"warning: {plain(text)}"
+    return "warning: " + "\n".join(map(plain, text.split("\n")))
 
 
 @dataclass(frozen=True, slots=True)
