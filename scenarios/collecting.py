@@ -95,8 +95,12 @@ def _refuse_secrets(node: Any, file: str, faults: Faults) -> None:
             else:
                 _refuse_secrets(node[key], file, faults)
     elif isinstance(node, list):
-        for item in node:
-            _refuse_secrets(item, file, faults)
+        for i, item in enumerate(node):
+            if isinstance(item, str) and holds_credentials(item):
+                at = Location(file, line_at(node, (i,)))
+                faults.add(at, "credentials must not stand in files", _NO_SECRETS)
+                node[i] = ""
+            _refuse_secrets(node[i], file, faults)
 
 
 def _check_endpoints(collection: Collection, faults: Faults) -> None:

@@ -133,6 +133,7 @@ def run() -> None:
         warnings.simplefilter("ignore")  # users can do nothing about what libraries deprecate
     # What libraries log would go to stderr, and may hold what was asked of whom.
     logging.getLogger().addHandler(logging.NullHandler())
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # the same of a library that is not Python
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # not when a test has put something else there
             stream.reconfigure(errors="replace")

@@ -76,6 +76,7 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         ("regions: all", "endpoint: 'http://proxy.example:80/'", 9, "proxy.example unencrypted"),
         ("regions: all", "endpoint: 'https://user:hunter2@x/'", 9, "credentials must not"),
         ("regions: all", "endpoint: 'https://user:hunter2/hunter2@x/'", 9, "credentials must not"),
+        ("[eu-west-1, us", "['https://user:hunter2@x', us", 7, "credentials must not"),
     ],
 )
 def test_faults(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:

@@ -127,4 +127,7 @@ def test_troubles_have_names(sandbox: Sandbox, kind: Trouble, error: type[CloudF
         instances_in(sandbox)
     assert caught.value.asked.cloud == sandbox.provider.cloud
     assert caught.value.next_step
+    # What the SDK raised holds the request, and with it credentials.
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
     assert len(instances_in(sandbox)) == 1
