@@ -27,7 +27,7 @@ from google.cloud.monitoring_v3.services.metric_service.transports import (
 )
 
 from models.cloud_errors import Asked, NotFound, Unavailable
-from providers.gcp.errors import translated
+from providers.gcp.errors import reasons_of, translated
 from providers.gcp.pace import Pace
 
 CLOUD: Final = "gcp"
@@ -76,14 +76,11 @@ class _Bounded:
         return self.left > 0 and (
             bool(if_transient_error(error))
             or isinstance(error, answers.GatewayTimeout | answers.BadGateway)
-            or (isinstance(error, answers.Forbidden) and bool(_RATE_REASONS & _reasons(error)))
+            or (
+                isinstance(error, answers.Forbidden)
+                and not _RATE_REASONS.isdisjoint(reasons_of(error))
+            )
         )
-
-
-def _reasons(error: answers.Forbidden) -> set[str]:
-    return {
-        one["reason"] for one in error.errors or () if isinstance(one, dict) and "reason" in one
-    }
 
 
 @dataclass(eq=False)

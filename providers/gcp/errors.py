@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import requests
@@ -102,8 +102,8 @@ def translated(asked: Asked, do: Callable[[], Made]) -> Made:
 
 def _meant(asked: Asked, error: Exception) -> CloudFailed:
     if isinstance(error, answers.GoogleAPICallError):
-        reasons = tuple(_reasons(error))
-        said = str(error.message or error)
+        reasons = reasons_of(error)
+        said = str(error.message or "it does not say why")
         status = getattr(error.code, "name", error.code)
         for reason in reasons:
             if reason in _BY_REASON:
@@ -127,13 +127,15 @@ def _plain(error: Exception) -> str:
     return str(error.args[0]) if error.args else type(error).__name__
 
 
-def _reasons(error: answers.GoogleAPICallError) -> Iterable[str]:
-    """Google's words for why, the most exact first."""
-    if error.reason:
-        yield str(error.reason)
-    for one in error.errors or ():
-        if isinstance(one, dict) and isinstance(one.get("reason"), str):
-            yield one["reason"]
+def reasons_of(error: answers.GoogleAPICallError) -> tuple[str, ...]:
+    """Google's words for why, the most exact first; none where its answer has another shape."""
+    found = [error.reason] if isinstance(error.reason, str) and error.reason else []
+    try:
+        details = error.errors
+    except TypeError:  # it makes a list of whatever came
+        return tuple(found)
+    said = (one.get("reason") for one in details or () if isinstance(one, dict))
+    return *found, *(reason for reason in said if isinstance(reason, str))
 
 
 def check_operation(asked: Asked, operation: Operation) -> Operation:

@@ -124,7 +124,8 @@ def test_a_page_that_fails_half_way_keeps_what_came_before(sandbox: GcpSandbox, 
     [
         b"[]", b'["down"]', b'"down"', b"7", b"null", b'{"error": "down"}', b'{"error": ["down"]}',
         b'{"error": null}', b'{"error": {"details": ["down"]}}', b'{"error": {"details": 5}}',
-        b'{"error": {"errors": "down", "message": 5}}', b"[" * 5000,
+        b'{"error": {"errors": "down", "message": 5}}', b"[" * 5000, b'{"error": {"errors": 5}}',
+        b'{"error": {"message": {"details": 1}, "details": [{"reason": 5}]}}',
     ],
 )  # fmt: skip
 def test_answers_of_another_shape(sandbox: GcpSandbox, raw: bytes, status: int) -> None:
