@@ -30,6 +30,7 @@ from models.cloud_errors import (
     Throttled,
     Unavailable,
 )
+from models.errors import raise_alone
 
 T = TypeVar("T")
 
@@ -92,10 +93,7 @@ def translated(asked: Asked) -> Iterator[None]:
         return
     except FOREIGN as error:
         failed = _failed(asked, error)
-    try:
-        raise failed
-    finally:  # the block around which this stands is still being left with the SDK's error
-        failed.__context__ = None
+    raise_alone(failed)
 
 
 def read(asked: Asked, rows: Callable[[], Iterable[T]]) -> Iterator[T]:
