@@ -31,7 +31,7 @@ from models.actions import (
     account_of,
     place_of,
 )
-from models.cloud_errors import Asked, Conflicting, NotAccepted, NotFound
+from models.cloud_errors import Asked, CloudFailed, Conflicting, NotAccepted, NotFound
 from providers.gcp import groups
 from providers.gcp.clients import CLOUD, Clients, asked
 from providers.gcp.drain import drain, member
@@ -195,9 +195,12 @@ class GcpHands:
             raise
         note = ""
         if not order.rehearse:
-            own = self._templates(manager.project, manager.group.region).of_group(one)
+            try:
+                own = self._templates(manager.project, manager.group.region).of_group(one)
+            except CloudFailed as error:  # the group can go without being tidied up after
+                own, note = (), f"its templates were left: {error.code}: {error.said}"
             manager.delete(order.token)
-            note = self._sweep(manager.project, own, frozenset(), order.token)
+            note = note or self._sweep(manager.project, own, frozenset(), order.token)
         return Receipt(Effect.DONE, (manager.group.id,), note)
 
     def _sweep(

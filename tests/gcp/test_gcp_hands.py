@@ -113,6 +113,15 @@ def test_deleting_again_finds_it_gone(sandbox: GcpSandbox) -> None:
         act(_again(sandbox), action)
 
 
+def test_a_group_goes_whose_template_cannot_be_read(sandbox: GcpSandbox) -> None:
+    group = make_group(sandbox, "web", 2)
+    sandbox.server.faults.append(
+        lambda call: Broken(403, "forbidden") if call.verb.endswith("Templates.get") else None
+    )
+    assert "templates were left: forbidden" in act(sandbox, DeleteGroup(group)).note
+    assert groups_in(sandbox) == []
+
+
 def test_restarting_again_after_google_has_forgotten_the_request(sandbox: GcpSandbox) -> None:
     make_group(sandbox, "web", 1)
     sandbox.settle()
