@@ -51,6 +51,9 @@ class AwsEntry(Entry):
     """Regions by name, or `all` that are enabled in the account."""
     endpoint: Endpoint | None = None
     """Address that all services are asked at instead of AWS's own. Default: AWS's own."""
+    cost_explorer: bool = False
+    """Whether Cost Explorer is asked how much of savings plans is used. AWS bills each question:
+    one per account and collection."""
     public_prices: bool = False
     """Whether prices on demand and of reservations are read from AWS's public price files instead
     of asking its price list service. Where no credentials are found, they are in any case."""

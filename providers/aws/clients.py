@@ -142,6 +142,9 @@ class Account:
     def pricing(self) -> PricingClient:
         return cast("PricingClient", self.client("pricing", HOME_REGION))
 
+    def cost_explorer(self) -> Any:
+        return self.client("ce", HOME_REGION)
+
     def route53(self) -> Route53Client:
         return cast("Route53Client", self.client("route53", HOME_REGION))
 

@@ -37,6 +37,8 @@ class AwsDoctor:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     files: PriceFiles | None = None
     """Where prices are read; None: they are asked for."""
+    ask_use: bool = False
+    """Whether a collection asks Cost Explorer."""
 
     def findings(self) -> Iterator[Finding]:
         for account in self.regions.accounts:
@@ -119,7 +121,10 @@ class AwsDoctor:
     def _permissions(self, account: Account, regions: frozenset[str]) -> Iterator[Finding]:
         """One small question of every kind, in one region: permissions hold in all of them."""
         region = HOME_REGION if HOME_REGION in regions else min(regions, default=HOME_REGION)
-        for permission, ask in _questions(account, region).items():
+        questions = _questions(account, region)
+        if self.ask_use:
+            questions["ce:GetSavingsPlansUtilizationDetails"] = lambda: _ask_use(account)
+        for permission, ask in questions.items():
             service, _, operation = permission.partition(":")
             try:
                 with translated(account.asked(operation, region)):
@@ -215,6 +220,15 @@ def _questions(account: Account, region: str) -> dict[str, Callable[[], object]]
             account.savings_plans().describe_savings_plans_offering_rates(maxResults=1)
         ),
     }
+
+
+def _ask_use(account: Account) -> object:
+    today = datetime.now(UTC).date()
+    period = {"Start": str(today - timedelta(days=2)), "End": str(today - timedelta(days=1))}
+    answer: object = account.cost_explorer().get_savings_plans_utilization_details(
+        TimePeriod=period
+    )
+    return answer
 
 
 _NOTHING: Final[Any] = {

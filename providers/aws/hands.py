@@ -22,6 +22,7 @@ from models.actions import (
 )
 from providers.aws import dns, group_actions, group_creation, instance_actions
 from providers.aws.clients import CLOUD, Account
+from providers.aws.errors import translated
 from providers.aws.regions import Regions
 from providers.ledger import Ledger
 from providers.seam import Scope
@@ -56,8 +57,10 @@ class AwsHands:
     def act(self, action: Action, token: str, *, rehearse: bool = False) -> Receipt:
         account = self.regions.account(Scope(CLOUD, account_of(action), ""))
 
-        def do(rehearsing: bool) -> Receipt:
-            return _DOING[type(action)](account, action, token, rehearsing)
-
         asked = account.asked(type(action).__name__)
+
+        def do(rehearsing: bool) -> Receipt:
+            with translated(asked):  # answers that lack what actions look for
+                return _DOING[type(action)](account, action, token, rehearsing)
+
         return self._ledger.act(asked, action, token, do, rehearse=rehearse)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from models.offerings import Purchase
 from models.secrets import without_secrets
 from providers.aws.clients import CLOUD, Account, Made, each
 from providers.aws.commitments import reserved_instances, savings_plans
-from providers.aws.errors import translated
+from providers.aws.errors import Later, translated
 from providers.aws.mixes import SPOT, Templates, mix_of
 from providers.aws.quotas import quotas_of
 from providers.aws.regions import Regions
@@ -51,6 +51,8 @@ class AwsInventory:
     """``providers.seam.Inventory`` of AWS. Groups are known by their ARN: names are taken again."""
 
     regions: Regions
+    ask_use: bool = False
+    """Whether Cost Explorer is asked how much of savings plans is used."""
 
     def scopes(self) -> Scopes:
         return self.regions.scopes()
@@ -67,6 +69,7 @@ class AwsInventory:
             Filters=filters, MaxResults=INSTANCES_PER_PAGE,
         ):  # fmt: skip
             yield from rows
+        names.later.raise_first()
 
     def groups(self, scope: Scope) -> Iterator[InstanceGroup]:
         account = self.regions.account(scope)
@@ -100,7 +103,7 @@ class AwsInventory:
         if scope.region:
             yield from reserved_instances(account, scope)
         else:
-            yield from savings_plans(account)
+            yield from savings_plans(account, self.ask_use)
 
 
 def each_group(
@@ -144,13 +147,18 @@ class GroupNames:
 
     account: Account
     region: str
+    later: Later = field(default_factory=Later)
+    """Why some are not known."""
 
     @cached_property
     def arns(self) -> dict[str, str]:
-        return dict(each_group(
-            self.account, self.region,
-            lambda group: (group["AutoScalingGroupName"], group["AutoScalingGroupARN"]),
-        ))  # fmt: skip
+        found: dict[str, str] = {}
+        with self.later.failing():
+            found.update(each_group(
+                self.account, self.region,
+                lambda group: (group["AutoScalingGroupName"], group["AutoScalingGroupARN"]),
+            ))  # fmt: skip
+        return found
 
     def arn(self, name: str) -> str:
         """Empty for no group, and for one that went away meanwhile."""

@@ -32,9 +32,11 @@ def provider(entry: AwsEntry, folder: Path, manners: Manners = CALM) -> Provider
     files = PriceFiles(manners, str(address)) if address else PriceFiles(manners)
     return Provider(
         CLOUD,
-        AwsInventory(regions),
+        AwsInventory(regions, entry.cost_explorer),
         AwsPriceList(regions, files, entry.public_prices),
         AwsMetrics(regions),
         AwsHands(regions),
-        AwsDoctor(regions, files=files if entry.public_prices else None),
+        AwsDoctor(
+            regions, files=files if entry.public_prices else None, ask_use=entry.cost_explorer
+        ),
     )

@@ -9,7 +9,6 @@ from typing import Any, Final
 from models.inventory import InstanceType
 from models.offerings import Architecture
 from providers.aws.clients import Account, each
-from providers.aws.errors import translated
 from providers.pricebook.aws_section import BASELINE_VCPUS
 from providers.pricebook.families import family_of
 from providers.seam import Scope
@@ -43,13 +42,12 @@ def families_in(account: Account, region: str) -> frozenset[str]:
 
 
 def vcpus_of(account: Account, region: str, names: list[str]) -> dict[str, float]:
-    """vCPUs of the named types, at most a hundred."""
-    with translated(account.asked("DescribeInstanceTypes", region)):
-        answer = account.ec2(region).describe_instance_types(InstanceTypes=names)  # type: ignore[arg-type]
-        return {
-            str(one["InstanceType"]): float(one["VCpuInfo"]["DefaultVCpus"])
-            for one in answer["InstanceTypes"]
-        }
+    """vCPUs of those of the named types, at most 200, that there are."""
+    return dict(each(
+        account, account.ec2(region), "describe_instance_types", "InstanceTypes",
+        lambda one: (str(one["InstanceType"]), float(one["VCpuInfo"]["DefaultVCpus"])),
+        Filters=[{"Name": "instance-type", "Values": names}],
+    ))  # fmt: skip
 
 
 def _zones(account: Account, region: str) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from aws_policies import ACTING, READING, needed
+from aws_policies import ACTING, BILLED, READING, needed
 from aws_sandbox import AwsSandbox
 from aws_sandbox import aws as make
 
@@ -14,4 +14,4 @@ from aws_sandbox import aws as make
 def aws() -> Iterator[AwsSandbox]:
     with make() as sandbox:
         yield sandbox
-        assert needed(sandbox.product_calls) <= READING | ACTING
+        assert needed(sandbox.product_calls) <= READING | ACTING | BILLED

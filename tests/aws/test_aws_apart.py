@@ -117,6 +117,46 @@ def test_launch_templates_that_may_not_be_read(aws: AwsSandbox) -> None:
     assert isinstance(failure, Denied)
 
 
+def test_instances_of_groups_that_may_not_be_read(aws: AwsSandbox) -> None:
+    make_group(aws, "web", 2)
+    refuse(aws, "autoscaling", "DescribeAutoScalingGroups")
+    rows, failure = kept(aws.provider.inventory.instances(scope_of(aws)))
+    assert [one.group for one in rows] == ["", ""]
+    assert isinstance(failure, Denied)
+    assert aws.proxy.fired
+
+
+def test_a_reservation_of_a_type_that_is_no_more(aws: AwsSandbox) -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    base = {
+        "InstanceCount": 1, "ProductDescription": "Linux/UNIX", "InstanceTenancy": "default",
+        "State": "active", "OfferingClass": "standard", "Duration": 31_536_000, "FixedPrice": 1.0,
+        "UsagePrice": 0.0, "Start": at, "End": at + timedelta(days=365), "RecurringCharges": [],
+    }  # fmt: skip
+    aws.stand_in.sold.reservations += [
+        {**base, "ReservedInstancesId": f"r-{name}", "InstanceType": name}
+        for name in ("zz9.plural", "c5.large")
+    ]
+    rows, failure = kept(aws.provider.inventory.commitments(scope_of(aws)))
+    assert [one.id for one in rows] == ["r-c5.large"]
+    assert "zz9.plural" in failure.said
+
+
+def test_a_plan_in_another_currency(aws: AwsSandbox) -> None:
+    plan = {
+        "savingsPlanType": "Compute", "state": "active", "commitment": "2.5",
+        "termDurationInSeconds": 94_608_000, "start": "2026-01-01T00:00:00.000Z",
+        "end": "2029-01-01T00:00:00.000Z",
+    }  # fmt: skip
+    aws.stand_in.sold.plans += [
+        {**plan, "savingsPlanId": name, "savingsPlanArn": f"arn:{name}", "currency": name}
+        for name in ("CNY", "USD")
+    ]
+    rows, failure = kept(aws.provider.inventory.commitments(Scope("aws", "prod", "")))
+    assert [one.id for one in rows] == ["USD"]
+    assert "CNY is in CNY" in failure.said
+
+
 def test_a_target_group_that_is_gone(aws: AwsSandbox) -> None:
     make_group(aws, "web", 1)
     behind = balanced(aws, "web")

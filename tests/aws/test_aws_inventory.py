@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from acting import group_called, groups_in, instances_in, make_group, scope_of
 from aws_goods import quota
+from aws_policies import BILLED, needed
 from aws_sandbox import HASTY, IMAGE, PLACES, TEMPLATE, AwsSandbox, entry
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
@@ -21,7 +22,7 @@ from providers.aws.inventory import variant_of
 from providers.aws.mixes import mix_of
 from providers.aws.provider import provider
 from providers.aws.quotas import CLASSES, STANDARD, letters_of
-from providers.seam import Scope
+from providers.seam import Scope, Severity
 from scenarios.collect_entries import AwsAccountEntry, AwsEntry
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -263,7 +264,8 @@ def test_owned_reservations_and_plans(aws: AwsSandbox) -> None:
         {**base, "ReservedInstancesId": "r-4", "State": "retired"},
     ]
     plan = {
-        "savingsPlanId": "p-1", "savingsPlanType": "EC2Instance", "state": "active",
+        "savingsPlanId": "p-1", "savingsPlanArn": "arn:p-1",
+        "savingsPlanType": "EC2Instance", "state": "active",
         "region": "eu-central-1", "ec2InstanceFamily": "m5", "commitment": "2.5",
         "currency": "USD", "termDurationInSeconds": 94_608_000, "paymentOption": "No Upfront",
         "start": "2026-01-01T00:00:00.000Z", "end": "2029-01-01T00:00:00.000Z",
@@ -282,3 +284,35 @@ def test_owned_reservations_and_plans(aws: AwsSandbox) -> None:
     assert (owned.id, owned.kind, owned.level) == ("p-1", CommitmentKind.SPEND, 2.5)
     assert (owned.term_years, owned.place, owned.families) == (3, "aws/eu-central-1", ("m5",))
     assert owned.starts == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_how_much_of_plans_is_used(aws: AwsSandbox) -> None:
+    plan = {
+        "savingsPlanType": "Compute", "state": "active", "commitment": "2.5", "currency": "USD",
+        "termDurationInSeconds": 94_608_000, "start": "2026-01-01T00:00:00.000Z",
+        "end": "2029-01-01T00:00:00.000Z",
+    }  # fmt: skip
+    sold = aws.stand_in.sold
+    sold.plans += [{**plan, "savingsPlanId": name, "savingsPlanArn": f"arn:{name}"}
+                   for name in ("p-1", "p-2")]  # fmt: skip
+    sold.uses["arn:p-1"] = "81.25"
+    made = entry(aws.proxy.url)
+    scope = Scope("aws", "prod", "")
+
+    def shares(asked: AwsEntry) -> dict[str, float | None]:
+        found = aws.provider_of(asked).inventory.commitments(scope)
+        return {one.id: one.used_share for one in found}
+
+    assert shares(made) == {"p-1": None, "p-2": None}
+    assert needed(aws.product_calls).isdisjoint(BILLED)  # who does not want it does not pay
+    billed = made.model_copy(update={"cost_explorer": True})
+    assert shares(billed) == {"p-1": 0.8125, "p-2": None}
+    assert needed(aws.product_calls) >= BILLED
+    aws.proxy.rule({"service": "ce", "error": {"code": "AccessDeniedException", "status": 400}})
+    rows: list[Any] = []
+    with pytest.raises(Denied):
+        rows.extend(aws.provider_of(billed).inventory.commitments(scope))
+    assert [one.used_share for one in rows] == [None, None]
+    findings = aws.provider_of(billed).doctor.findings()
+    (lacking,) = (one for one in findings if one.severity is Severity.FAILED)
+    assert "allow ce:GetSavingsPlansUtilizationDetails" in lacking.remedy

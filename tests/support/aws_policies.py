@@ -35,3 +35,5 @@ def needed(calls: Iterable[str]) -> frozenset[str]:
 
 READING: Final = permissions(policies()[0])
 ACTING: Final = permissions(policies()[1])
+BILLED: Final = permissions(policies()[2])
+"""What `cost_explorer` needs besides."""

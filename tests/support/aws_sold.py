@@ -30,6 +30,8 @@ class Sold:
     products: list[Facts] = field(default_factory=list)
     spot: list[Facts] = field(default_factory=list)
     plans: list[Facts] = field(default_factory=list)
+    uses: dict[str, str] = field(default_factory=dict)
+    """ARN of a savings plan: percent of it that is used."""
     rates: list[Facts] = field(default_factory=list)
     reservations: list[Facts] = field(default_factory=list)
     quotas: list[Facts] = field(default_factory=list)

@@ -166,6 +166,22 @@ def _describe_savings_plans(sold: Sold, asked: Facts, _: Facts) -> Facts:
     return checked("savingsplans", "DescribeSavingsPlans", answer)
 
 
+def _used_plans(sold: Sold, asked: Facts, _: Facts) -> Facts:
+    assert set(asked["TimePeriod"]) == {"Start", "End"}
+    operation = "GetSavingsPlansUtilizationDetails"
+    rows = [
+        {"SavingsPlanArn": arn, "Utilization": {"UtilizationPercentage": percent}}
+        for arn, percent in sold.uses.items()
+    ]
+    rows, token = sold.paged(operation, rows, asked.get("NextToken"))
+    total = {"Utilization": {"UtilizationPercentage": "50"}}
+    more = {"NextToken": token} if token else {}
+    return checked("ce", operation, {
+        "SavingsPlansUtilizationDetails": rows, "TimePeriod": asked["TimePeriod"], "Total": total,
+        **more,
+    })  # fmt: skip
+
+
 def _describe_rates(sold: Sold, asked: Facts, _: Facts) -> Facts:
     wanted = {one["name"]: one["values"] for one in asked.get("filters", [])}
     found = [
@@ -186,4 +202,5 @@ _OWN: Final[dict[str, Callable[[Sold, Facts, Facts], Facts]]] = {
     "ListServiceQuotas": _list_service_quotas,
     "DescribeSavingsPlans": _describe_savings_plans,
     "DescribeSavingsPlansOfferingRates": _describe_rates,
+    "GetSavingsPlansUtilizationDetails": _used_plans,
 }
