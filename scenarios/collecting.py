@@ -104,16 +104,23 @@ def _refuse_secrets(node: Any, file: str, faults: Faults) -> None:
 
 
 def _check_endpoints(collection: Collection, faults: Faults) -> None:
-    """Credentials travel unencrypted to this machine only."""
+    """Addresses are such, and credentials travel unencrypted to this machine only."""
     for cloud in ("aws", "gcp", "azure"):
         entry = getattr(collection.content, cloud)
         for key in ("endpoint", "prices_endpoint"):
             address = getattr(entry, key, None)
-            if address is not None and address.startswith("http://"):
-                host = urlsplit(address).hostname
-                if host not in _THIS_MACHINE:
-                    message = f"credentials would travel to {host} unencrypted"
-                    faults.add(collection.at(cloud, key), message, "use https://")
+            if address is None:
+                continue
+            try:
+                parts = urlsplit(address)
+                host, _ = parts.hostname, parts.port
+            except ValueError:
+                at, message = collection.at(cloud, key), f"{cloud}.{key} is no address"
+                faults.add(at, message, "write https://host:port")
+                continue
+            if parts.scheme == "http" and host not in _THIS_MACHINE:
+                message = f"credentials would travel to {host} unencrypted"
+                faults.add(collection.at(cloud, key), message, "use https://")
 
 
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")

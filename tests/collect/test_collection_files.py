@@ -74,6 +74,8 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         ("aws:\n", "simulated: {world: shop}\naws:\n", 3, "do not mix"),
         ("regions: all", "endpoint: 'ftp://x'", 9, "endpoint"),
         ("regions: all", "endpoint: 'http://proxy.example:80/'", 9, "proxy.example unencrypted"),
+        ("regions: all", "endpoint: 'http://[::1'", 9, "is no address"),
+        ("regions: all", "endpoint: 'https://x:port/'", 9, "is no address"),
         ("regions: all", "endpoint: 'https://user:hunter2@x/'", 9, "credentials must not"),
         ("regions: all", "endpoint: 'https://user:hunter2/hunter2@x/'", 9, "credentials must not"),
         ("[eu-west-1, us", "['https://user:hunter2@x', us", 7, "credentials must not"),
