@@ -21,8 +21,9 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.reservations import ReservationsMgmtClient
 from azure.monitor.querymetrics import MetricsClient
 
-from providers.azure.pace import Pace, PacedChanges
+from providers.azure.pacing import PacedChanges
 from providers.azure.resources import region_of
+from providers.pace import Pace
 from scenarios.collect_entries import AzureEntry
 
 MANAGEMENT: Final = "https://management.azure.com"

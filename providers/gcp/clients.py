@@ -28,7 +28,7 @@ from google.cloud.monitoring_v3.services.metric_service.transports import (
 
 from models.cloud_errors import Asked, NotFound, Unavailable
 from providers.gcp.errors import reasons_of, translated
-from providers.gcp.pace import Pace
+from providers.pace import Pace
 
 CLOUD: Final = "gcp"
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -83,6 +83,11 @@ class _Bounded:
         )
 
 
+CHANGES_PER_S: Final = 10.0
+"""In each project: well below what Google's quotas of a new project allow."""
+CHANGES_AT_FIRST: Final = 20
+
+
 @dataclass(eq=False)
 class Clients:
     """All clients of one configuration, made when first needed. For several threads at once.
@@ -94,7 +99,7 @@ class Clients:
     monitoring_endpoint: str = ""
     patience: Patience = field(default_factory=Patience)
     credentials: Credentials | None = field(default=None, repr=False)
-    pace: Pace = field(default_factory=Pace, repr=False)
+    pace: Pace = field(default_factory=lambda: Pace(CHANGES_PER_S, CHANGES_AT_FIRST), repr=False)
     _made: dict[object, Any] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 

@@ -46,7 +46,7 @@ from models.cloud_errors import (
 )
 from models.inventory import InstanceState
 from models.offerings import Purchase
-from providers.azure.pace import Pace
+from providers.pace import Pace
 
 
 def _target(box: AzureSandbox, name: str) -> Target:
@@ -303,26 +303,6 @@ def test_a_scale_set_full_of_tags_is_not_marked(box: AzureSandbox) -> None:
     with pytest.raises(NotAccepted, match="no room"):
         act(box, Replace(_target(box, instances_in(box)[0].id)))
     assert len(instances_in(box)) == 2
-
-
-def test_changes_keep_their_pace_by_subscription() -> None:
-    now, slept = [100.0], list[float]()
-
-    def sleep(wait_s: float) -> None:
-        slept.append(round(wait_s, 6))
-        now[0] += wait_s
-
-    pace = Pace(per_s=2.0, at_first=3, clock=lambda: now[0], sleep=sleep)
-    for _ in range(5):
-        pace.wait("one")
-    assert slept == [0.5, 0.5]
-    pace.wait("another")
-    assert len(slept) == 2
-    now[0] += 60.0
-    pace.hold("one", 7.0)
-    for name in ("another", "one"):
-        pace.wait(name)
-    assert slept[2:] == [7.0]
 
 
 def test_every_change_waits_for_its_turn_and_no_look_does(

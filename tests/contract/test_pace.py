@@ -1,10 +1,10 @@
-"""Changes of a project do not come faster than they may."""
+"""Changes of an account do not come faster than they may."""
 
 from __future__ import annotations
 
 import pytest
 
-from providers.gcp.pace import Pace
+from providers.pace import Pace
 
 
 class _Time:
@@ -22,15 +22,26 @@ class _Time:
 
 def test_a_burst_passes_and_then_a_rate() -> None:
     time = _Time()
-    pace = Pace(per_s=2.0, burst=3, clock=time, sleep=time.sleep)
+    pace = Pace(per_s=2.0, at_first=3, clock=time, sleep=time.sleep)
     turns = []
     for _ in range(6):
         pace.wait("shop")
         turns.append(time.now - 100.0)
     assert turns == pytest.approx([0.0, 0.0, 0.0, 0.5, 1.0, 1.5])
-    pace.wait("other")  # each project has a rate of its own
+    pace.wait("other")  # each account has a rate of its own
     assert time.now == pytest.approx(101.5)
     time.now += 60.0  # a rest fills one burst, not more
     for _ in range(4):
         pace.wait("shop")
     assert time.now == pytest.approx(162.0)
+
+
+def test_nobody_changes_anything_while_the_cloud_asked_to_wait() -> None:
+    time = _Time()
+    pace = Pace(per_s=2.0, at_first=3, clock=time, sleep=time.sleep)
+    pace.hold("shop", 7.0)
+    pace.hold("shop", 1.0)  # the longest counts
+    pace.wait("other")
+    assert time.now == 100.0
+    pace.wait("shop")
+    assert time.now == pytest.approx(107.0)
