@@ -217,8 +217,9 @@ def _unmet_lines(fleet: Fleet, weights: Floats) -> tuple[ShadowLine, ...]:
     replicas = np.zeros((len(world.services), len(world.regions)))
     weighed = weights[cells.unmet_scenario[pair]] * lacking
     np.add.at(replicas, (service, asks.place[slot]), weighed)
+    terms = UnmetTerms.of(world)
     lines = (
-        unmet_line(world, UnmetTerms.of(world), s, r, float(replicas[s, r]))
+        unmet_line(world, terms, s, r, float(replicas[s, r]))
         for s, r in np.argwhere(replicas > 0).tolist()
     )
     return tuple(line for line in lines if line is not None)
