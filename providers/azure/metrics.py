@@ -23,6 +23,10 @@ SETS: Final = "Microsoft.Compute/virtualMachineScaleSets"
 GATEWAYS: Final = "Microsoft.Network/applicationGateways"
 _AT_ONCE: Final = 50
 """Resources that the service takes in one question."""
+_POOLS_MOST: Final = 10_000
+"""Series told apart of a resource: a gateway has 100 pools and 100 settings at most. Where nothing
+is asked, Azure gives ten, and does not say that there are more.
+"""
 _GRAINS_S: Final = (86_400, 43_200, 21_600, 3600, 1800, 900, 300, 60)
 _OF: Final = "/providers/microsoft.insights/"
 """What stands between a resource and the name of a metric in the metric's id."""
@@ -147,6 +151,7 @@ class AzureMetrics:
                 timespan=(window.starts, window.ends), granularity=timedelta(seconds=grain_s),
                 aggregations=["Total" if measure.total else "Average"],
                 filter=f"{measure.dimension} eq '*'" if measure.dimension else None,
+                max_results=_POOLS_MOST if measure.dimension else None,
             )  # fmt: skip
             for result in results:
                 for name, pool, values in _series(result, measure):

@@ -19,6 +19,7 @@ PAGE_POINTS: Final = 10_000
 
 Aligner = monitoring_v3.Aggregation.Aligner
 Reducer = monitoring_v3.Aggregation.Reducer
+_PROJECT: Final = "resource.label.project_id"
 _INSTANCE: Final = ("resource.label.zone", "resource.label.instance_id")
 _BACKEND: Final = ("resource.label.backend_scope", "resource.label.backend_name")
 
@@ -51,7 +52,10 @@ _SERIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class GcpMetrics:
-    """``providers.seam.Metrics`` of Google Cloud."""
+    """``providers.seam.Metrics`` of Google Cloud.
+
+    A project may see what others measure, too (its metrics scope): only its own counts.
+    """
 
     clients: Clients
     page_points: int = PAGE_POINTS
@@ -74,14 +78,14 @@ def _request(
         name=f"projects/{scope.account}",
         filter=(
             f'metric.type = "{series.metric}" AND resource.type = "{series.resource}"'
-            f' AND {place} = starts_with("{scope.region}")'
+            f' AND {place} = starts_with("{scope.region}") AND project = "{scope.account}"'
         ),
         interval=monitoring_v3.TimeInterval(start_time=window.starts, end_time=window.ends),
         aggregation=monitoring_v3.Aggregation(
             alignment_period=timedelta(seconds=window.step_s),
             per_series_aligner=series.aligner,
             cross_series_reducer=series.reducer,
-            group_by_fields=series.by,
+            group_by_fields=(_PROJECT, *series.by),
         ),
         view=monitoring_v3.ListTimeSeriesRequest.TimeSeriesView.FULL,
         page_size=page_points,
@@ -93,7 +97,7 @@ def _samples(
 ) -> Iterator[Sample]:
     labels = {f"resource.label.{key}": value for key, value in one.resource.labels.items()}
     where, name = (labels.get(label, "") for label in series.by)
-    if not name or region_of(where) != scope.region:
+    if not name or region_of(where) != scope.region or labels.get(_PROJECT) != scope.account:
         return  # regions may start alike, and backends need not be groups
     for point in one.points:
         ends: datetime | None = point.interval.end_time

@@ -97,7 +97,7 @@ def _latest(clients: Clients, scope: Scope, which: str, now: datetime) -> dict[s
         filter=(
             f'metric.type = "{_BY_FAMILY}/{which}" AND'
             ' resource.type = "compute.googleapis.com/Location"'
-            f' AND resource.labels.location = "{scope.region}"'
+            f' AND resource.labels.location = "{scope.region}" AND project = "{scope.account}"'
         ),
         interval=monitoring_v3.TimeInterval(start_time=now - _WITHIN, end_time=now),
         view=monitoring_v3.ListTimeSeriesRequest.TimeSeriesView.FULL,

@@ -26,8 +26,8 @@ def _samples(box: AzureSandbox, step_s: int = 3600) -> list[Sample]:
     return list(box.provider.metrics.samples(scope_of(box), window))
 
 
-def _behind_gateway(box: AzureSandbox, name: str) -> None:
-    pool = {"id": f"{GATEWAY}/backendAddressPools/web"}
+def _behind_gateway(box: AzureSandbox, name: str, behind: str = "web") -> None:
+    pool = {"id": f"{GATEWAY}/backendAddressPools/{behind}"}
     address = {"name": "a", "properties": {"applicationGatewayBackendAddressPools": [pool]}}
     card = {"name": "c", "properties": {"ipConfigurations": [address]}}
     profile = box.stand.cloud.found(GROUP, name).properties["virtualMachineProfile"]
@@ -54,6 +54,14 @@ def test_requests_and_latency_of_a_group_alone_in_its_pool(box: AzureSandbox) ->
     latency = [one.value for one in samples if one.signal is Signal.LATENCY_MEAN_MS]
     assert rps == [2.0] * 4
     assert latency == [25.0] * 4
+
+
+def test_a_gateway_of_more_pools_than_azure_gives_unasked(box: AzureSandbox) -> None:
+    box.stand.cloud.pools = [f"pool-{i:02d}" for i in range(12)]
+    group = make_group(box, "web", desired=1)
+    _behind_gateway(box, "web", "pool-11")
+    signals = {one.signal for one in _samples(box) if one.subject == group.id}
+    assert {Signal.REQUESTS_RPS, Signal.LATENCY_MEAN_MS} <= signals
 
 
 def test_groups_that_share_a_pool_are_not_told_apart(box: AzureSandbox) -> None:

@@ -61,6 +61,15 @@ def test_only_of_the_region_and_window(sandbox: GcpSandbox) -> None:
     assert {one.subject for one in _samples(sandbox, Signal.CPU_SHARE)} == {"europe-west1-b/1"}
 
 
+def test_nothing_that_other_projects_measure(sandbox: GcpSandbox) -> None:
+    """A project whose metrics scope holds others is told of theirs, and names repeat."""
+    _write(REQUESTS, "https_lb_rule", _backend(), 0.5, {"int64_value": 3600})
+    other = {**_backend(), "project_id": "shop-batch"}
+    _write(REQUESTS, "https_lb_rule", other, 0.5, {"int64_value": 36_000})
+    (one,) = _samples(sandbox, Signal.REQUESTS_RPS)
+    assert (one.subject, one.value) == ("europe-west1/web", pytest.approx(1.0))
+
+
 def test_longer_steps(sandbox: GcpSandbox) -> None:
     for hour, value in ((0.5, 0.1), (1.5, 0.2), (2.5, 0.6)):
         _cpu("europe-west1-b", "1", hour, value)

@@ -167,6 +167,7 @@ ROUTES = (
             "interval": "x",
             "aggregation": "x",
             "filter": "x",
+            "top": 1,
         },
     ),
     Route(

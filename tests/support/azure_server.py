@@ -418,22 +418,26 @@ def _metrics(self: StandIn, call: Call) -> Answer:
     ends = datetime.fromisoformat(call.parameters["endtime"])
     grain = {"PT1H": 3600, "PT1M": 60, "PT5M": 300, "P1D": 86_400}[call.parameters["interval"]]
     name = call.parameters["metricnames"]
-    metadata = []
+    told: list[list[dict[str, Any]]] = [[]]
     if "filter" in call.parameters:
         dimension = call.parameters["filter"].partition(" ")[0]
-        value = "web~http" if dimension == "BackendSettingsPool" else "web"
-        metadata = [{"name": {"value": dimension.lower()}, "value": value}]
+        ends_in = "~http" if dimension == "BackendSettingsPool" else ""
+        most = int(call.parameters.get("top", "10"))
+        told = [
+            [{"name": {"value": dimension.lower()}, "value": f"{pool}{ends_in}"}]
+            for pool in self.cloud.pools[:most]
+        ]
     data, at = [], starts
     while at < ends:
         data.append({"timeStamp": at.isoformat(), "average": 25.0, "total": 7200.0})
         at += timedelta(seconds=grain)
     values = [
         {"starttime": call.parameters["starttime"], "endtime": call.parameters["endtime"],
-         "resourceid": one, "value": [{
-             "id": f"{one}/providers/Microsoft.Insights/metrics/{name}", "type": "t",
+         "resourceid": resource, "value": [{
+             "id": f"{resource}/providers/Microsoft.Insights/metrics/{name}", "type": "t",
              "name": {"value": name}, "unit": "Count",
-             "timeseries": [{"metadatavalues": metadata, "data": data}]}]}
-        for one in reversed((call.body or {})["resourceids"])
+             "timeseries": [{"metadatavalues": one, "data": data} for one in told]}]}
+        for resource in reversed((call.body or {})["resourceids"])
     ]  # fmt: skip
     return Answer(body={"values": values})
 

@@ -134,13 +134,16 @@ class ScaleSet:
 
 @dataclass(eq=False)
 class Cloud:
-    """All there is. ``lacking``: sizes that cannot be had. ``slow``: operations do not end."""
+    """All there is. ``lacking``: sizes that cannot be had. ``slow``: operations do not end.
+    ``pools``: those of every gateway.
+    """
 
     subscription: str = SUBSCRIPTION
     sets: dict[tuple[str, str], ScaleSet] = field(default_factory=dict)
     machines: dict[tuple[str, str], Machine] = field(default_factory=dict)
     operations: dict[str, Json] = field(default_factory=dict)
     lacking: set[str] = field(default_factory=set)
+    pools: list[str] = field(default_factory=lambda: ["web"])
     cores: int = 1000
     slow: bool = False
     restarts: list[str] = field(default_factory=list)
