@@ -13,8 +13,7 @@ from models.commitments import CommitmentKind
 from models.inventory import CommittedRate, Price, RejectedPrice
 from models.offerings import Purchase
 from providers.gcp.inventory import GcpInventory
-from providers.gcp.rates import PRODUCT, SOURCE, Measure, Part, Rate, Rates, gpu_name
-from providers.pricebook.families import family_of
+from providers.gcp.rates import PRODUCT, SOURCE, Measure, Part, Rate, Rates, gpu_name, sold_as
 from providers.pricebook.gcp_section import SHAPES
 from providers.pricebook.rows import MOST_USD
 from providers.seam import Scope, Scopes
@@ -93,7 +92,7 @@ def _parts(
     shape: compute_v1.MachineType, region: str, rates: Rates
 ) -> Iterator[tuple[float, Measure, str]]:
     """How much of what a machine type is the sum of."""
-    family = family_of(shape.name)
+    family = sold_as(shape.name)
     if Part(family, Measure.WHOLE, region, Purchase.ON_DEMAND) in rates:
         yield 1.0, Measure.WHOLE, family
         return

@@ -9,7 +9,7 @@ left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ from google.cloud import billing_v1
 from models.cloud_errors import CloudFailed
 from models.offerings import Purchase
 from providers.gcp.clients import Clients, asked
+from providers.pricebook.families import family_of
 from providers.pricebook.rows import LEAST_USD, MOST_USD
 
 SERVICE: Final = "services/6F81-5844-456A"
@@ -54,20 +55,25 @@ class Measure(StrEnum):
     WHOLE = "instance"
 
 
-_UNITS: Final = {
-    Measure.CORE: "h", Measure.RAM: "GiBy.h", Measure.GPU: "h", Measure.WHOLE: "h",
+_HOURS: Final = {"h": 1.0}
+_UNITS: Final[Mapping[Measure, Mapping[str, float]]] = {
+    Measure.CORE: _HOURS, Measure.RAM: {"GiBy.h": 1.0, "GBy.h": 2**30 / 1e9}, Measure.GPU: _HOURS,
+    Measure.WHOLE: _HOURS,
 }  # fmt: skip
+"""How many of its units a measure is: memory of some families is sold by GB, not by GiB."""
 
+_SERIES: Final = r"[A-Z]\d[A-Z]?(?:Ultramem\d+|Plus|Ultra)?"
 _FAMILY: Final = (
-    r"(?P<family>N1 Predefined|Compute optimized|Memory-optimized|[A-Z]\d[A-Z]?)"
+    rf"(?P<family>N1 Predefined|Compute optimized|Memory-optimized|{_SERIES})"
     r"(?: AMD| Arm| Memory-optimized)?"
 )
 _RUNNING: Final = re.compile(
-    rf"(?:Spot Preemptible |Preemptible )?{_FAMILY}(?: Instance)? (?P<part>Core|Ram) running in .+"
+    rf"(?:Spot Preemptible |Preemptible )?{_FAMILY}(?: ?Instance)? (?P<part>Core|Ram) running in .+"
 )
 _COMMITTED: Final = re.compile(
-    r"Commitment(?: v\d)?: (?:(?P<family>Compute optimized|Memory-optimized|[A-Z]\d[A-Z]?)"
-    r"(?: AMD| Arm| Memory-optimized)? )?(?P<part>Cpu|Ram|RAM|Core) in .+ for \d Years?"
+    rf"Commitment(?: v\d)?: (?:(?P<family>Compute optimized|Memory-optimized|{_SERIES})"
+    r"(?: AMD| Arm| Memory-optimized)? )?(?P<part>Cpu|Ram|RAM|Core)(?: running)? in .+"
+    r" for \d Years?"
 )
 _GPU: Final = re.compile(
     r"(?:Spot Preemptible |Preemptible )?(?P<model>Nvidia .+?) GPU"
@@ -79,6 +85,11 @@ _COMMITTED_GPU: Final = re.compile(
 _WHOLE: Final = re.compile(
     r"(?:Spot Preemptible |Preemptible )?(?P<kind>Micro|Small) Instance with .+ running in .+"
 )
+_APART: Final = {
+    "a3-megagpu": "a3plus", "a3-ultragpu": "a3ultra", "m4-ultramem-224": "m4ultramem224",
+    "m4n-ultramem-224": "m4nultramem224", "n1-megamem": "m1", "n1-ultramem": "m1",
+}  # fmt: skip
+"""Machine types, by how they begin, that are not sold at their family's rates."""
 _FAMILIES: Final = {"N1 Predefined": "n1", "Compute optimized": "c2", "Memory-optimized": "m1"}
 _WHOLES: Final = {"Micro": "f1", "Small": "g1"}
 _NOISE: Final = frozenset({"nvidia", "tesla", "gpu"})
@@ -86,7 +97,7 @@ _NOISE: Final = frozenset({"nvidia", "tesla", "gpu"})
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a rate is of: a family's vCPUs or memory, a GPU model, or a whole instance."""
+    """What a rate is of: vCPUs or memory (``sold_as``), a GPU model, or a whole instance."""
 
     of: str
     measure: Measure
@@ -183,6 +194,12 @@ def part_of(sku: billing_v1.Sku) -> tuple[str, Measure, Purchase] | None:
     return None
 
 
+def sold_as(machine_type: str) -> str:
+    """What rates of a machine type's parts are of: its family, but for some."""
+    apart = (of for start, of in _APART.items() if machine_type.startswith(start))
+    return next(apart, family_of(machine_type))
+
+
 def gpu_name(model: str) -> str:
     """``80gb a100`` of both ``nvidia-a100-80gb`` and ``Nvidia Tesla A100 80GB``."""
     return " ".join(sorted(set(re.split(r"[\s-]+", model.lower())) - _NOISE))
@@ -207,8 +224,9 @@ def rate_of(sku: billing_v1.Sku, measure: Measure, now: datetime) -> Rate:
         return wrong(f"is stale: {(now - as_of).days} days old, more than {STALE.days}")
     if currencies - {"USD"}:
         return wrong(f"is stated in {', '.join(sorted(currencies))}")
-    if expression.usage_unit != _UNITS[measure]:
-        return wrong(f"counts in {expression.usage_unit!r}, not {_UNITS[measure]!r}")
+    units = _UNITS[measure].get(expression.usage_unit)
+    if units is None:
+        return wrong(f"counts in {expression.usage_unit!r}, not {' or '.join(_UNITS[measure])}")
     if not positive:
         return wrong("has no price above zero" if not usd or usd[0] == 0 else "is below zero")
     if usd[0] < 0:
@@ -218,7 +236,7 @@ def rate_of(sku: billing_v1.Sku, measure: Measure, now: datetime) -> Rate:
     # A first tier at zero is a free allowance that no fleet lives on.
     if not LEAST_USD <= positive[0] <= MOST_USD:
         return wrong("states no believable price")
-    return Rate(positive[0], as_of, stated)
+    return Rate(positive[0] * units, as_of, stated)
 
 
 def _moment(price: billing_v1.PricingInfo) -> datetime:

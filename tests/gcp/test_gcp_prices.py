@@ -116,10 +116,16 @@ def test_a_sum_is_as_old_as_its_oldest_part(sandbox: GcpSandbox) -> None:
         ("Preemptible N1 Predefined Instance Core running in Americas", "Preemptible", "n1"),
         ("Commitment v1: Cpu in Americas for 1 Year", "Commit1Yr", "n1"),
         ("Commitment v1: N2D AMD Cpu in Americas for 3 Years", "Commit3Yr", "n2d"),
+        ("Commitment: Compute optimized Core running in Americas for 1 Year", "Commit1Yr", "c2"),
+        ("Commitment: Compute optimized Ram running in Americas for 3 Year", "Commit3Yr", "c2"),
         ("Commitment v1: Nvidia Tesla T4 GPU running in Americas for 1 Year", "Commit1Yr", "t4"),
         ("Nvidia Tesla A100 80GB GPU running in Americas", "OnDemand", "80gb a100"),
         ("Memory Optimized Upgrade Premium for Memory-optimized Instance Core running in Americas",
          "OnDemand", None),
+        ("M4Ultramem224 Instance Core running in Americas", "OnDemand", "m4ultramem224"),
+        ("M4NUltramem224Instance Ram running in Iowa", "OnDemand", "m4nultramem224"),
+        ("A3Plus Instance Core running in Americas", "OnDemand", "a3plus"),
+        ("Commitment v1: M4Ultramem224 Cpu in Americas for 1 Year", "Commit1Yr", "m4ultramem224"),
         ("N2 Custom Instance Core running in Americas", "OnDemand", None),
     ],
 )  # fmt: skip
@@ -138,6 +144,29 @@ def test_only_variants_is_no_price(sandbox: GcpSandbox) -> None:
 def test_variants_do_not_spoil_prices(sandbox: GcpSandbox) -> None:
     rows = prices(sandbox, [*others(), *family("E2 Instance", 0.022, 0.003), *others()])
     assert usd(rows, "e2-standard-2") == pytest.approx(2 * 0.022 + 8 * 0.003)
+
+
+def test_memory_by_decimal_gigabytes(sandbox: GcpSandbox) -> None:
+    sandbox.server.cloud.machine_types["c4d-standard-2"] = (2, 7 * 1024, "X86_64", ())
+    core = sku("C4D Instance Core running in Americas", "OnDemand", 0.04)
+    ram = sku("C4D Instance Ram running in Americas", "OnDemand", 0.0035, "GBy.h")
+    paid = usd(prices(sandbox, [core, ram]), "c4d-standard-2")
+    assert paid == pytest.approx(2 * 0.04 + 7 * 1.073741824 * 0.0035)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("m4-ultramem-224", "M4Ultramem224 Instance"), ("n1-megamem-96", "Memory-optimized Instance")],
+)
+def test_types_that_are_not_sold_at_the_rates_of_their_family(
+    sandbox: GcpSandbox, name: str, words: str
+) -> None:
+    sandbox.server.cloud.machine_types[name] = (100, 1000 * 1024, "X86_64", ())
+    skus = [
+        *family("M4 Instance", 0.01, 0.001), *family("N1 Predefined Instance", 0.01, 0.001),
+        *family(words, 0.02, 0.005),
+    ]  # fmt: skip
+    assert usd(prices(sandbox, skus), name) == pytest.approx(100 * 0.02 + 1000 * 0.005)
 
 
 def test_what_has_no_rates_is_rejected_with_the_reason(sandbox: GcpSandbox) -> None:
