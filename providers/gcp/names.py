@@ -13,7 +13,8 @@ from typing import Final
 
 from models.cloud_errors import Asked, NotFound, Unavailable
 
-_ZONE: Final = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
+_ZONE: Final = re.compile(r"[a-z]+-[a-z]+\d+-(?:ai\d+)?[a-z]")
+"""Those for accelerators, such as ``us-central1-ai1a``, too."""
 
 
 @dataclass(frozen=True, slots=True)

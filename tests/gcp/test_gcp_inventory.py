@@ -14,11 +14,13 @@ from gcp_cloud import LICENCE, NUMBER, PROJECT, REGIONS
 from gcp_contract import Call
 from gcp_sandbox import GcpSandbox, entry_at, template, write_point
 from gcp_server import Broken
+from gcp_skus import sku
 
 from models.cloud_errors import CloudFailed, Denied, NotFound, Unavailable
 from models.commitments import CommitmentKind
 from models.inventory import InstanceGroup, InstanceState, OwnedCommitment, QuotaUnit
 from models.offerings import Architecture, Purchase
+from providers.gcp.names import Named, region_of
 from providers.seam import Scope
 
 SCOPE = Scope("gcp", PROJECT, "europe-west1")
@@ -378,6 +380,30 @@ def test_commitments(sandbox: GcpSandbox) -> None:
     assert old.families == ("n1",)
     assert unpriced.families == ("n4a",)
     assert math.isnan(unpriced.usd_per_hour)
+
+
+def test_commitments_cost_their_gpus_too(sandbox: GcpSandbox) -> None:
+    gpus = {"type": "ACCELERATOR", "amount": "8", "acceleratorType": "nvidia-l4"}
+    with_gpus = _commitment("gpus", "GRAPHICS_OPTIMIZED")
+    with_disks = _commitment("disks", "GENERAL_PURPOSE_N2")
+    resources = [one["resources"] for one in (with_gpus, with_disks)]
+    for added, to in zip((gpus, {"type": "LOCAL_SSD", "amount": "375"}), resources, strict=True):
+        assert isinstance(to, list)
+        to.append(added)
+    sandbox.server.cloud.commitments["europe-west1"] = [
+        _commitment("plain", "GRAPHICS_OPTIMIZED"), with_gpus, with_disks,
+    ]  # fmt: skip
+    words = "Commitment v1: Nvidia L4 GPU running in Belgium for 3 Years"
+    sandbox.server.cloud.skus.append(sku(words, "Commit3Yr", 0.25))
+    plain, gpu, disks = sandbox.provider.inventory.commitments(SCOPE)
+    assert gpu.usd_per_hour == pytest.approx(plain.usd_per_hour + 8 * 0.25)
+    assert math.isnan(disks.usd_per_hour)
+
+
+def test_a_zone_for_accelerators_is_of_its_region() -> None:
+    assert Named("us-central1-ai1a", "gpus").is_zonal
+    assert region_of("us-central1-ai1a") == region_of("us-central1-a") == "us-central1"
+    assert region_of("europe-west12") == "europe-west12"
 
 
 def test_commitments_without_the_catalogue(sandbox: GcpSandbox) -> None:

@@ -67,7 +67,8 @@ def test_nothing_that_other_projects_measure(sandbox: GcpSandbox) -> None:
     other = {**_backend(), "project_id": "shop-batch"}
     _write(REQUESTS, "https_lb_rule", other, 0.5, {"int64_value": 36_000})
     (one,) = _samples(sandbox, Signal.REQUESTS_RPS)
-    assert (one.subject, one.value) == ("europe-west1/web", pytest.approx(1.0))
+    assert one.subject == "europe-west1/web"
+    assert one.value == pytest.approx(1.0)
 
 
 def test_longer_steps(sandbox: GcpSandbox) -> None:
