@@ -26,12 +26,13 @@ STANDARD: Final = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t",
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """Families that are limited together, by the letters that their names begin with, and the
-    codes of their limits; high memory and HPC types have none on spot.
+    """Families that are limited together, by the letters that their names begin with, with or
+    without the generation, and the codes of their limits; high memory and HPC types have none on
+    spot.
     """
 
     letters: frozenset[str]
-    on_demand: str
+    on_demand: str = ""
     spot: str = ""
 
 
@@ -39,7 +40,9 @@ CLASSES: Final = (
     Class(STANDARD, "L-1216C47A", "L-34B43A08"),
     Class(frozenset({"f"}), "L-74FC7D96", "L-88CF9481"),
     Class(frozenset({"g", "gr", "vt"}), "L-DB2E81BA", "L-3819A6DF"),
-    Class(frozenset({"p"}), "L-417A185B", "L-7212CCBC"),
+    Class(frozenset({"p"}), on_demand="L-417A185B"),
+    Class(frozenset({"p2", "p3", "p4"}), spot="L-7212CCBC"),
+    Class(frozenset({"p5", "p6"}), spot="L-C4BD4855"),  # P6 has no limit of its own
     Class(frozenset({"inf"}), "L-1945791B", "L-B5D1601B"),
     Class(frozenset({"trn"}), "L-2C3B7624", "L-6B0D517C"),
     Class(frozenset({"dl"}), "L-6E869C2A", "L-85EED4F7"),
@@ -60,6 +63,15 @@ _KNOWN: Final = {
 def letters_of(family: str) -> str:
     """m of m5, im of im4gn, u of u-6tb1."""
     return re.split(r"[\d-]", family, maxsplit=1)[0]
+
+
+def is_counted(family: str, letters: frozenset[str]) -> bool:
+    """Whether a family is among those that begin with ``letters``: p5en with p5, and with p."""
+    return any(
+        letters_of(family) == letters_of(one)
+        and (one.isalpha() or re.fullmatch(rf"{one}(\D.*)?", family) is not None)
+        for one in letters
+    )
 
 
 def quotas_of(account: Account, scope: Scope) -> Iterator[Quota]:
@@ -87,7 +99,7 @@ def _row(
     used: Mapping[str, float],
 ) -> Quota:
     purchase, letters = _KNOWN[facts["QuotaCode"]]
-    counted = sorted(family for family in families if letters_of(family) in letters)
+    counted = sorted(family for family in families if is_counted(family, letters))
     return Quota(
         scope.account, scope.place, facts["QuotaName"], QuotaUnit.VCPUS, float(facts["Value"]),
         used.get(facts["QuotaCode"]), purchase, tuple(counted),

@@ -21,7 +21,7 @@ from models.offerings import Architecture, Purchase
 from providers.aws.inventory import variant_of
 from providers.aws.mixes import mix_of
 from providers.aws.provider import provider
-from providers.aws.quotas import CLASSES, STANDARD, letters_of
+from providers.aws.quotas import CLASSES, STANDARD, is_counted, letters_of
 from providers.seam import Scope, Severity
 from scenarios.collect_entries import AwsAccountEntry, AwsEntry
 
@@ -246,6 +246,18 @@ def test_letters_are_whole(family: str, letters: str) -> None:
     assert letters_of(family) == letters
     assert sum(letters in one.letters for one in CLASSES) == 1
     assert (letters in STANDARD) == (family in {"m5", "im4gn"})
+
+
+@pytest.mark.parametrize(
+    ("family", "code"),
+    [
+        ("p4d", "L-7212CCBC"), ("p3", "L-7212CCBC"), ("p5", "L-C4BD4855"), ("p5en", "L-C4BD4855"),
+        ("p6-b200", "L-C4BD4855"), ("g6e", "L-3819A6DF"), ("c7i-flex", "L-34B43A08"),
+    ],
+)  # fmt: skip
+def test_the_limit_on_spot_of_a_family(family: str, code: str) -> None:
+    assert [one.spot for one in CLASSES if one.spot and is_counted(family, one.letters)] == [code]
+    assert sum(bool(one.on_demand) and is_counted(family, one.letters) for one in CLASSES) == 1
 
 
 def test_owned_reservations_and_plans(aws: AwsSandbox) -> None:
