@@ -68,6 +68,13 @@ def _architectures(facts: Mapping[str, Any]) -> list[Architecture]:
     return [_ARCHITECTURES[name] for name in stated if name in _ARCHITECTURES]
 
 
+def whole_gpus(gpu: Mapping[str, Any]) -> float:
+    """How many GPUs a type has; parts of one, which AWS counts as none, as what they are of it."""
+    return float(
+        gpu.get("Count", 0) or gpu.get("LogicalGpuCount", 0) * gpu.get("GpuPartitionSize", 0)
+    )
+
+
 def _row(
     scope: Scope, facts: Mapping[str, Any], zones: Mapping[str, tuple[str, ...]]
 ) -> InstanceType:
@@ -79,7 +86,7 @@ def _row(
         scope.place, name, scope.account, float(facts["VCpuInfo"]["DefaultVCpus"]),
         BASELINE_VCPUS.get(family, {}).get(size) if burstable else None,
         facts["MemoryInfo"]["SizeInMiB"] / _MIB, _architectures(facts)[0], family,
-        float(sum(gpu.get("Count", 0) for gpu in gpus)), gpus[0].get("Name", "") if gpus else "",
+        sum(map(whole_gpus, gpus), 0.0), gpus[0].get("Name", "") if gpus else "",
         burstable, "spot" in facts.get("SupportedUsageClasses", ["spot"]), zones.get(name, ()),
         "" if name in zones else NOWHERE,
     )  # fmt: skip

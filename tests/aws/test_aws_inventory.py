@@ -22,6 +22,8 @@ from providers.aws.inventory import variant_of
 from providers.aws.mixes import mix_of
 from providers.aws.provider import provider
 from providers.aws.quotas import CLASSES, STANDARD, is_counted, letters_of
+from providers.aws.types import whole_gpus
+from providers.pricebook.families import family_of
 from providers.seam import Scope, Severity
 from scenarios.collect_entries import AwsAccountEntry, AwsEntry
 
@@ -187,6 +189,7 @@ def test_types_know_gpus_baselines_and_zones(aws: AwsSandbox) -> None:
     known = {one.instance_type: one for one in aws.provider.inventory.instance_types(scope)}
     assert known["g4dn.xlarge"].gpus == 1.0
     assert known["g4dn.xlarge"].gpu_model == "T4"
+    assert known["m5.large"].gpus == 0.0
     assert known["t3.medium"].burstable
     assert known["t3.medium"].baseline_vcpus == 0.4
     assert known["m5.large"].baseline_vcpus is None
@@ -236,6 +239,30 @@ def test_quotas_by_class_and_purchase_with_their_use(aws: AwsSandbox) -> None:
     assert {"m5", "c5", "t3", "r5"} <= set(standard.families)
     assert "g4dn" in gpus.families
     assert not set(gpus.families) & set(standard.families)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "whole"),
+    [
+        ({"Name": "T4", "Count": 4}, 4.0),
+        ({"Name": "L4", "Count": 0, "LogicalGpuCount": 1, "GpuPartitionSize": 0.125}, 0.125),
+        ({"Name": "L4", "Count": 2, "LogicalGpuCount": 2, "GpuPartitionSize": 1.0}, 2.0),
+        ({"Name": "V520"}, 0.0),
+    ],
+)
+def test_parts_of_a_gpu_count_as_what_they_are_of_it(gpus: dict[str, object], whole: float) -> None:
+    assert whole_gpus(gpus) == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("m5.large", "m5"), ("m7i-flex.large", "m7i-flex"), ("u7i-12tb.224xlarge", "u7i-12tb"),
+        ("p6-b200.48xlarge", "p6-b200"),
+    ],
+)  # fmt: skip
+def test_families_are_what_aws_calls_so(name: str, family: str) -> None:
+    assert family_of(name) == family
 
 
 @pytest.mark.parametrize(
