@@ -120,7 +120,7 @@ class ScaleSets:
         counts = {"lowprioritycores"}
         if purchase is Purchase.ON_DEMAND:
             counts = {"cores", size.counted_as}
-        vcpus = more * size.kind.vcpus
+        vcpus = more * size.counted_vcpus
         with translated(asked):
             for usage in self.clients.compute(scope.account).usage.list(scope.region):
                 name = needed(usage.name.value, "a quota's name")

@@ -26,10 +26,14 @@ _GPU_MODEL: Final = re.compile(r"[A-Za-z]+_[^_]+_(?P<model>[A-Z]+\d+)(?:_v\d+)?"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a size is to quotas. ``counted_as``: Azure's name of the quota of its family."""
+    """What a size is to quotas. ``counted_as``: Azure's name of the quota of its family;
+    ``counted_vcpus``: what it takes of it, which for sizes with constrained vCPUs are all that the
+    machine would have.
+    """
 
     kind: InstanceType
     counted_as: str
+    counted_vcpus: float
 
 
 @dataclass(eq=False)
@@ -95,7 +99,7 @@ def _size(scope: Scope, sku: ResourceSku) -> Size | None:
         architecture, family_of(name), gpus, model["model"] if model else "", burstable,
         traits.get("LowPriorityCapable", "").lower() == "true", zones, restriction,
     )  # fmt: skip
-    return Size(kind, (sku.family or "").lower())
+    return Size(kind, (sku.family or "").lower(), float(traits.get("vCPUs") or vcpus))
 
 
 def _where(scope: Scope, sku: ResourceSku) -> tuple[tuple[str, ...], str]:

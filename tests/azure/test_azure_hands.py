@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from acting import (
 )
 from azure_sandbox import AzureSandbox, made
 from azure_server import Answer, Call, refused
-from azure_state import GROUP, ScaleSet
+from azure_state import GROUP, ScaleSet, sku
 from sandboxes import Trouble
 
 from models.actions import (
@@ -359,6 +360,17 @@ def test_quotas_bind_in_rehearsals_and_for_real(box: AzureSandbox) -> None:
         with pytest.raises(QuotaReached):
             box.provider.hands.act(Resize(group, 4), new_token(), rehearse=rehearse)
     assert len(instances_in(box)) == 2
+
+
+def test_constrained_sizes_take_of_quotas_what_the_whole_machine_has(box: AzureSandbox) -> None:
+    name = "Standard_E8-2s_v5"
+    box.stand.cloud.skus.append(sku(name, 8, 64, "standardESv5Family", vCPUsAvailable="2"))
+    action = replace(create(box, "web", 1), instance_types=(name,))
+    box.stand.cloud.cores = 8
+    assert box.provider.hands.act(action, new_token(), rehearse=True).effect is Effect.WOULD
+    box.stand.cloud.cores = 6
+    with pytest.raises(QuotaReached):
+        box.provider.hands.act(action, new_token(), rehearse=True)
 
 
 def test_types_that_are_closed_are_refused(box: AzureSandbox) -> None:
