@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from models.inventory import Sample, Signal
@@ -80,8 +80,9 @@ class AwsMetrics:
         for batch in batches(groups, points_in(window)):
             queries = [query for group in batch for query in queries_of(group)]
             found = _read(account, scope.region, queries, window, later)
+            whole = later.first is None
             for group in batch:
-                yield from _samples(scope, group, found[group.arn], window)
+                yield from _samples(scope, group, found[group.arn], window, whole)
         later.raise_first()
 
 
@@ -140,6 +141,12 @@ def _measured(account: Account, region: str, later: Later) -> list[Measured]:
         ))
         for arn, name, size, targets in groups
     ]  # fmt: skip
+
+
+def _between(first: datetime, last: datetime, step_s: int) -> Iterator[datetime]:
+    """Every step from ``first`` to before ``last``."""
+    for i in range(int((last - first).total_seconds()) // step_s):
+        yield first + timedelta(seconds=i * step_s)
 
 
 def _target_groups(facts: Mapping[str, Any]) -> tuple[str, ...]:
@@ -209,9 +216,12 @@ def _asked(query: Query, step_s: int) -> dict[str, Any]:
     }
 
 
-def _samples(scope: Scope, group: Measured, found: _Found, window: Window) -> Iterator[Sample]:
+def _samples(
+    scope: Scope, group: Measured, found: _Found, window: Window, whole: bool
+) -> Iterator[Sample]:
     """Requests of several load balancers add up, mean latencies weigh by them, and of the tails
-    the worst counts.
+    the worst counts. ``whole``: no series lacks anything, so that steps without requests between
+    those with some had none: load balancers only tell of requests that there are.
     """
     step_s = window.step_s
     requests: defaultdict[datetime, float] = defaultdict(float)
@@ -228,6 +238,9 @@ def _samples(scope: Scope, group: Measured, found: _Found, window: Window) -> It
             waited[at] += counts.get(at, 0.0) * mean_s
         for at, slow_s in found.of("TargetResponseTime", "p95", balanced).items():
             tail[at] = max(tail[at], slow_s)
+    if requests and whole:
+        for at in _between(min(requests), max(requests), step_s):
+            requests[at] += 0.0
     cpu = found.of("CPUUtilization", "Average")
     network = found.of("NetworkOut", "Sum")
     signals: tuple[tuple[Signal, Values], ...] = (

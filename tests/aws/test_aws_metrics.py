@@ -48,6 +48,19 @@ def test_what_a_load_balancer_counts_belongs_to_the_group(aws: AwsSandbox) -> No
     }
 
 
+def test_hours_without_requests_are_zero_between_those_with(aws: AwsSandbox) -> None:
+    """A load balancer that nobody asks says nothing."""
+    make_group(aws, "web", 1)
+    behind, before = balanced(aws, "web"), LAST - timedelta(hours=2)
+    put(aws, "AWS/ApplicationELB", "RequestCount", behind, 3600.0, at=before)
+    put(aws, "AWS/ApplicationELB", "RequestCount", behind, 7200.0)
+    put(aws, "AWS/ApplicationELB", "TargetResponseTime", behind, 0.1)
+    samples = list(aws.provider.metrics.samples(scope_of(aws), WINDOW))
+    rps = [(one.at, one.value) for one in samples if one.signal is Signal.REQUESTS_RPS]
+    assert rps == [(before, 1.0), (before + timedelta(hours=1), 0.0), (LAST, 2.0)]
+    assert [one.at for one in samples if one.signal is Signal.LATENCY_MEAN_MS] == [LAST]
+
+
 def test_groups_share_a_target_group_by_their_sizes(aws: AwsSandbox) -> None:
     for name, desired in (("small", 1), ("large", 3)):
         make_group(aws, name, desired)

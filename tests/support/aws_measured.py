@@ -14,14 +14,15 @@ LAST = ENDS - timedelta(hours=1)
 
 
 def put(
-    aws: AwsSandbox, namespace: str, metric: str, dimensions: dict[str, str], *values: float
-) -> None:
+    aws: AwsSandbox, namespace: str, metric: str, dimensions: dict[str, str], *values: float,
+    at: datetime = LAST,
+) -> None:  # fmt: skip
     told = [{"Name": name, "Value": value} for name, value in dimensions.items()]
     aws.sdk("cloudwatch").put_metric_data(
         Namespace=namespace,
         MetricData=[
             {"MetricName": metric, "Dimensions": told, "Value": value,
-             "Timestamp": LAST + timedelta(minutes=5 * i)}
+             "Timestamp": at + timedelta(minutes=5 * i)}
             for i, value in enumerate(values)
         ],
     )  # fmt: skip
