@@ -178,13 +178,18 @@ def _series(
 def _samples(
     scope: Scope, window: Window, measure: _Measure, subject: str, values: list[MetricValue]
 ) -> Iterator[Sample]:
-    """One sample a step: totals per second, or the mean of means."""
+    """One sample a step: totals per second, or the mean of means. Between steps with requests,
+    those without had none: gateways only tell of requests that there are.
+    """
     steps: dict[int, list[float]] = defaultdict(list)
     for value in values:
         amount = value.total if measure.total else value.average
         if amount is not None and window.starts <= value.timestamp < window.ends:
             step = int((value.timestamp - window.starts).total_seconds() // window.step_s)
             steps[step].append(amount)
+    if measure.signal is Signal.REQUESTS_RPS and steps:
+        for step in range(min(steps), max(steps)):
+            steps[step].append(0.0)
     for step in sorted(steps):
         amounts = steps[step]
         mean = sum(amounts) / (window.step_s if measure.total else len(amounts))

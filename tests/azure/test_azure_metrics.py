@@ -56,6 +56,17 @@ def test_requests_and_latency_of_a_group_alone_in_its_pool(box: AzureSandbox) ->
     assert latency == [25.0] * 4
 
 
+def test_hours_without_requests_are_zero_between_those_with(box: AzureSandbox) -> None:
+    """A gateway that nobody asks says nothing."""
+    group = make_group(box, "web", desired=1)
+    _behind_gateway(box, "web")
+    box.stand.cloud.quiet = {ENDS - timedelta(hours=3), ENDS - timedelta(hours=2)}
+    samples = [one for one in _samples(box) if one.subject == group.id]
+    rps = [one.value for one in samples if one.signal is Signal.REQUESTS_RPS]
+    assert rps == [2.0, 0.0, 0.0, 2.0]
+    assert len([one for one in samples if one.signal is Signal.LATENCY_MEAN_MS]) == 2
+
+
 def test_a_gateway_of_more_pools_than_azure_gives_unasked(box: AzureSandbox) -> None:
     box.stand.cloud.pools = [f"pool-{i:02d}" for i in range(12)]
     group = make_group(box, "web", desired=1)

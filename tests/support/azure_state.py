@@ -135,7 +135,7 @@ class ScaleSet:
 @dataclass(eq=False)
 class Cloud:
     """All there is. ``lacking``: sizes that cannot be had. ``slow``: operations do not end.
-    ``pools``: those of every gateway.
+    ``pools``: those of every gateway; ``quiet``: hours in which nothing is measured.
     """
 
     subscription: str = SUBSCRIPTION
@@ -144,6 +144,7 @@ class Cloud:
     operations: dict[str, Json] = field(default_factory=dict)
     lacking: set[str] = field(default_factory=set)
     pools: list[str] = field(default_factory=lambda: ["web"])
+    quiet: set[datetime] = field(default_factory=set)
     cores: int = 1000
     slow: bool = False
     restarts: list[str] = field(default_factory=list)
