@@ -73,7 +73,7 @@ _CODES: Final[dict[type[CloudFailed], frozenset[str]]] = {
     Unavailable: frozenset({
         "InternalError", "InternalFailure", "InternalServiceError", "InternalServerError",
         "ServiceUnavailable", "ServiceUnavailableException", "Unavailable", "RequestTimeout",
-        "RequestTimeoutException",
+        "RequestTimeoutException", "DataUnavailableException", "IDPCommunicationError",
     }),
 }  # fmt: skip
 _KIND_OF: Final = {code: kind for kind, codes in _CODES.items() for code in codes}
@@ -81,6 +81,7 @@ _NO_CREDENTIALS: Final = (
     NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound,
     TokenRetrievalError, UnauthorizedSSOTokenError, SSOError,
 )  # fmt: skip
+_REFUSED: Final = (401, 403)
 _SERVER_ERROR: Final = 500
 _ENCODED: Final = "Encoded authorization failure message"
 
@@ -154,6 +155,8 @@ def _kind_of(code: str, said: str, status: int) -> type[CloudFailed]:
         return NotFound
     if code == "ValidationError" and "not found" in said:  # Auto Scaling's way of saying it
         return NotFound
+    if status in _REFUSED:
+        return Denied
     if status >= _SERVER_ERROR or not code or code.isdigit():
         return Unavailable
     return NotAccepted

@@ -161,6 +161,7 @@ def test_nothing_listens(aws: AwsSandbox) -> None:
         ("IncorrectInstanceState", 400, Conflicting),
         ("InvalidParameterValue", 400, NotAccepted),
         ("ServiceUnavailable", 503, Unavailable),
+        ("RegionDisabledException", 403, Denied),
         ("WhateverComesNext", 500, Unavailable),
         ("WhateverComesNext", 400, NotAccepted),
     ],
