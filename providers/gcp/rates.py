@@ -70,6 +70,7 @@ _FAMILY: Final = (
 _RUNNING: Final = re.compile(
     rf"(?:Spot Preemptible |Preemptible )?{_FAMILY}(?: ?Instance)? (?P<part>Core|Ram) running in .+"
 )
+_SPOT: Final = re.compile(r"^(?:Spot )?Preemptible |attached to (?:Spot )?Preemptible VMs")
 _COMMITTED: Final = re.compile(
     rf"Commitment(?: v\d)?: (?:(?P<family>Compute optimized|Memory-optimized|{_SERIES})"
     r"(?: AMD| Arm| Memory-optimized)? )?(?P<part>Cpu|Ram|RAM|Core)(?: running)? in .+"
@@ -183,6 +184,8 @@ def part_of(sku: billing_v1.Sku) -> tuple[str, Measure, Purchase] | None:
         return None
     committed = purchase in (Purchase.RESERVED_1Y, Purchase.RESERVED_3Y)
     said = sku.description.strip()
+    if not committed and _SPOT.search(said):  # also where its usage type says otherwise
+        purchase = Purchase.SPOT
     if match := (_COMMITTED if committed else _RUNNING).fullmatch(said):
         name = match["family"] or "N1 Predefined"
         measure = Measure.RAM if match["part"].lower() == "ram" else Measure.CORE

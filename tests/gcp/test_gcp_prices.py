@@ -135,6 +135,20 @@ def test_what_descriptions_are_about(words: str, usage: str, family_name: str | 
     assert (found[0] if found else None) == family_name
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Spot Preemptible N2 Instance Core running in Americas",
+        "Nvidia L4 GPU attached to Spot Preemptible VMs running in Americas",
+    ],
+)
+def test_spot_is_spot_whatever_its_usage_type(words: str) -> None:
+    message = billing_v1.Sku.from_json(json.dumps(sku(words, "OnDemand", 1.0)))
+    found = part_of(message)
+    assert found is not None
+    assert found[2] is Purchase.SPOT
+
+
 def test_only_variants_is_no_price(sandbox: GcpSandbox) -> None:
     rows = prices(sandbox, others())
     assert [row for row in rows if not isinstance(row, RejectedPrice)] == []
