@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from models.errors import UnusableData
@@ -218,15 +219,30 @@ def _counted(
 
 def _requests(snapshot: Snapshot) -> pd.DataFrame:
     """Requests per service, place and hour; hours that samples do not fill are left out."""
-    services = {one.id: one.service for one in snapshot.rows(InstanceGroup) if one.service}
+    services = {
+        (one.account, one.place, one.id): one.service
+        for one in snapshot.rows(InstanceGroup) if one.service
+    }  # fmt: skip
+    subject = ["account", "place", "subject"]
     samples = snapshot.frame("samples")
     own = samples[samples["signal"] == Signal.REQUESTS_RPS.value]
-    own = own.assign(service=own["subject"].map(services), ts=own["at"].dt.floor("h"))
-    own = own[own["service"].notna()]
-    hours = own["step_s"] / _HOUR_S
-    own = own.assign(hours=hours, rps=own["value"] * hours)
-    each = own.groupby(["ts", "service", "place", "subject"])[["hours", "rps"]].sum()
+    runs = [services.get(key) for key in own[subject].itertuples(index=False, name=None)]
+    own = _by_hour(own.assign(service=pd.Series(runs, own.index, dtype=object)).dropna())
+    own = own.assign(rps=own["value"] * own["hours"])
+    each = own.groupby(["ts", "service", *subject])[["hours", "rps"]].sum()
     whole = each[each["hours"] > 1 - 1e-9]
     found = whole["rps"].groupby(level=["service", "place", "ts"]).sum().reset_index()
     table: pd.DataFrame = found[list(REQUESTS_COLUMNS)]
     return table
+
+
+def _by_hour(samples: pd.DataFrame) -> pd.DataFrame:
+    """``samples`` cut at full hours: ``hours`` of each lie in the hour from ``ts`` on."""
+    hour = pd.Timedelta(hours=1)
+    ends = samples["at"] + pd.to_timedelta(samples["step_s"], unit="s")
+    first = samples["at"].dt.floor("h")
+    pieces = (ends.dt.ceil("h") - first) // hour
+    cut = samples.loc[samples.index.repeat(pieces)]
+    ts = first.loc[cut.index] + cut.groupby(level=0).cumcount() * hour
+    inside = np.minimum(ends.loc[cut.index], ts + hour) - np.maximum(cut["at"], ts)
+    return cut.assign(ts=ts, hours=inside / hour)
