@@ -103,6 +103,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a snapshot; raises ``UnusableData``."""
     path = folder / MANIFEST
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise UnusableData(f"{folder} is no snapshot: {MANIFEST} is no regular file")
         text = path.read_bytes()
         version = _Head.model_validate_json(text).version
         if version != VERSION:

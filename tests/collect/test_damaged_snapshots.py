@@ -52,7 +52,21 @@ def _no_text(one: Snapshot) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("spoil", [_spoil_manifest, _spoil_file, _no_file, _no_text])
+def _no_end(one: Snapshot) -> None:
+    path = one.folder / "snapshot.json"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def _pipe(one: Snapshot) -> None:
+    path = one.folder / "snapshot.json"
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [_spoil_manifest, _spoil_file, _no_file, _no_text, _no_end, _pipe]
+)
 def test_a_damaged_one_keeps_no_other_from_being_used(
     tmp_path: Path, spoil: Callable[[Snapshot], None]
 ) -> None:
