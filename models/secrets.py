@@ -26,6 +26,7 @@ _SECRETS: Final = re.compile(
     | \bAIza[\w-]{30,}                                         # Google API keys
     | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
     | (?<=://)[^\s/@:]*:[^\s"'<>]+(?=@)                        # user:password in URLs
+    | (?<=://)[^\s/@:"'<>]+(?=@)                               # a token instead of a user
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -38,7 +39,7 @@ _NAMED: Final = re.compile(
         | (?:(?:aws[-_]?)?(?:access|refresh|id|security|session|sas)[-_]?)?token
         | private[-_]?key | password | passwd | passphrase | pwd | sig | signature
         | (?:api|account|subscription|shared[-_]?access)[-_]?key
-    )(?![A-Za-z0-9]) (?:\\*["'])? \s* [:=] \s* )
+    )(?![A-Za-z0-9]) (?:\\*["'])? \s* (?:[:=]>?|>) \s* )    # > ends a tag of XML
     (?: \\+(?P<quote>["']) .*? (?:\\+(?P=quote)|\Z)            # in JSON that stands in JSON
         | "(?:[^"\\]|\\.)*(?:"|\Z) | '(?:[^'\\]|\\.)*(?:'|\Z)
         | (?:Bearer|Basic|AWS4-HMAC-SHA256|SharedKey)\s+ [^\s"'&;]+ (?:,\s*\w+=[^\s"'&;,]+)*

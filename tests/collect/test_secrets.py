@@ -39,6 +39,8 @@ PLAIN = "hunter2-hunter2"
         (f"https://me:pass/{PLAIN}@host/path", PLAIN),
         (f"https://me:p@ss{PLAIN}@host/path", PLAIN),
         (f"https://:{PLAIN}@host/path", PLAIN),
+        (f"https://{PLAIN}@proxy:8080/", PLAIN),
+        (f"<Credentials><SecretAccessKey>{PLAIN}</SecretAccessKey></Credentials>", PLAIN),
         (f"AWS_SECRET_ACCESS_KEY={PLAIN}", PLAIN),
         (f"Cookie: {PLAIN}", PLAIN),
         (f"'refresh_token': '{PLAIN}'", PLAIN),
