@@ -60,7 +60,7 @@ def _simulated(
 
 
 def _check_events(collection: Collection, events: Sequence[EventEntry], world: World) -> None:
-    """Refuse events about what the world does not have: they would happen to nothing."""
+    """Refuse events about what the world does not have, or that end first: nothing happens."""
     faults = Faults()
     places = {region.place: region for region in world.regions}
     types = set(world.book.offerings["instance_type"])
@@ -78,6 +78,10 @@ def _check_events(collection: Collection, events: Sequence[EventEntry], world: W
                 faults.unknown(
                     collection.at("simulated", "events", i, key), what, given, set(known)
                 )
+        if event.to_s is not None and event.to_s <= event.from_s:
+            at = collection.at("simulated", "events", i, "to_s")
+            message = f"it ends at {event.to_s:g} s, before it has started"
+            faults.add(at, message, f"give more than from_s, {event.from_s:g}")
     if faults.count:
         raise faults.refusal()
 

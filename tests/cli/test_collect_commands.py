@@ -103,6 +103,15 @@ def test_events_are_about_what_the_world_has(
     assert f"{collection}:8: {said}\n    → did you mean" in ended.err
 
 
+def test_events_start_before_they_end(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    _with(collection, "[{happens: outage, from_s: 90, to_s: 30}]")
+    ended = trimtab("collect", collection, "--out", tmp_path / "s")
+    assert ended.code == ExitCode.BAD_INPUT
+    assert f"{collection}:6: it ends at 30 s, before it has started" in ended.err
+
+
 def test_diff(trimtab: Callable[..., Any], collection: Path, tmp_path: Path) -> None:
     out = tmp_path / "s"
     trimtab("collect", collection, "--out", out)
