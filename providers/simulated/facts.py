@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.cloud_errors import CloudFailed
 from models.inventory import (
     CommittedRate,
     Instance,
@@ -233,11 +234,7 @@ class SimulatedDoctor:
 
     def findings(self) -> Iterator[Finding]:
         for scope in SimulatedInventory(self.cloud).scopes().found:
-            rows = SimulatedInventory(self.cloud).groups(scope)
-            count = sum(1 for _ in rows)
-            yield Finding(
-                self.cloud.name, "reachability", Severity.FINE, f"{scope}: {count} groups"
-            )
+            yield self._reached(scope)
         for event in self.cloud.script.events:
             if isinstance(event, NoCapacity) and event.when.holds(self.cloud.machines.now_s):
                 yield Finding(
@@ -245,3 +242,13 @@ class SimulatedDoctor:
                     f"{event.place or 'everywhere'}: {event.instance_type or 'all types'} lack",
                     "wait until the script lets it end, or plan with other types",
                 )  # fmt: skip
+
+    def _reached(self, scope: Scope) -> Finding:
+        try:
+            count = sum(1 for _ in SimulatedInventory(self.cloud).groups(scope))
+        except CloudFailed as error:
+            said = f"{error.code}: {error.said}"
+            return Finding(
+                self.cloud.name, error.asked.operation, Severity.FAILED, said, error.next_step
+            )
+        return Finding(self.cloud.name, "reachability", Severity.FINE, f"{scope}: {count} groups")

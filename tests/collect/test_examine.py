@@ -12,6 +12,7 @@ import pytest
 from models.cloud_errors import Asked, Denied
 from optimizer.examine import examine
 from providers.seam import Finding, Severity
+from providers.simulated.script import Outage
 
 
 class _Doctor:
@@ -77,3 +78,13 @@ def test_the_end_of_the_process_is_none(played: Callable[..., Any]) -> None:
 
     with pytest.raises(SystemExit):
         list(_examined(played, 60.0, aws=end))
+
+
+def test_a_place_that_is_down_hides_no_other(played: Callable[..., Any]) -> None:
+    _, providers = played(Outage("aws/eu-central-1"))
+    found = [one for one in examine(providers, 60.0) if one.cloud == "aws"]
+    assert [(one.severity, one.said.partition(" of ")[0]) for one in found] == [
+        (Severity.FINE, "aws/ap-southeast-1"),
+        (Severity.FAILED, "Outage: aws/eu-central-1 is down"),
+        (Severity.FINE, "aws/us-east-1"),
+    ]
