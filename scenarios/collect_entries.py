@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from models.offerings import Purchase
 from scenarios.fields import (
@@ -25,8 +25,15 @@ Days = Annotated[float, Field(gt=0, le=400)]
 Hours = Annotated[float, Field(ge=0, le=8760)]
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 
-AllRegions = Literal["all"]
-Regions = Annotated[AllRegions | SomeNames, Field(union_mode="left_to_right")]
+
+def _kind_of_regions(value: Any) -> str:
+    return "<all>" if value == "all" else "<names>"
+
+
+Regions = Annotated[
+    Annotated[Literal["all"], Tag("<all>")] | Annotated[SomeNames, Tag("<names>")],
+    Discriminator(_kind_of_regions),
+]
 
 
 class AwsAccountEntry(Entry):

@@ -78,6 +78,8 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         ("regions: all", "endpoint: 'https://x:port/'", 9, "is no address"),
         ("regions: all", "endpoint: 'https://user:hunter2@x/'", 9, "credentials must not"),
         ("regions: all", "endpoint: 'https://user:hunter2/hunter2@x/'", 9, "credentials must not"),
+        ("regions: all", "regions: al", 9, "azure.regions must be a list, not 'al'"),
+        ("regions: all", "regions: [3]", 9, "azure.regions[1] must be text"),
         ("[eu-west-1, us", "['https://user:hunter2@x', us", 7, "credentials must not"),
     ],
 )
