@@ -50,13 +50,20 @@ def _simulated(
     collection: Collection, entry: SimulatedEntry, find_world: FindWorld
 ) -> tuple[Provider, ...]:
     beside = collection.path.parent / entry.world
-    world, _ = gather(beside if beside.exists() else find_world(entry.world))
+    world, _ = gather(beside if _is_there(beside) else find_world(entry.world))
     _check_events(collection, entry.events, world)
     events = tuple(_EVENTS[one.happens](one) for one in entry.events)
     clouds = simulate(world, Script(entry.seed, entry.boot_s, events))
     for cloud in clouds.values():
         cloud.advance(entry.after_s)
     return tuple(provider_of(cloud, world) for cloud in clouds.values())
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # no name that the system takes, or none that may be looked at
+        return False
 
 
 def _check_events(collection: Collection, events: Sequence[EventEntry], world: World) -> None:

@@ -35,6 +35,9 @@ def find_world(name: str) -> Path:
     except PermissionError as error:
         hint = "check who may read the folder"
         raise FaultyInput([Fault(NOWHERE, f"{name} may not be read", hint)]) from error
+    except OSError as error:
+        message = f"{name} cannot be read: {error.strerror}"
+        raise FaultyInput([Fault(NOWHERE, message)]) from error
     bundled = name.removeprefix("scenarios/").rstrip("/")
     if bundled in bundled_worlds():
         return _BUNDLE / bundled / WORLD_FILE

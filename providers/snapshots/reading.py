@@ -132,8 +132,14 @@ def snapshots_in(folder: Path, warn: Warn) -> list[Snapshot]:
 
 
 def is_snapshot(folder: Path) -> bool:
-    """Whether it is a snapshot itself, and not a folder of them."""
-    return folder.is_dir() and _holds_snapshot(folder)
+    """Whether it is a snapshot itself, and not a folder of them.
+
+    Raises ``UnusableData`` when that cannot be told.
+    """
+    try:
+        return folder.is_dir() and _holds_snapshot(folder)
+    except OSError as error:
+        raise UnusableData(f"{folder} cannot be read: {error.strerror}") from error
 
 
 def _holds_snapshot(folder: Path) -> bool:

@@ -112,6 +112,15 @@ def test_events_start_before_they_end(
     assert f"{collection}:6: it ends at 30 s, before it has started" in ended.err
 
 
+def test_a_world_that_no_file_can_be_called(
+    trimtab: Callable[..., Any], collection: Path, tmp_path: Path
+) -> None:
+    collection.write_text(COLLECTION.replace("world: shop", f"world: {'a' * 300}"))
+    ended = trimtab("collect", collection, "--out", tmp_path / "s")
+    assert ended.code == ExitCode.BAD_INPUT
+    assert "cannot be read: File name too long" in ended.err
+
+
 def test_diff(trimtab: Callable[..., Any], collection: Path, tmp_path: Path) -> None:
     out = tmp_path / "s"
     trimtab("collect", collection, "--out", out)

@@ -83,6 +83,11 @@ def test_a_damaged_one_keeps_no_other_from_being_used(
         newest_in(third.folder, heard.append)
 
 
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnusableData, match="cannot be read: File name too long"):
+        newest_in(tmp_path / ("a" * 300), lambda _: None)
+
+
 def test_one_in_which_no_cloud_said_anything_is_not_the_newest(tmp_path: Path) -> None:
     good = written(tmp_path, [_price()])
     failed = part_of(Reading.PRICES, Status.FAILED, "Outage: all is down")
