@@ -187,6 +187,8 @@ def _quotas(snapshot: Snapshot, running: list[Instance]) -> Iterable[SeenQuota]:
     for quota in snapshot.rows(Quota):
         if quota.unit not in (QuotaUnit.VCPUS, QuotaUnit.INSTANCES) or quota.place.endswith("/"):
             continue
+        if not 0.0 <= quota.limit < math.inf:  # clouds write -1 for no limit
+            continue
         used: dict[str, float] = {}
         for one in there.get((quota.account, quota.place), ()):
             service = NOBODY if one.variant else one.service
@@ -207,14 +209,14 @@ def _counted(
     quota: Quota, instance: Instance, types: Mapping[tuple[str, str], InstanceType]
 ) -> float:
     """How much of a quota an instance takes that runs where the quota holds."""
-    kind = types.get((instance.place, instance.instance_type))
-    if (
-        quota.purchase not in (None, instance.purchase)
-        or kind is None
-        or (quota.families and kind.family not in quota.families)
-    ):
+    if quota.purchase not in (None, instance.purchase):
         return 0.0
-    return kind.vcpus if quota.unit is QuotaUnit.VCPUS else 1.0
+    kind = types.get((instance.place, instance.instance_type))
+    if quota.families and (kind is None or kind.family not in quota.families):
+        return 0.0
+    if quota.unit is QuotaUnit.INSTANCES:
+        return 1.0
+    return 0.0 if kind is None else kind.vcpus
 
 
 def _requests(snapshot: Snapshot) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,21 +14,31 @@ import pytest
 from written_snapshots import AT, part_of, written
 
 from models.errors import FaultyInput, UnusableData
-from models.inventory import Instance, InstanceGroup, InstanceType, Price
+from models.inventory import (
+    Instance,
+    InstanceGroup,
+    InstanceState,
+    InstanceType,
+    Price,
+    Quota,
+    QuotaUnit,
+)
 from models.offerings import Architecture, Purchase
 from models.rules import QuotaRule
 from models.seen import Seen
-from models.world import World
+from models.world import Catalogue, World
 from optimizer.collect import Request, collect
 from optimizer.gather import gather
 from optimizer.watch import Silent
+from providers.geography.egress import load_egress
 from providers.geography.regions import load_regions
 from providers.seam import Provider, Reading, Scope
 from providers.simulated.cloud import SERVICE_LABEL
 from providers.simulated.script import BrokenPage
 from providers.snapshots.manifest import Status
 from providers.snapshots.reading import Snapshot
-from providers.snapshots.seeing import NO_ZONE, book_of, incomplete
+from providers.snapshots.seeing import NO_ZONE, book_of, incomplete, seen_in
+from providers.snapshots.tables import Row
 from scenarios.collecting import read_collection
 from scenarios.sighted import overlooked
 
@@ -194,6 +205,29 @@ def test_nothing_that_is_offered(tmp_path: Path) -> None:
     snapshot = written(tmp_path, [_type("m5.large", restriction="closed"), _price("m5.large", 1.0)])
     with pytest.raises(UnusableData, match="that are offered"):
         book_of(snapshot, load_regions())
+
+
+def _quota(name: str, limit: float, unit: QuotaUnit = QuotaUnit.VCPUS) -> Quota:
+    return Quota("1", PLACE, name, unit, limit)
+
+
+def _seen(tmp_path: Path, rows: list[Row], shop: World) -> Seen:
+    catalogue = Catalogue({one.place: one for one in shop.regions}, shop.book, load_egress())
+    return seen_in(written(tmp_path, rows), catalogue)
+
+
+def test_what_limits_nothing_is_no_quota(tmp_path: Path, shop: World) -> None:
+    limits = {"none": -1.0, "endless": math.inf, "unknown": math.nan, "zero": 0.0, "some": 8.0}
+    seen = _seen(tmp_path, [_quota(name, limit) for name, limit in limits.items()], shop)
+    assert [quota.whole.name.rpartition(":")[2] for quota in seen.quotas] == ["zero", "some"]
+
+
+def test_instances_of_unknown_types_count_as_instances(tmp_path: Path, shop: World) -> None:
+    one = Instance("i", "1", PLACE, "us-east-1a", "custom-16-32768", Purchase.ON_DEMAND,
+                   InstanceState.RUNNING, AT)  # fmt: skip
+    rows: list[Row] = [one, _type("m5.large"), _quota("all", 10.0, QuotaUnit.INSTANCES)]
+    (quota,) = _seen(tmp_path, rows, shop).quotas
+    assert quota.left_to(()).instances_at_most == 9.0
 
 
 @pytest.mark.parametrize(
