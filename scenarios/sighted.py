@@ -13,6 +13,7 @@ import pyarrow as pa
 from models.latency import great_circle_km
 from models.places import Region
 from models.rules import QuotaRule
+from models.secrets import without_secrets
 from models.seen import Seen
 from models.services import Origin
 from scenarios.documents import WorldDocument
@@ -87,8 +88,9 @@ def _listed(counts: Mapping[str, int]) -> tuple[str, str]:
 
 
 def _some(names: Sequence[str]) -> str:
+    """The first of ``names``, each on one line: people who tag machines wrote them."""
     more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    return ", ".join(map(without_secrets, names[:_MOST_NAMED])) + more
 
 
 def seen_history(

@@ -117,5 +117,5 @@ def read_manifest(folder: Path) -> Manifest:
         raise UnusableData(f"{folder} is no snapshot: {MANIFEST}: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UnusableData(f"{path} is damaged: {where}: {first['msg']}") from error
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise UnusableData(f"{path} is damaged: {where}{first['msg']}") from error

@@ -116,6 +116,14 @@ def test_contracts_that_are_not_understood_are_told(shop: World) -> None:
     assert list(overlooked(seen, (), {"prices"})) == []
 
 
+def test_names_forge_no_lines_of_warnings(shop: World) -> None:
+    unclear = ("ri\nwarning: all is well",)
+    seen = Seen("s", AT, (), 0, (), shop.history.frame, unclear_commitments=unclear,
+                variants={"x\ny": 1})  # fmt: skip
+    for said in overlooked(seen, (), {"commitments", "fleet"}):
+        assert "\n" not in said
+
+
 class _Windows:
     """An inventory in which instances of a service run Windows."""
 
