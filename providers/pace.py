@@ -24,17 +24,27 @@ class Pace:
 
     def wait(self, account: str) -> None:
         """Return when the next change may be asked for."""
-        every_s = 1.0 / self.per_s
-        with self._lock:
-            now = self.clock()
-            due = max(self._due.get(account, now), now)
-            self._due[account] = due + every_s
-            at = max(due - (self.at_first - 1) * every_s, self._held.get(account, now))
-        if at > now:
-            self.sleep(at - now)
+        while True:
+            with self._lock:
+                now, held = self.clock(), self._held.get(account)
+                due = max(self._due.get(account, now), now)
+                self._due[account] = due + 1.0 / self.per_s
+                at = due - self._ahead_s
+            if at > now:
+                self.sleep(at - now)
+            with self._lock:
+                if self._held.get(account) == held:
+                    return  # else the cloud asked to wait in the meantime
 
     def hold(self, account: str, wait_s: float) -> None:
-        """Let nobody change anything for ``wait_s`` seconds."""
+        """Let nobody change anything for ``wait_s`` seconds, and then one after the other."""
         with self._lock:
             until = self.clock() + wait_s
             self._held[account] = max(until, self._held.get(account, until))
+            due = self._held[account] + self._ahead_s
+            self._due[account] = max(due, self._due.get(account, due))
+
+    @property
+    def _ahead_s(self) -> float:
+        """How long before it is due a change may be made."""
+        return (self.at_first - 1) / self.per_s

@@ -45,3 +45,26 @@ def test_nobody_changes_anything_while_the_cloud_asked_to_wait() -> None:
     assert time.now == 100.0
     pace.wait("shop")
     assert time.now == pytest.approx(107.0)
+
+
+def test_those_who_waited_for_the_cloud_come_one_after_the_other() -> None:
+    slept: list[float] = []
+    pace = Pace(per_s=2.0, at_first=3, clock=lambda: 100.0, sleep=slept.append)
+    pace.hold("shop", 7.0)
+    for _ in range(4):  # as threads that all come while the cloud must be left alone
+        pace.wait("shop")
+    assert slept == pytest.approx([7.0, 7.5, 8.0, 8.5])
+
+
+def test_whoever_waits_already_waits_for_the_cloud_too() -> None:
+    time = _Time()
+
+    def sleep(seconds: float) -> None:
+        if time.now == 100.0:
+            pace.hold("shop", 7.0)  # another thread hears it meanwhile
+        time.sleep(seconds)
+
+    pace = Pace(per_s=2.0, at_first=1, clock=time, sleep=sleep)
+    pace.wait("shop")
+    pace.wait("shop")
+    assert time.now == pytest.approx(107.0)
