@@ -76,12 +76,12 @@ def book_of(snapshot: Snapshot, regions: Mapping[str, Region]) -> PriceBook:
         raise UnusableData(
             f"{snapshot.folder} has no prices of instance types that it knows and that are offered"
         )
-    rejected = snapshot.frame("rejected_prices")
+    rejected, closed = snapshot.frame("rejected_prices"), rows[sized & ~open_]
     key = [*keys, "purchase", "reason"]
     unpriced = pd.concat(
         [
             rejected[key],
-            rows[sized & ~open_].assign(reason="it is not offered: " + rows["restriction"])[key],
+            closed.assign(reason="it is not offered: " + closed["restriction"])[key],
             prices[~fits].assign(reason=NO_ZONE)[key],
         ],
         ignore_index=True,

@@ -209,6 +209,11 @@ def test_what_is_not_offered_has_no_price(tmp_path: Path) -> None:
     assert (book.notes["restricted"], book.notes["not_offered_in_zone"]) == (1, 2)
 
 
+def test_nothing_lacks_a_price_where_all_is_offered(tmp_path: Path) -> None:
+    book = book_of(written(tmp_path, [_type("m5.large"), _price("m5.large", 0.1)]), load_regions())
+    assert book.unpriced.empty
+
+
 def test_nothing_that_is_offered(tmp_path: Path) -> None:
     snapshot = written(tmp_path, [_type("m5.large", restriction="closed"), _price("m5.large", 1.0)])
     with pytest.raises(UnusableData, match="that are offered"):
