@@ -37,7 +37,8 @@ _NAMED: Final = re.compile(
         | (?:(?:aws[-_]?)?secret[-_]?)?access[-_]?key(?:[-_]?id)? | secret[-_]?key
         | (?:client[-_]?)?secret | (?:client[-_]?)?assertion
         | (?:(?:aws[-_]?)?(?:access|refresh|id|security|session|sas)[-_]?)?token
-        | private[-_]?key | password | passwd | passphrase | pwd | sig | signature
+        | private[-_]?key | [a-z]{0,20}password | passwd | passphrase | pwd | sig | signature
+        | secret[-_]?string
         | (?:api|account|subscription|shared[-_]?access)[-_]?key
     )(?![A-Za-z0-9]) (?:\\*["'])? \s* (?:[:=]>?|>) \s* )    # > ends a tag of XML
     (?: \\+(?P<quote>["']) .*? (?:\\+(?P=quote)|\Z)            # in JSON that stands in JSON

@@ -20,17 +20,26 @@ NOBODY = ""
 
 @dataclass(frozen=True, slots=True)
 class SeenQuota:
-    """A limit of a cloud, ``whole``, and how much of it is ``used``, in its unit, by service.
+    """A limit of a cloud for an ``account``, ``whole``, and how much of it is ``used``, in its
+    unit, by service.
 
     Under ``NOBODY`` stands what instances use that run no service, or that worlds do not plan.
+    ``stated``: what the cloud says is used of it in all; None: nothing. ``unsized``: services with
+    instances of which nobody knows how much they use.
     """
 
+    account: str
     whole: QuotaRule
     used: Mapping[str, float]
+    stated: float | None = None
+    unsized: frozenset[str] = frozenset()
 
     def left_to(self, services: Collection[str]) -> QuotaRule:
         """What others than ``services`` leave of it."""
         taken = sum(used for service, used in self.used.items() if service not in services)
+        if self.stated is not None and not self.unsized.issubset(services):
+            own = sum(used for service, used in self.used.items() if service in services)
+            taken = max(taken, self.stated - own)
         rule = self.whole
         if rule.vcpus_at_most is not None:
             return replace(rule, vcpus_at_most=max(rule.vcpus_at_most - taken, 0.0))
@@ -46,7 +55,7 @@ class Seen:
     by what sets them apart (``windows``, ``dedicated``). ``requests`` has the columns of
     ``REQUESTS_COLUMNS``: mean requests per second that a service was asked in a place over the hour
     from ``ts`` (UTC) on. ``commitments``: contracts in force; ``unclear_commitments``: those of
-    which nobody says what they save.
+    which nobody says what they save. ``accounts``: those that each service runs in.
     """
 
     file: str
@@ -58,3 +67,4 @@ class Seen:
     commitments: tuple[Commitment, ...] = ()
     unclear_commitments: tuple[str, ...] = ()
     variants: Mapping[str, int] = field(default_factory=dict)
+    accounts: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from threading import Lock
 from typing import Final
 
@@ -53,11 +54,17 @@ class Ledger:
                 raise Conflicting(asked, "TokenReused", said)
             if not rehearse:
                 turn = self._turns.setdefault(token, _Turn(action))
-                while len(self._turns) > _REMEMBERED:
-                    self._turns.popitem(last=False)
+                self._forget()
         if turn is None or rehearse:
             return replace(do(True), effect=Effect.WOULD)
         with turn.lock:
             if turn.receipt is None:
                 turn.receipt = do(False)
             return turn.receipt
+
+    def _forget(self) -> None:
+        """Drop the oldest receipts; never an action that is under way."""
+        too_many = len(self._turns) - _REMEMBERED
+        done = (token for token, turn in self._turns.items() if turn.receipt is not None)
+        for token in list(islice(done, max(too_many, 0))):
+            del self._turns[token]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -23,8 +24,9 @@ from scenarios.schema import DIALECT
 CLOUDS: Final = ("aws", "gcp", "azure", "simulated")
 _SECRETS: Final = (
     "access_key", "access_key_id", "aws_access_key_id", "secret_key", "secret_access_key",
-    "aws_secret_access_key", "session_token", "password", "client_secret", "token", "credentials",
-    "private_key", "api_key",
+    "aws_secret_access_key", "session_token", "password", "pwd", "client_secret", "secret", "token",
+    "auth_token", "access_token", "refresh_token", "credentials", "private_key", "api_key",
+    "account_key", "connection_string", "sas_token",
 )  # fmt: skip
 _NO_SECRETS: Final = (
     "remove it: each cloud's SDK finds credentials in its own way (profiles, roles, "
@@ -87,7 +89,7 @@ def _refuse_secrets(node: Any, file: str, faults: Faults) -> None:
     if isinstance(node, Mapped):
         for key in list(node):
             value = node[key]
-            secret = isinstance(key, str) and key.lower().replace("-", "_") in _SECRETS
+            secret = isinstance(key, str) and _spelled(key) in _SECRETS
             if secret or (isinstance(value, str) and holds_credentials(value)):
                 at = Location(file, line_at(node, (key,)))
                 faults.add(at, f"{key}: credentials must not stand in files", _NO_SECRETS)
@@ -101,6 +103,11 @@ def _refuse_secrets(node: Any, file: str, faults: Faults) -> None:
                 faults.add(at, "credentials must not stand in files", _NO_SECRETS)
                 node[i] = ""
             _refuse_secrets(node[i], file, faults)
+
+
+def _spelled(key: str) -> str:
+    """``secretAccessKey`` and ``SECRET-ACCESS-KEY`` as ``secret_access_key``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower().replace("-", "_")
 
 
 def _check_endpoints(collection: Collection, faults: Faults) -> None:
@@ -118,6 +125,9 @@ def _check_endpoints(collection: Collection, faults: Faults) -> None:
                 at, message = collection.at(cloud, key), f"{cloud}.{key} is no address"
                 faults.add(at, message, "write https://host:port")
                 continue
+            if parts.query or parts.fragment:
+                message = f"{cloud}.{key} has more than an address"
+                faults.add(collection.at(cloud, key), message, "leave out what follows ? or #")
             if parts.scheme == "http" and host not in _THIS_MACHINE:
                 message = f"credentials would travel to {host} unencrypted"
                 faults.add(collection.at(cloud, key), message, "use https://")

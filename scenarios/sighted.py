@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -46,15 +47,34 @@ def seen_groups(document: WorldDocument, seen: Seen, known: Known) -> list[Writt
 def seen_quotas(seen: Seen, candidates: Sequence[Region], known: Known) -> tuple[QuotaRule, ...]:
     """Quotas that may bind: those of candidate places and of families that are for sale, after what
     runs that is not the world's.
+
+    The accounts are those that run its services (all, while none does). What they may have of the
+    same adds up: a plan does not say in which of them a replica runs.
     """
     places = {region.place for region in candidates}
-    rules = (quota.left_to(known.service_names) for quota in seen.quotas)
-    return tuple(
-        rule
-        for rule in rules
-        if rule.where.places <= places
-        and (not rule.families or known.families.intersection(rule.families))
-    )
+    own = frozenset().union(*(seen.accounts.get(one, ()) for one in known.service_names))
+    same: dict[tuple[object, ...], list[tuple[str, QuotaRule]]] = {}
+    for quota in seen.quotas:
+        rule = quota.left_to(known.service_names)
+        may_bind = not rule.families or known.families.intersection(rule.families)
+        if rule.where.places <= places and may_bind and (not own or quota.account in own):
+            vcpus = rule.vcpus_at_most is not None
+            key = (*rule.where.places, rule.name, rule.families, rule.spot, vcpus)
+            same.setdefault(key, []).append((quota.account, rule))
+    return tuple(_together(rules) for rules in same.values())
+
+
+def _together(rules: Sequence[tuple[str, QuotaRule]]) -> QuotaRule:
+    """What several accounts may have of the same, under a name that says of which."""
+    first = rules[0][1]
+    accounts = "+".join(account for account, _ in rules)
+    (place,) = first.where.places
+    name = f"quota:{accounts}:{place}:{first.name}"
+    if first.vcpus_at_most is not None:
+        vcpus = sum(rule.vcpus_at_most or 0.0 for _, rule in rules)
+        return replace(first, name=name, vcpus_at_most=vcpus)
+    instances = sum(rule.instances_at_most or 0.0 for _, rule in rules)
+    return replace(first, name=name, instances_at_most=instances)
 
 
 def overlooked(seen: Seen, services: Collection[str], uses: Collection[str]) -> Iterator[str]:

@@ -119,7 +119,8 @@ def snapshots_in(folder: Path, warn: Warn) -> list[Snapshot]:
     except OSError as error:
         raise UnusableData(f"{folder} cannot be read: {error.strerror}") from error
     for entry in entries:
-        if entry.name.startswith(".") or not _holds_snapshot(entry):
+        # A link to a snapshot beside it would be that one a second time.
+        if entry.name.startswith(".") or entry.is_symlink() or not _holds_snapshot(entry):
             continue
         one = Snapshot(entry)
         try:

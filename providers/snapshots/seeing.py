@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -162,7 +163,12 @@ def _used(parts: Iterable[Part], uses: Collection[str]) -> Iterable[Part]:
 
 def seen_in(snapshot: Snapshot, catalogue: Catalogue) -> Seen:
     """The fleet, the quotas, the requests and the contracts of a snapshot."""
-    running = [one for one in snapshot.rows(Instance) if one.state in _RUNS]
+    types = _types_in(catalogue.book)
+    running = [
+        replace(one, variant=one.variant or _beyond(one, types, catalogue.regions))
+        for one in snapshot.rows(Instance)
+        if one.state in _RUNS
+    ]
     counted = Counter(
         (one.service, one.place, one.instance_type, one.purchase)
         for one in running
@@ -175,7 +181,33 @@ def seen_in(snapshot: Snapshot, catalogue: Catalogue) -> Seen:
         sum(not one.service and not one.variant for one in running),
         tuple(_quotas(snapshot, running)), _requests(snapshot), contracts.held, contracts.unknown,
         dict(sorted(Counter(one.variant for one in running if one.variant).items())),
+        _accounts(running),
     )  # fmt: skip
+
+
+def _types_in(book: PriceBook) -> frozenset[tuple[str, str]]:
+    """Cloud and name of every instance type that a book knows, with a price or without."""
+    return frozenset(
+        pair
+        for rows in (book.offerings, book.unpriced)
+        for pair in rows[["cloud", "instance_type"]].itertuples(index=False, name=None)
+    )
+
+
+def _beyond(one: Instance, types: frozenset[tuple[str, str]], regions: Mapping[str, Region]) -> str:
+    """What sets an instance apart that no world can plan: its type, or its place; else nothing."""
+    cloud = one.place.partition("/")[0]
+    known = one.place in regions and (cloud, one.instance_type) in types
+    return "" if known else f"{one.instance_type} in {one.place}"
+
+
+def _accounts(running: Iterable[Instance]) -> dict[str, frozenset[str]]:
+    """The accounts in which each service runs."""
+    found: dict[str, set[str]] = {}
+    for one in running:
+        if one.service and not one.variant:
+            found.setdefault(one.service, set()).add(one.account)
+    return {service: frozenset(accounts) for service, accounts in found.items()}
 
 
 def _quotas(snapshot: Snapshot, running: list[Instance]) -> Iterable[SeenQuota]:
@@ -190,19 +222,22 @@ def _quotas(snapshot: Snapshot, running: list[Instance]) -> Iterable[SeenQuota]:
         if not 0.0 <= quota.limit < math.inf:  # clouds write -1 for no limit
             continue
         used: dict[str, float] = {}
+        unsized: set[str] = set()
         for one in there.get((quota.account, quota.place), ()):
             service = NOBODY if one.variant else one.service
             used[service] = used.get(service, 0.0) + _counted(quota, one, types)
+            if (one.place, one.instance_type) not in types:
+                unsized.add(service)
         vcpus = quota.unit is QuotaUnit.VCPUS
         rule = QuotaRule(
-            name=f"quota:{quota.account}:{quota.place}:{quota.name}",
+            name=quota.name,
             where=PlaceFilter(places=frozenset({quota.place})),
             families=quota.families,
             spot=None if quota.purchase is None else quota.purchase is Purchase.SPOT,
             vcpus_at_most=quota.limit if vcpus else None,
             instances_at_most=None if vcpus else quota.limit,
         )
-        yield SeenQuota(rule, used)
+        yield SeenQuota(quota.account, rule, used, quota.used, frozenset(unsized))
 
 
 def _counted(

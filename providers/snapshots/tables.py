@@ -100,11 +100,22 @@ def _column(name: str, kind: Any) -> pa.Field:
 def batch_of(rows: Sequence[Row]) -> pa.RecordBatch:
     """Rows of one kind as columns."""
     schema = schema_of(TABLE_OF[type(rows[0])])
-    columns = [
-        pa.array(list(map(attrgetter(field.name), rows)), field.type, from_pandas=False)
-        for field in schema
-    ]
+    columns = [_array(list(map(attrgetter(field.name), rows)), field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind, from_pandas=False)
+    except UnicodeEncodeError:  # half a character in a tag must not lose its region
+        return pa.array([_writable(value) for value in values], kind, from_pandas=False)
+
+
+def _writable(value: Any) -> Any:
+    """``value`` with ``?`` for what no encoding can write."""
+    if isinstance(value, tuple):
+        return tuple(map(_writable, value))
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 def rows_of(table: pa.Table, row: type[Kind]) -> list[Kind]:

@@ -16,11 +16,11 @@ import pytest
 from written_snapshots import AT, part_of, written
 
 from models.errors import UnusableData
-from models.inventory import Price
+from models.inventory import Instance, InstanceState, Price
 from models.offerings import Purchase
 from providers.seam import Reading
 from providers.snapshots.manifest import VERSION, Status
-from providers.snapshots.reading import Snapshot, newest_in
+from providers.snapshots.reading import Snapshot, newest_in, snapshots_in
 from providers.snapshots.writing import SnapshotWriter
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +81,24 @@ def test_a_damaged_one_keeps_no_other_from_being_used(
     assert third.folder.name in said
     with pytest.raises(UnusableData, match=third.folder.name):
         newest_in(third.folder, heard.append)
+
+
+def test_a_link_to_a_snapshot_is_no_second_one(tmp_path: Path) -> None:
+    one = written(tmp_path, [_price()])
+    (tmp_path / "latest").symlink_to(one.folder)
+    assert [each.folder for each in snapshots_in(tmp_path, list[str]().append)] == [one.folder]
+
+
+def test_half_a_character_loses_nothing(tmp_path: Path) -> None:
+    labels = (("team", "pay\ud800ments"),)
+    rows = [
+        Instance(name, "1", "aws/us-east-1", "us-east-1a", "m5.large", Purchase.ON_DEMAND,
+                 InstanceState.RUNNING, AT, labels=labels)
+        for name in ("i-1", "i-\udfff2")
+    ]  # fmt: skip
+    kept = written(tmp_path, rows, part_of(Reading.INSTANCES)).rows(Instance)
+    assert [one.id for one in kept] == ["i-1", "i-?2"]
+    assert kept[0].labels == (("team", "pay?ments"),)
 
 
 def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path) -> None:

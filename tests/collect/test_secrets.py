@@ -32,6 +32,8 @@ PLAIN = "hunter2-hunter2"
         (f"key={KEY}", KEY),
         ("grant 1//0gAbCdEf-GhIjKlMnOp_QrSt failed", "1//0gAbCdEf-GhIjKlMnOp_QrSt"),
         (f"client-secret: {PLAIN}", PLAIN),
+        (json.dumps({"adminPassword": PLAIN}), PLAIN),
+        (json.dumps({"SecretString": PLAIN}), PLAIN),
         (f"x-api-key: {PLAIN}", PLAIN),
         (f"X-Goog-Api-Key: {PLAIN}", PLAIN),
         (f"Ocp-Apim-Subscription-Key: {PLAIN}", PLAIN),

@@ -40,7 +40,8 @@ from providers.snapshots.reading import Snapshot
 from providers.snapshots.seeing import NO_ZONE, book_of, incomplete, seen_in
 from providers.snapshots.tables import Row
 from scenarios.collecting import read_collection
-from scenarios.sighted import overlooked
+from scenarios.known import known_names
+from scenarios.sighted import overlooked, seen_quotas
 
 ROOT = Path(__file__).parents[2]
 PLACE = "aws/us-east-1"
@@ -232,7 +233,7 @@ def _seen(tmp_path: Path, rows: list[Row], shop: World) -> Seen:
 def test_what_limits_nothing_is_no_quota(tmp_path: Path, shop: World) -> None:
     limits = {"none": -1.0, "endless": math.inf, "unknown": math.nan, "zero": 0.0, "some": 8.0}
     seen = _seen(tmp_path, [_quota(name, limit) for name, limit in limits.items()], shop)
-    assert [quota.whole.name.rpartition(":")[2] for quota in seen.quotas] == ["zero", "some"]
+    assert [quota.whole.name for quota in seen.quotas] == ["zero", "some"]
 
 
 def test_instances_of_unknown_types_count_as_instances(tmp_path: Path, shop: World) -> None:
@@ -241,6 +242,56 @@ def test_instances_of_unknown_types_count_as_instances(tmp_path: Path, shop: Wor
     rows: list[Row] = [one, _type("m5.large"), _quota("all", 10.0, QuotaUnit.INSTANCES)]
     (quota,) = _seen(tmp_path, rows, shop).quotas
     assert quota.left_to(()).instances_at_most == 9.0
+
+
+def _runs(name: str, account: str, service: str, kind: str = "m5.large") -> Instance:
+    return Instance(name, account, PLACE, "us-east-1a", kind, Purchase.ON_DEMAND,
+                    InstanceState.RUNNING, AT, service=service)  # fmt: skip
+
+
+def _left(seen: Seen, shop: World) -> dict[str, float | None]:
+    known = known_names(
+        shop.services, (), shop.regions, Catalogue({}, shop.book, load_egress())
+    )  # fmt: skip
+    return {rule.name: rule.vcpus_at_most for rule in seen_quotas(seen, shop.regions, known)}
+
+
+def test_accounts_that_run_nothing_of_a_world_do_not_bind_it(tmp_path: Path, shop: World) -> None:
+    service = shop.services[0].name
+    quotas = [replace(_quota("all", limit), account=name)
+              for name, limit in (("a", 1000.0), ("b", 5.0), ("c", 40.0))]  # fmt: skip
+    types = [_type("m5.large", account) for account in "abc"]
+    nobody = [_runs("i3", "b", ""), _runs("i4", "a", "")]
+    one = _seen(tmp_path / "1", [_runs("i1", "a", service), *nobody, *types, *quotas], shop)
+    assert _left(one, shop) == {f"quota:a:{PLACE}:all": 998.0}
+    ours = [_runs("i1", "a", service), _runs("i2", "c", service)]
+    two = _seen(tmp_path / "2", [*ours, *nobody, *types, *quotas], shop)
+    assert _left(two, shop) == {f"quota:a+c:{PLACE}:all": 1038.0}
+    none = _seen(tmp_path / "3", [*nobody, *types, *quotas], shop)
+    assert _left(none, shop) == {f"quota:a+b+c:{PLACE}:all": 1041.0}
+
+
+def test_what_instances_of_unknown_types_use_is_what_the_cloud_says(
+    tmp_path: Path, shop: World
+) -> None:
+    service = shop.services[0].name
+    rows: list[Row] = [
+        _runs("ours", "1", service), _runs("theirs", "1", "", "custom-16-32768"),
+        _type("m5.large"), replace(_quota("all", 100.0), used=18.0), _quota("unsaid", 50.0),
+    ]  # fmt: skip
+    left = _left(_seen(tmp_path, rows, shop), shop)
+    assert left == {f"quota:1:{PLACE}:all": 84.0, f"quota:1:{PLACE}:unsaid": 50.0}
+
+
+def test_machines_that_nobody_knows_do_not_refuse_a_world(tmp_path: Path, shop: World) -> None:
+    service = shop.services[0].name
+    far = replace(_runs("far", "1", service), place="aws/mars-1")
+    rows: list[Row] = [_runs("ours", "1", service), _runs("odd", "1", service, "m1.weird"), far]
+    seen = _seen(tmp_path, rows, shop)
+    assert [(group.instance_type, group.count) for group in seen.groups] == [("m5.large", 1)]
+    (said,) = overlooked(seen, {service}, {"fleet"})
+    assert f"m1.weird in {PLACE} (1)" in said
+    assert "m5.large in aws/mars-1 (1)" in said
 
 
 @pytest.mark.parametrize(
