@@ -1,0 +1,1 @@
+"""Play policies that set a number of replicas against demand as it was."""
