@@ -6,7 +6,6 @@ Nothing that is observed after a forecast is made has a part in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -37,36 +36,30 @@ _MOST_CHANGE: Final = (0.3, 3.0)
 _HIGHEST: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
-    """``day_steps``: steps in a day."""
-
-    day_steps: int
-
-
 def foreseen(
-    demand: NDArray[np.float64], known: NDArray[np.bool_], ahead: int, calendar: Calendar
+    demand: NDArray[np.float64], known: NDArray[np.bool_], ahead: int, day_steps: int
 ) -> NDArray[np.float64]:
     """Demand expected ``ahead`` steps after each step [step], as seen when that step has ended.
 
-    ``demand`` has the last known value where it is not ``known``. Recursive least squares with a
-    Huber weight and exponential forgetting (Ljung & Söderström 1983), on ratios to the level: the
-    last steps, means of ``SPANS``, and how demand changed over the same steps a day and a week ago.
+    ``demand`` has the last known value where it is not ``known``; a day has ``day_steps``.
+    Recursive least squares with a Huber weight and exponential forgetting (Ljung & Söderström
+    1983), on ratios to the level: the last steps, means of ``SPANS``, and how demand changed over
+    the same steps a day and a week ago.
     """
     level = np.maximum(_mean_of(demand, LEVEL_SPAN), LEAST_LEVEL * _mean_so_far(demand))
     level = np.maximum(level, np.finfo(np.float64).tiny ** 0.5)
-    signs = _signs(demand, level, ahead, calendar)
+    signs = _signs(demand, level, ahead, day_steps)
     later = _later(demand, ahead) / level
     told = known & _later(known.astype(np.float64), ahead).astype(bool)
     weight = np.clip(level / _mean_so_far(level), 0.05, 20.0)
-    forgetting = 1.0 - 1.0 / (calendar.day_steps * MEMORY_DAYS)
+    forgetting = 1.0 - 1.0 / (day_steps * MEMORY_DAYS)
     ratio = _learn(signs, np.clip(later, 0.0, 2 * _HIGHEST), told, weight, ahead, forgetting)
     expected: NDArray[np.float64] = np.maximum(ratio, 0.0) * level
     return expected
 
 
 def _signs(
-    demand: NDArray[np.float64], level: NDArray[np.float64], ahead: int, calendar: Calendar
+    demand: NDArray[np.float64], level: NDArray[np.float64], ahead: int, day_steps: int
 ) -> NDArray[np.float64]:
     """What forecasts are made of [step, sign]: 0 where all is as it was."""
     recent = [_earlier(demand, back) for back in range(3)]
@@ -76,7 +69,7 @@ def _signs(
     for window in WINDOWS:
         smooth = _centred_mean(demand, window)
         for days in _DAYS:
-            period = days * calendar.day_steps
+            period = days * day_steps
             if period - ahead < window:
                 continue
             then, later = _earlier(smooth, period), _earlier(smooth, period - ahead)
@@ -154,9 +147,9 @@ def _learn(
         error = later[past] - np.dot(weights, sign)
         size = abs(error) * np.sqrt(weight[past])
         counts = weight[past]
-        if size > 5.0 * usual:
-            counts *= 5.0 * usual / size
-        usual += 0.002 * (min(size, 5.0 * usual) - usual)
+        if size > OUTLYING * usual:
+            counts *= OUTLYING * usual / size
+        usual += 0.002 * (min(size, OUTLYING * usual) - usual)
         seen = spread @ sign
         gain = seen * (counts / (forgetting + counts * np.dot(sign, seen)))
         weights += gain * error

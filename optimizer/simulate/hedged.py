@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
-from optimizer.forecast.next_steps import Calendar, foreseen
+from optimizer.forecast.next_steps import foreseen
 from optimizer.forecast.straying import GRID, REFRESH_STEPS, Straying, straying
 from optimizer.simulate.policies import Reactive, known
 from optimizer.simulate.replay import Replica
@@ -31,11 +31,10 @@ def outlook(demand: NDArray[np.float64], replica: Replica, day_steps: int, power
     Errors grow with demand to the ``power``.
     """
     told, filled = ~np.isnan(demand), known(demand)
-    calendar = Calendar(day_steps)
     return Outlook(
         tuple(
             straying(
-                filled, told, foreseen(filled, told, ahead, calendar), ahead, day_steps,
+                filled, told, foreseen(filled, told, ahead, day_steps), ahead, day_steps,
                 replica.serves, power,
             )
             for ahead in range(1, replica.boot_steps + LOOK_BEYOND_BOOT + 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optimizer.forecast.next_steps import Calendar, foreseen
+from optimizer.forecast.next_steps import foreseen
 from optimizer.forecast.straying import GRID, REFRESH_STEPS, Straying, straying
 from optimizer.simulate.hedged import Hedged, Outlook
 from optimizer.simulate.replay import Replica
@@ -92,7 +92,7 @@ def test_a_daily_wave_is_foreseen_better_than_by_standing_still() -> None:
     demand = (100.0 + 80.0 * np.sin(2 * np.pi * step / 96)) * rng.gamma(400.0, 1 / 400.0, step.size)
     known = np.ones(demand.size, dtype=bool)
     ahead = 8
-    said = foreseen(demand, known, ahead, Calendar(96))[:-ahead]
+    said = foreseen(demand, known, ahead, 96)[:-ahead]
     late = slice(14 * 96, None)
     error = np.abs(said - demand[ahead:])[late].mean()
     still = np.abs(demand[:-ahead] - demand[ahead:])[late].mean()
