@@ -76,9 +76,9 @@ def test_any_text_is_cut(text: str) -> None:
     assert len(without_secrets(text)) <= LONGEST
 
 
-def test_long_texts_take_no_time() -> None:
-    for piece in ("a-", "x_", '\\"', "secret=", "://a:", "token:\\'", "AaA/"):
-        without_secrets(piece * 50_000)
+@pytest.mark.parametrize("piece", ["a-", "x_", '\\"', "secret=", "://a:", "token:\\'", "AaA/"])
+def test_what_patterns_could_search_for_ever_is_cut(piece: str) -> None:
+    assert len(without_secrets(piece * 50_000)) <= LONGEST
 
 
 def _fail() -> None:
