@@ -99,3 +99,10 @@ class Unavailable(CloudFailed):
     """No usable answer: the cloud is down, cannot be reached, is late, or its answer is garbled."""
 
     next_step = "check the network and the cloud's status page, then try again"
+
+
+def reason(error: Exception) -> str:
+    """Why a cloud did not answer: in its own words, or that trimtab broke down over its answer."""
+    if isinstance(error, CloudFailed):
+        return f"{error.code}: {error.said}"
+    return f"a fault of trimtab's own: {type(error).__name__}: {without_secrets(str(error))}"

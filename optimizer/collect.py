@@ -16,7 +16,7 @@ from queue import Empty, Queue
 from time import monotonic
 from typing import Final
 
-from models.cloud_errors import CloudFailed
+from models.cloud_errors import reason
 from models.errors import OutputFailed
 from models.inventory import (
     CommittedRate,
@@ -26,7 +26,6 @@ from models.inventory import (
     RejectedPrice,
 )
 from models.offerings import Purchase
-from models.secrets import without_secrets
 from optimizer.watch import SILENT, Watch
 from providers.seam import Provider, Reading, Scope, Scopes, Window
 from providers.snapshots.labelling import ServiceOf
@@ -127,9 +126,9 @@ def _tasks(
             whys: dict[Scope, str] = {}
             if isinstance(answer, Scopes):
                 whys = dict.fromkeys(answer.found, "")
-                whys |= {one.scope: _why(one.failure) for one in answer.unreached}
+                whys |= {one.scope: reason(one.failure) for one in answer.unreached}
             else:
-                whys = {Scope(provider.cloud, "", ""): _why(answer) if answer else _TOO_LATE}
+                whys = {Scope(provider.cloud, "", ""): reason(answer) if answer else _TOO_LATE}
             for scope in sorted(whys):
                 for reading in kinds:
                     if whys[scope]:
@@ -142,12 +141,6 @@ def _tasks(
 
 
 _TOO_LATE: Final = "the deadline passed before the cloud had answered"
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, CloudFailed):
-        return f"{error.code}: {error.said}"
-    return f"a fault of trimtab's own: {type(error).__name__}: {without_secrets(str(error))}"
 
 
 def _scopes(
@@ -258,7 +251,7 @@ class _Run:
         except OutputFailed:
             raise
         except Exception as error:  # noqa: BLE001  one part is spoilt: the others are kept
-            why = _why(error)
+            why = reason(error)
         rows = sum(part.rows.values())
         status = Status.COMPLETE if not why else Status.PARTIAL if rows else Status.FAILED
         took_s = round(monotonic() - began, 3)

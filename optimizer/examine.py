@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from queue import Empty, Queue
 from time import monotonic
 
-from models.cloud_errors import CloudFailed
-from models.secrets import without_secrets
+from models.cloud_errors import CloudFailed, reason
 from providers.seam import Finding, Provider, Severity
 
 _Told = Queue[tuple[int, Finding | BaseException | None]]
@@ -54,8 +53,7 @@ def _ask(i: int, provider: Provider, told: _Told) -> None:
 
 
 def _failed(cloud: str, error: Exception) -> Finding:
+    said = reason(error)
     if isinstance(error, CloudFailed):
-        said = f"{error.code}: {error.said}"
         return Finding(cloud, error.asked.operation, Severity.FAILED, said, error.next_step)
-    said = f"a fault of trimtab's own: {type(error).__name__}: {without_secrets(str(error))}"
     return Finding(cloud, "trimtab", Severity.FAILED, said, "report it, with the version")
