@@ -22,6 +22,7 @@ class Kind(StrEnum):
     PLAN = "plan"
     VERIFICATION = "verification"
     GRADE = "grade"
+    FORECAST = "forecast"
 
 
 def schema(
@@ -34,6 +35,7 @@ def schema(
     ],
 ) -> None:
     """Print the JSON Schema of a file format."""
+    from optimizer.output.forecast_json import forecast_schema
     from optimizer.output.grade_json import grade_schema
     from optimizer.output.plan_schema import plan_schema
     from optimizer.output.verify_json import verification_schema
@@ -49,6 +51,7 @@ def schema(
         Kind.PLAN: plan_schema,
         Kind.VERIFICATION: verification_schema,
         Kind.GRADE: grade_schema,
+        Kind.FORECAST: forecast_schema,
     }
     say(json.dumps(documents[kind](), indent=2))
 

@@ -17,7 +17,7 @@ from typing import Annotated, Final
 
 import typer
 
-from optimizer.cli import facts, formats, looking, packing, planning, proving
+from optimizer.cli import facts, forecasting, formats, looking, packing, planning, proving
 from optimizer.cli.exits import EXIT_CODES_IN_WORDS, ExitCode, end_of
 from optimizer.cli.interrupting import leave_at_once
 from optimizer.cli.screen import say
@@ -52,6 +52,11 @@ COMMANDS: Final = {
         proving.grade,
         "Say how much of today's spending is provably wasted.",
         "trimtab grade shop --out out/grade",
+    ),
+    "forecast": Command(
+        forecasting.forecast,
+        "Say what users will ask for, with quantiles.",
+        "trimtab forecast shop --hours 48 --plot",
     ),
     "verify": Command(
         proving.verify,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from models.plan import Outcome, Plan
+from optimizer.expectations import Expectations
 from optimizer.grade import Grade
 from optimizer.output.comparison import BASE, compare, comparison_document, comparison_table
+from optimizer.output.forecast_json import forecast_document, quantiles_table
 from optimizer.output.grade_json import grade_document, grade_table
 from optimizer.output.json_values import json_text
 from optimizer.output.plan_json import outcome_document
 from optimizer.output.sheets import csv_bytes, sheets
+from optimizer.report.forecast import render_forecast
 from optimizer.report.grade import render_grade
 from optimizer.report.page import render_comparison, render_plan
 
@@ -31,6 +34,15 @@ def grade_files(grade: Grade) -> dict[str, bytes]:
         "grade.csv": csv_bytes(grade_table(grade)),
         "grade.html": render_grade(grade).encode(),
         "plan.json": json_text(outcome_document(grade.plan)).encode(),
+    }
+
+
+def forecast_files(found: Expectations) -> dict[str, bytes]:
+    """``forecast.json`` and ``.html``, and ``quantiles.csv``."""
+    return {
+        "forecast.json": json_text(forecast_document(found)).encode(),
+        "forecast.html": render_forecast(found).encode(),
+        "quantiles.csv": csv_bytes(quantiles_table(found)),
     }
 
 

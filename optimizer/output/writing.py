@@ -44,6 +44,9 @@ OURS: Final = frozenset(
         "grade.json",
         "grade.csv",
         "grade.html",
+        "forecast.json",
+        "forecast.html",
+        "quantiles.csv",
         "nodes.json",
         "nodes.csv",
         "nodes.html",
@@ -51,8 +54,10 @@ OURS: Final = frozenset(
 )
 """Every file that any version of trimtab writes into a folder of results."""
 
-_MARKERS: Final = ("plan.json", "comparison.json", "nodes.json", "grade.json")
-_MARK: Final = re.compile(rb'\A\s*\{\s*"format":\s*"trimtab-(plan|comparison|nodes|grade)"')
+_MARKERS: Final = ("plan.json", "comparison.json", "nodes.json", "grade.json", "forecast.json")
+_MARK: Final = re.compile(
+    rb'\A\s*\{\s*"format":\s*"trimtab-(plan|comparison|nodes|grade|forecast)"'
+)
 _AT_CURRENT_FOLDER: Final = -100  # AT_FDCWD of fcntl.h
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of linux/fs.h
 _NO_EXCHANGE: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}

@@ -64,6 +64,25 @@ class Frame:
         back = _points(self._centres()[::-1], self._heights(lower)[::-1])
         return f"M{there}L{back}z"
 
+    def pieces(self, values: Values, first: int = 0) -> str:
+        """A line through the middle of the periods from ``first``, broken where values are NaN."""
+        known = ~np.isnan(values)
+        middles = self.left + self.width * (first + np.arange(len(values)) + 0.5) / self.periods
+        heights = self._heights(values)
+        edges = np.diff(np.concatenate([[0], known.astype(np.int8), [0]]))
+        stretches = zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
+        return "".join(
+            f"M{_points(middles[a:b], heights[a:b])}" + ("h.1" if b - a == 1 else "")
+            for a, b in stretches
+        )
+
+    def fan(self, lower: Values, upper: Values, first: int) -> str:
+        """The area between two lines through the middle of the periods from ``first``."""
+        middles = self.left + self.width * (first + np.arange(len(lower)) + 0.5) / self.periods
+        there = _points(middles, self._heights(upper))
+        back = _points(middles[::-1], self._heights(lower)[::-1])
+        return f"M{there}L{back}z"
+
     def step_band(self, lower: Values, upper: Values) -> str:
         """The area between two stepped lines."""
         back_x, back_y = self._stairs(lower)

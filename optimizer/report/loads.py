@@ -98,7 +98,7 @@ def loads(plan: Plan) -> Loads:
         left_out=max(0, len(order) - MOST_CHARTS),
         clouds=tuple((cloud, CLOUD_WORDS.get(cloud, cloud)) for cloud in used),
         spot=any(purchase == "spot" for _, purchase in layers),
-        bands=", ".join(f"{levels[low]:g}–{levels[high]:g}" for low, high in _level_pairs(levels)),
+        bands=", ".join(f"{levels[low]:g}–{levels[high]:g}" for low, high in level_pairs(levels)),
     )
 
 
@@ -124,7 +124,7 @@ def _stacks(plan: Plan) -> tuple[list[tuple[str, str]], Values]:
     return layers, stacks
 
 
-def _level_pairs(levels: tuple[float, ...]) -> list[tuple[int, int]]:
+def level_pairs(levels: tuple[float, ...]) -> list[tuple[int, int]]:
     """Indices of the levels that bound a band, the widest first: those as far from 0 as from 1.
 
     Where no two levels are, the lowest and the highest.
@@ -167,7 +167,7 @@ def _chart(plan: Plan, s: int, key: str, layers: list[tuple[str, str]], stack: V
         capacity=frame.steps(capacity),
         bands=tuple(
             frame.band(bands[:, low], bands[:, high])
-            for low, high in _level_pairs(plan.forecast.levels)
+            for low, high in level_pairs(plan.forecast.levels)
         ),
         mean=frame.line(mean),
         planned=frame.steps(planned),

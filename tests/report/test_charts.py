@@ -112,3 +112,19 @@ def test_traffic_is_what_users_ask_for(plan: Plan) -> None:
     column = {origin.name: j for j, origin in enumerate(plan.world.origins)}
     asked = sum(plan.demand_rps[row[s], column[g]].mean() for s, g in plan.forecast.series)
     assert sum(traffic.values()) == pytest.approx(asked)
+
+
+def test_lines_break_where_nothing_was_observed() -> None:
+    frame = Frame(0, 0, 60, 100, 6, 10.0)
+    nan = float("nan")
+    drawn = frame.pieces(np.array([nan, 10.0, 5.0, nan, 0.0, nan]))
+    assert drawn == "M15,0 25,50M45,100h.1"
+    assert frame.pieces(np.array([10.0, 0.0]), 4) == "M45,0 55,100"
+    assert frame.pieces(np.array([nan])) == ""
+
+
+def test_a_fan_lies_over_the_periods_that_it_is_of() -> None:
+    frame = Frame(0, 0, 60, 100, 6, 10.0)
+    assert frame.fan(np.array([0.0, 0.0]), np.array([10.0, 5.0]), 4) == (
+        "M45,0 55,50L55,100 45,100z"
+    )

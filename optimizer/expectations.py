@@ -1,0 +1,79 @@
+"""What was asked of services by their users, what is expected, and what strayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.demand import Forecast
+from models.foreseen import Anomaly
+from models.world import World
+from optimizer.executor.seam import IN_PROCESS, Executor
+from optimizer.forecast.adjust import apply_factors
+from optimizer.forecast.demand import forecast
+from optimizer.forecast.grid import WEEK, hourly_grid
+from optimizer.watch import SILENT, Watch
+
+
+def past_hours(hours: int) -> int:
+    """How much of the history is shown beside ``hours`` that are expected."""
+    return min(max(4 * hours, WEEK), 2 * WEEK)
+
+
+@dataclass(frozen=True, eq=False)
+class Expectations:
+    """Direct demand of a world, behind and ahead of ``forecast.starts``.
+
+    ``past_rps`` [series, hour] ends there, NaN where nothing was observed; its series are those of
+    the forecast.
+    """
+
+    world: World
+    past_rps: NDArray[np.float64]
+    forecast: Forecast
+    anomalies: tuple[Anomaly, ...] = ()
+
+    @property
+    def past_starts(self) -> datetime:
+        return self.forecast.starts - timedelta(hours=self.past_rps.shape[1])
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """Series, the busiest ahead first."""
+        return np.argsort(-self.forecast.mean_rps.sum(axis=1), kind="stable")
+
+    @property
+    def against_last_week(self) -> NDArray[np.float64]:
+        """What is expected in the mean over what came in the same hours a week before, less 1
+        [series]; NaN where that was not observed or nothing.
+        """
+        hours = min(self.forecast.periods, WEEK)
+        if self.past_rps.shape[1] < WEEK:
+            return np.full(len(self.past_rps), np.nan)
+        first = self.past_rps.shape[1] - WEEK
+        before = self.past_rps[:, first : first + hours]
+        ahead = np.where(np.isnan(before), np.nan, self.forecast.mean_rps[:, :hours])
+        came = np.nansum(before, axis=1)
+        expected = np.nansum(ahead, axis=1)
+        change: NDArray[np.float64] = np.divide(
+            expected, came, out=np.full(len(came), np.nan), where=came > 0
+        )
+        return change - 1
+
+
+def expect(
+    world: World, hours: int, *, executor: Executor = IN_PROCESS, watch: Watch = SILENT
+) -> Expectations:
+    """Foresee the direct demand of ``world`` for ``hours`` hours, under its what-ifs' factors.
+
+    Raises ``UnusableData`` if nothing was observed before the world starts.
+    """
+    expected = forecast(world.history, world.starts, hours, executor=executor, watch=watch)
+    grid = hourly_grid(world.history, world.starts)
+    past = grid.rps[:, -past_hours(hours) :]
+    return Expectations(
+        world=world, past_rps=past, forecast=apply_factors(expected, world.demand_factors)
+    )

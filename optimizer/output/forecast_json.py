@@ -1,0 +1,129 @@
+"""What is expected as a JSON document and as a table, and the schema of the document."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from optimizer.expectations import Expectations
+from optimizer.output.json_values import Document, finite_or_null, rates, significant, utc_text
+from optimizer.output.shapes import (
+    COUNT,
+    MOMENT,
+    NUMBER_OR_NULL,
+    SCHEMA_DIALECT,
+    TEXT,
+    list_of,
+    map_of,
+    record,
+    said,
+)
+
+FORECAST_FORMAT: Final = "trimtab-forecast"
+FORECAST_VERSION: Final = 1
+
+
+def forecast_document(it: Expectations) -> Document:
+    """Everything that is expected, and what strayed in the history shown. Rates in rps."""
+    made = it.forecast
+    return {
+        "format": FORECAST_FORMAT,
+        "version": FORECAST_VERSION,
+        "world": {"name": it.world.name, "where": str(it.world.at)},
+        "starts": utc_text(made.starts),
+        "hours": made.periods,
+        "levels": [float(level) for level in made.levels],
+        "series": [
+            {
+                "service": service,
+                "origin": origin,
+                "model": choice.model,
+                "why": choice.why,
+                "scores": {name: finite_or_null(score) for name, score in choice.scores},
+                "mean_rps": rates(made.mean_rps[s]),
+                "quantiles_rps": rates(made.quantiles_rps[s]),
+            }
+            for s, ((service, origin), choice) in enumerate(
+                zip(made.series, made.choices, strict=True)
+            )
+        ],
+        "anomalies": [
+            {
+                "signal": one.key.signal,
+                "service": one.key.service,
+                "origin": one.key.origin,
+                "starts": utc_text(one.starts),
+                "ends": utc_text(one.ends),
+                "score": finite_or_null(one.score),
+                "value": finite_or_null(one.value),
+                "expected": finite_or_null(one.expected),
+                "why": one.why,
+            }
+            for one in it.anomalies
+        ],
+    }
+
+
+def quantiles_table(it: Expectations) -> pd.DataFrame:
+    """One row per series and hour: mean and quantiles, rps."""
+    made = it.forecast
+    hours = pd.date_range(made.starts.astimezone(UTC), periods=made.periods, freq="h")
+    table = {
+        "service": np.repeat(np.array([s for s, _ in made.series], dtype=object), made.periods),
+        "origin": np.repeat(np.array([o for _, o in made.series], dtype=object), made.periods),
+        "hour": np.tile(
+            np.asarray(hours.strftime("%Y-%m-%dT%H:%M:%SZ"), dtype=object), len(made.series)
+        ),
+        "mean_rps": significant(made.mean_rps).ravel(),
+    }
+    for k, level in enumerate(made.levels):
+        table[f"q{level:g}_rps"] = significant(made.quantiles_rps[:, :, k]).ravel()
+    return pd.DataFrame(table)
+
+
+def forecast_schema() -> Document:
+    """Schema of what ``forecast_document`` makes."""
+    rps = list_of({"type": "number", "minimum": 0})
+    return {
+        "$schema": SCHEMA_DIALECT,
+        "title": "trimtab forecast",
+        "description": "Direct demand that is expected, in requests per second, hour by hour.",
+        **record(
+            format={"const": FORECAST_FORMAT},
+            version={"const": FORECAST_VERSION},
+            world=record(name=TEXT, where=TEXT),
+            starts=said(MOMENT, "the first hour that is foreseen"),
+            hours=COUNT,
+            levels=said(list_of({"type": "number"}), "of the quantiles, increasing"),
+            series=list_of(
+                record(
+                    service=TEXT,
+                    origin=TEXT,
+                    model=TEXT,
+                    why=said(TEXT, "why this model"),
+                    scores=said(map_of(NUMBER_OR_NULL), "backtest score by model; lower is better"),
+                    mean_rps=said(rps, "by hour"),
+                    quantiles_rps=said(list_of(rps), "by hour and level"),
+                )
+            ),
+            anomalies=said(
+                list_of(
+                    record(
+                        signal=TEXT,
+                        service=TEXT,
+                        origin=TEXT,
+                        starts=MOMENT,
+                        ends=MOMENT,
+                        score=NUMBER_OR_NULL,
+                        value=NUMBER_OR_NULL,
+                        expected=NUMBER_OR_NULL,
+                        why=TEXT,
+                    )
+                ),
+                "what strayed in the hours of the history that are shown",
+            ),
+        ),
+    }

@@ -1,0 +1,102 @@
+"""What is expected in the words and tables of a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import RenderableType
+from rich.padding import Padding
+
+from optimizer.expectations import Expectations
+from optimizer.forecast.grid import WEEK
+from optimizer.output.terminal import WIDE, percent, plural, rendered, table, words
+from optimizer.report.wording import number
+
+MOST_SERIES: Final = 30
+MOST_STRAYED: Final = 12
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_SKETCH: Final = 16
+
+
+def forecast_text(it: Expectations, width: int, colour: bool) -> str:
+    """The busiest series: when, how high, against last week, and which model says so."""
+    return rendered(_parts(it, width), width, colour)
+
+
+def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
+    made = it.forecast
+    starts = made.starts.strftime("%Y-%m-%d %H:%M UTC")
+    yield words(it.world.name, "bold").append(f"  {made.periods} h from {starts}", "dim")
+    yield ""
+    wide = width >= WIDE
+    level = min(max(it.world.policy.demand_quantile, made.levels[0]), made.levels[-1])
+    median, high = made.at_level(0.5), made.at_level(level)
+    heads = ["Service", "Origin", "Busiest", "When", f"{level:g} quantile"]
+    further = ["Last 24 h", "Last week", "Ahead", "Model"] if wide else []
+    numbers = ["Busiest", f"{level:g} quantile", *further[:3]]
+    shown = table("Direct demand, rps", heads + further, numbers)
+    changes = it.against_last_week
+    for s in it.order[:MOST_SERIES]:
+        service, origin = made.series[s]
+        peak = int(median[s].argmax())
+        when = made.starts + timedelta(hours=peak)
+        cells: list[RenderableType] = [
+            words(service),
+            words(origin),
+            number(float(median[s, peak])),
+            f"{when:%a %H:%M}" if made.periods <= WEEK else f"{when:%d %b %H:%M}",
+            number(float(high[s].max())),
+        ]
+        if wide:
+            cells += [
+                _lately(it.past_rps[s]),
+                _signed(float(changes[s])),
+                sketch(median[s]),
+                words(made.choices[s].model),
+            ]
+        shown.add_row(*cells)
+    yield shown
+    if len(made.series) > MOST_SERIES:
+        yield _more(len(made.series) - MOST_SERIES)
+    if it.anomalies:
+        yield from _strayed(it)
+
+
+def _strayed(it: Expectations) -> Iterator[RenderableType]:
+    yield words(f"{plural(len(it.anomalies), 'anomaly', 'anomalies')} in the history", "bold")
+    for one in it.anomalies[-MOST_STRAYED:]:
+        span = f"{one.starts:%Y-%m-%d %H:%M} to {one.ends:%d %b %H:%M}"
+        yield Padding(words(f"{one.key.in_words}, {span}: {one.why}"), (0, 0, 0, 2))
+    if len(it.anomalies) > MOST_STRAYED:
+        yield _more(len(it.anomalies) - MOST_STRAYED)
+
+
+def sketch(values: NDArray[np.float64]) -> str:
+    """Values as a row of bars from 0 to their highest, at most 16 of them."""
+    stride = -(-len(values) // _SKETCH)
+    highest = float(values.max(initial=0.0))
+    if not highest > 0:
+        return _BARS[0] * -(-len(values) // stride)
+    parts = [values[i : i + stride].max() for i in range(0, len(values), stride)]
+    return "".join(_BARS[min(int(part / highest * len(_BARS)), len(_BARS) - 1)] for part in parts)
+
+
+def _lately(past: NDArray[np.float64]) -> str:
+    seen = past[-24:][~np.isnan(past[-24:])]
+    return number(float(seen.mean())) if seen.size else ""
+
+
+def _signed(change: float) -> str:
+    if not math.isfinite(change):
+        return ""
+    sign = "+" if change >= 0.0005 else "−" if change <= -0.0005 else ""
+    return sign + percent(abs(change))
+
+
+def _more(count: int) -> Padding:
+    return Padding(words(f"and {count:,} more", "dim"), (0, 0, 0, 2))

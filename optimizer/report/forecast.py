@@ -1,0 +1,256 @@
+"""What is expected, as one page: history, quantiles, what strayed, and which model says so."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.foreseen import Anomaly
+from optimizer.expectations import Expectations
+from optimizer.report.charts import Frame, ticks
+from optimizer.report.loads import HEIGHT, Hover, Tick, level_pairs
+from optimizer.report.page import render
+from optimizer.report.wording import NBSP, exact, hour, listed, number, percent, plural
+
+MOST_CHARTS = 60
+MOST_ROWS = 500
+MOST_TOOLTIPS = 84
+WIDTH = 640.0
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An anomaly on a chart, in its coordinates."""
+
+    x: float
+    width: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The drawing of one series; ``key`` is a safe anchor, ``now`` where what is ahead begins."""
+
+    key: str
+    service: str
+    origin: str
+    summary: str
+    facts: tuple[tuple[str, str], ...]
+    frame: Frame
+    past: str
+    bands: tuple[str, ...]
+    median: str
+    now: float
+    marks: tuple[Mark, ...]
+    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
+    hovers: tuple[Hover, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One series in the table: figures in words."""
+
+    service: str
+    origin: str
+    lately: str
+    busiest: str
+    when: str
+    high: str
+    change: str
+    model: str
+    score: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    world: str
+    span: str
+    facts: tuple[tuple[str, str], ...]
+    bands: str
+    high: str
+    charts: tuple[Chart, ...]
+    charts_left_out: int
+    rows: tuple[Row, ...]
+    rows_left_out: int
+    strayed: tuple[tuple[str, str, str, str, str], ...]
+    strayed_left_out: int
+
+
+def render_forecast(it: Expectations) -> str:
+    """What is expected: a whole HTML document, the same for the same expectations."""
+    return render("forecast.html.j2", it=_page(it))
+
+
+def _page(it: Expectations) -> Page:
+    order = [int(s) for s in it.order]
+    levels = it.forecast.levels
+    pairs = level_pairs(levels)
+    changes = it.against_last_week
+    return Page(
+        world=it.world.name,
+        span=f"{plural(it.forecast.periods, 'hour')} from {hour(it.forecast.starts)}",
+        facts=_facts(it),
+        bands=", ".join(f"{levels[low]:g}–{levels[high]:g}" for low, high in pairs),
+        high=f"{_high_level(it):g}",
+        charts=tuple(_chart(it, s, rank) for rank, s in enumerate(order[:MOST_CHARTS], start=1)),
+        charts_left_out=max(0, len(order) - MOST_CHARTS),
+        rows=tuple(_row(it, s, float(changes[s])) for s in order[:MOST_ROWS]),
+        rows_left_out=max(0, len(order) - MOST_ROWS),
+        strayed=tuple(_strayed(one) for one in it.anomalies[:MOST_ROWS]),
+        strayed_left_out=max(0, len(it.anomalies) - MOST_ROWS),
+    )
+
+
+def _facts(it: Expectations) -> tuple[tuple[str, str], ...]:
+    models = sorted({choice.model for choice in it.forecast.choices})
+    observed = ~np.isnan(it.past_rps)
+    share = float(observed.mean()) if observed.size else 0.0
+    shown = plural(it.past_rps.shape[1], "hour")
+    facts = [
+        ("Series", f"{len(it.forecast.series):,} (a service's direct users at one origin each)"),
+        ("History shown", f"{shown} to {hour(it.forecast.starts)}, {percent(exact(share))} seen"),
+        ("Models", listed(models, 8)),
+    ]  # fmt: skip
+    if it.world.history.note:
+        facts.append(("Source", it.world.history.note))
+    if it.world.demand_factors:
+        facts.append(("What-if", "demand is scaled as the scenario says"))
+    return tuple(facts)
+
+
+def _high_level(it: Expectations) -> float:
+    """The quantile that capacity is planned for, within what is foreseen."""
+    levels = it.forecast.levels
+    return min(max(it.world.policy.demand_quantile, levels[0]), levels[-1])
+
+
+def _row(it: Expectations, s: int, change: float) -> Row:
+    service, origin = it.forecast.series[s]
+    median, high = it.forecast.at_level(0.5)[s], it.forecast.at_level(_high_level(it))[s]
+    peak = int(median.argmax())
+    choice = it.forecast.choices[s]
+    score = dict(choice.scores).get(choice.model, math.nan)
+    lately = it.past_rps[s, -24:]
+    seen = lately[~np.isnan(lately)]
+    return Row(
+        service=service,
+        origin=origin,
+        lately=number(float(seen.mean())) if seen.size else "",
+        busiest=number(float(median[peak])),
+        when=f"{it.forecast.starts + timedelta(hours=peak):%a %d %b %H:%M}",
+        high=number(float(high.max())),
+        change=_signed(change),
+        model=choice.model,
+        score=f"{score:.3f}" if math.isfinite(score) else "",
+        why=choice.why,
+    )
+
+
+def _signed(change: float) -> str:
+    if not math.isfinite(change):
+        return ""
+    words = percent(exact(round(change, 6)))
+    return f"+{words}" if change >= 0.0005 else words
+
+
+def _chart(it: Expectations, s: int, rank: int) -> Chart:
+    service, origin = it.forecast.series[s]
+    past, quantiles = it.past_rps[s], it.forecast.quantiles_rps[s]
+    median = it.forecast.at_level(0.5)[s]
+    behind, ahead = len(past), it.forecast.periods
+    seen = past[~np.isnan(past)]
+    marks = ticks(float(max(seen.max(initial=0.0), quantiles.max(initial=0.0))))
+    frame = Frame(48, 20, WIDTH - 58, HEIGHT - 46, behind + ahead, marks[-1])
+    peak = int(median.argmax())
+    high = it.forecast.at_level(_high_level(it))[s]
+    choice = it.forecast.choices[s]
+    when = hour(it.forecast.starts + timedelta(hours=peak))
+    return Chart(
+        key=f"series-{rank}",
+        service=service,
+        origin=origin,
+        summary=f"busiest hour {number(float(median[peak]))}{NBSP}rps",
+        facts=(
+            ("Busiest hour ahead, median", f"{number(float(median[peak]))}{NBSP}rps, {when}"),
+            (f"Highest {_high_level(it):g} quantile", f"{number(float(high.max()))}{NBSP}rps"),
+            ("Model", choice.model),
+            ("Why", choice.why),
+        ),
+        frame=frame,
+        past=frame.pieces(past),
+        bands=tuple(
+            frame.fan(quantiles[:, low], quantiles[:, high_], behind)
+            for low, high_ in level_pairs(it.forecast.levels)
+        ),
+        median=frame.pieces(median, behind),
+        now=round(frame.x(behind), 1),
+        marks=_marks(it, s, frame),
+        y_ticks=tuple(Tick(round(frame.y(v), 1), f"{v:,g}") for v in marks),
+        x_ticks=_day_ticks(it.past_starts, frame),
+        hovers=_hovers(it, s, frame),
+    )  # fmt: skip
+
+
+def _marks(it: Expectations, s: int, frame: Frame) -> tuple[Mark, ...]:
+    service, origin = it.forecast.series[s]
+    made = []
+    for one in it.anomalies:
+        if (one.key.service, one.key.origin) != (service, origin):
+            continue
+        first = max((one.starts - it.past_starts) / timedelta(hours=1), 0.0)
+        last = min((one.ends - it.past_starts) / timedelta(hours=1), float(frame.periods))
+        if last > first:
+            x, end = round(frame.x(first), 1), round(frame.x(last), 1)
+            made.append(Mark(x, round(end - x, 1), f"{hour(one.starts)}: {one.why}"))
+    return tuple(made)
+
+
+def _day_ticks(starts: datetime, frame: Frame) -> tuple[Tick, ...]:
+    """Midnights, at most seven."""
+    to_midnight = -(starts.hour) % 24
+    days = (frame.periods - to_midnight) // 24 + 1
+    stride = max(1, -(-days // 7))
+    return tuple(
+        Tick(round(frame.x(h), 1), f"{starts + timedelta(hours=h):%d %b}")
+        for h in range(to_midnight, frame.periods, 24 * stride)
+    )
+
+
+def _hovers(it: Expectations, s: int, frame: Frame) -> tuple[Hover, ...]:
+    """Strips that tell the hour of the highest value in each."""
+    past, median = it.past_rps[s], it.forecast.at_level(0.5)[s]
+    low, high = it.forecast.quantiles_rps[s, :, 0], it.forecast.quantiles_rps[s, :, -1]
+    whole = np.concatenate([past, median])
+    stride = -(-frame.periods // MOST_TOOLTIPS)
+    hovers = []
+    for first in range(0, frame.periods, stride):
+        strip = whole[first : first + stride]
+        if np.isnan(strip).all():
+            continue
+        at = first + int(np.nanargmax(strip))
+        when = f"{it.past_starts + timedelta(hours=at):%a %d %b %H:%M}"
+        if at < len(past):
+            words = f"{when}: {number(float(past[at]))}{NBSP}rps"
+        else:
+            h = at - len(past)
+            words = (
+                f"{when}: median {number(float(median[h]))}, "
+                f"{number(float(low[h]))} to {number(float(high[h]))}{NBSP}rps"
+            )
+        x = round(frame.x(first), 1)
+        width = round(frame.x(min(first + stride, frame.periods)) - frame.x(first), 1)
+        hovers.append(Hover(x, width, words))
+    return tuple(hovers)
+
+
+def _strayed(one: Anomaly) -> tuple[str, str, str, str, str]:
+    where = " · ".join(part for part in (one.key.service, one.key.origin) if part)
+    span = f"{hour(one.starts)} to {hour(one.ends)}"
+    return where, span, number(one.value), number(one.expected), one.why

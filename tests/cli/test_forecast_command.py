@@ -1,0 +1,91 @@
+"""``trimtab forecast``: what is printed and written, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from optimizer.cli.exits import ExitCode
+
+Trimtab = Callable[..., Any]
+
+
+def test_what_is_expected_is_shown_and_written(trimtab: Trimtab, tiny: Path) -> None:
+    out = tiny.parent / "out"
+    done = trimtab("forecast", tiny, "--out", out)
+    assert (done.code, done.err) == (ExitCode.FINE, "")
+    assert "2 h from 2026-03-04 00:00 UTC" in done.out
+    assert "Written to" in done.out
+    names = {"forecast.html", "forecast.json", "quantiles.csv"}
+    assert {path.name for path in out.iterdir()} == names
+    assert trimtab("forecast", tiny, "--out", out, "--quiet").out == ""  # replaces its own
+
+
+def test_a_plot_goes_to_a_folder_named_after_the_world(
+    trimtab: Trimtab, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny.parent)
+    trimtab("forecast", tiny, "--plot")
+    page = (tiny.parent / "tiny-forecast" / "forecast.html").read_text()
+    assert "<svg" in page
+    assert "web" in page
+
+
+def test_json_keeps_to_its_schema_and_quantiles_do_not_cross(trimtab: Trimtab, tiny: Path) -> None:
+    schema = json.loads(trimtab("schema", "forecast").out)
+    Draft202012Validator.check_schema(schema)
+    document = json.loads(trimtab("forecast", tiny, "--hours", 30, "--format", "json").out)
+    Draft202012Validator(schema).validate(document)
+    (series,) = document["series"]
+    assert (series["service"], series["origin"]) == ("web", "europe")
+    assert len(series["mean_rps"]) == len(series["quantiles_rps"]) == document["hours"] == 30
+    assert all(row == sorted(row) for row in series["quantiles_rps"])
+    # Every day of this world is alike: 200 to 430 rps by the hour of the day.
+    assert series["mean_rps"][5] == pytest.approx(250, rel=0.02)
+
+
+def test_csv_says_the_same_as_json(trimtab: Trimtab, tiny: Path) -> None:
+    rows = list(csv.DictReader(trimtab("forecast", tiny, "--format", "csv").out.splitlines()))
+    document = json.loads(trimtab("forecast", tiny, "--format", "json").out)
+    assert [row["hour"] for row in rows] == ["2026-03-04T00:00:00Z", "2026-03-04T01:00:00Z"]
+    levels = [f"q{level:g}_rps" for level in document["levels"]]
+    found = [[float(row[level]) for level in levels] for row in rows]
+    assert found == document["series"][0]["quantiles_rps"]
+
+
+def test_a_what_if_scales_what_is_expected(trimtab: Trimtab, tiny: Path) -> None:
+    text = "trimtab: 1\nscenario: more\nchanges: [{scale_demand: {by: 3}}]\n"
+    (tiny / "whatifs" / "more.yaml").write_text(text)
+    before = json.loads(trimtab("forecast", tiny, "--format", "json").out)
+    after = json.loads(trimtab("forecast", tiny, "--scenario", "more", "--format", "json").out)
+    was, now = (document["series"][0]["mean_rps"] for document in (before, after))
+    assert now == pytest.approx([3 * rps for rps in was])
+
+
+def test_a_folder_of_something_else_is_left_alone(trimtab: Trimtab, tiny: Path) -> None:
+    done = trimtab("forecast", tiny, "--out", tiny)
+    assert done.code == ExitCode.BAD_INPUT
+    assert "it holds files that trimtab did not write" in done.err
+    assert (tiny / "world.yaml").exists()
+
+
+def test_hostile_names_stay_harmless(trimtab: Trimtab, tiny: Path) -> None:
+    bad = "=cmd|<script>alert(1)</script>"
+    text = (tiny / "world.yaml").read_text().replace("name: web", f"name: '{bad}'")
+    text = text.replace("services: [web]", f"services: ['{bad}']")
+    text = text.replace("service: web", f"service: '{bad}'")
+    (tiny / "world.yaml").write_text(text)
+    demand = (tiny / "demand.csv").read_text().replace(",web,", f",{bad},")
+    (tiny / "demand.csv").write_text(demand)
+    out = tiny.parent / "out"
+    done = trimtab("forecast", tiny, "--out", out)
+    assert done.code == ExitCode.FINE
+    assert "<script>alert" not in (out / "forecast.html").read_text()
+    rows = list(csv.DictReader((out / "quantiles.csv").read_text().splitlines()))
+    assert all(row["service"].startswith("'=") for row in rows)
