@@ -8,9 +8,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.plan import Plan
+from optimizer.expectations import Expectations
+from optimizer.report.forecast import render_forecast
 from optimizer.report.page import render_comparison, render_plan
 
 BROWSER = next(
@@ -46,6 +49,14 @@ def test_report_opens_without_complaint(browser: str, plan: Plan, tmp_path: Path
     assert console == []
     assert '<html lang="en" class="scripted">' in document  # the policy lets the script run
     assert document.count("<figure") == len(plan.world.services)
+
+
+def test_forecast_opens_without_complaint(browser: str, plan: Plan, tmp_path: Path) -> None:
+    past = np.ones((len(plan.forecast.series), 48))
+    page = render_forecast(Expectations(plan.world, past, plan.forecast))
+    document, console = opened(browser, page, tmp_path)
+    assert console == []
+    assert document.count("<figure") == len(plan.forecast.series)
 
 
 def test_hostile_names_run_nothing(
