@@ -99,7 +99,7 @@ def longer_steps(signals: Signals, step_s: int) -> Signals:
     lead = first % ratio
     tail = -(lead + signals.steps) % ratio
     padded = np.pad(signals.values, ((0, 0), (lead, tail)), constant_values=np.nan)
-    blocks = padded.reshape(len(signals.keys), -1, ratio)
+    blocks = padded.reshape(len(signals.keys), padded.shape[1] // ratio, ratio)
     seen = ~np.isnan(blocks)
     count = seen.sum(axis=2)
     total = np.where(seen, blocks, 0.0).sum(axis=2)

@@ -1,0 +1,1 @@
+"""Signals that were measured: where they come from, and where they are kept."""

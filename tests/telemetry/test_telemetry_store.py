@@ -1,0 +1,280 @@
+"""A store is whole at any moment, and reading a source again changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.errors import FaultyInput, OutputFailed, UnusableData
+from models.signals import SignalKey, Signals
+from providers.telemetry.store import Store
+from providers.telemetry.writing import StoreWriter
+
+START = datetime(2026, 3, 1, 22, tzinfo=UTC)
+STEP_S = 600
+WEB = SignalKey("requests_rps", "web", "europe")
+SLOW = SignalKey("latency_p95_ms", "web", instance="=cmd|' /C calc'!A0\x1b[31m")
+EDGE = SignalKey("requests_rps", "web", callee="stöck")
+
+
+def signals(values: dict[SignalKey, list[float]], starts: datetime = START) -> Signals:
+    keys = tuple(sorted(values))
+    return Signals(starts, STEP_S, keys, np.array([values[key] for key in keys]))
+
+
+def ramp(steps: int = 30, first: float = 0.0) -> Signals:
+    row = [first + i for i in range(steps)]
+    return signals({WEB: row, SLOW: [*row[:-1], np.nan], EDGE: row})
+
+
+def writer(folder: Path) -> StoreWriter:
+    return StoreWriter(folder, "production", STEP_S)
+
+
+def assert_same(found: Signals, expected: Signals) -> None:
+    assert (found.starts, found.step_s, found.keys) == (
+        expected.starts, expected.step_s, expected.keys,
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.values, expected.values)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        assert out.write(ramp()).changed == 89
+    store = Store(tmp_path)
+    assert [day.isoformat() for day in store.days()] == ["2026-03-01", "2026-03-02"]
+    assert_same(store.read(START, START + timedelta(seconds=30 * STEP_S)), ramp())
+    assert store.measured_until() == ramp().ends
+    only = store.read(START, ramp().ends, signals={"latency_p95_ms"}, services={"web"})
+    assert only.keys == (SLOW,)
+    assert store.read(START, ramp().ends, services={"other"}).keys == ()
+    hours = store.read(START, START + timedelta(hours=5), step_s=3600)
+    assert hours.of(WEB).tolist() == [2.5, 8.5, 14.5, 20.5, 26.5]
+    assert hours.of(SLOW).tolist() == [5, 11, 17, 23, 28]
+
+
+def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+        before = contents(tmp_path)
+        assert out.write(ramp()).changed == 0
+        assert contents(tmp_path) == before
+
+
+def test_a_gap_erases_nothing_and_what_is_new_counts(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.write(signals({WEB: [1.0, 2.0, np.nan]}))
+        done = out.write(signals({WEB: [np.nan, 5.0, 6.0], EDGE: [7.0, np.nan, np.nan]}))
+    assert done.changed == 3
+    found = Store(tmp_path).read(START, START + timedelta(seconds=3 * STEP_S))
+    assert found.of(WEB).tolist() == [1.0, 5.0, 6.0]
+    np.testing.assert_array_equal(found.of(EDGE), [7.0, np.nan, np.nan])
+
+
+KEYS = st.sampled_from([WEB, SLOW, EDGE, SignalKey("cpu_share", "db", instance="i-1")])
+WINDOWS = st.lists(
+    st.tuples(
+        st.integers(0, 40),
+        st.dictionaries(
+            KEYS,
+            st.lists(st.sampled_from([0.0, 1.5, 2.0, np.nan]), min_size=4, max_size=4),
+            min_size=1,
+        ),
+    ),
+    max_size=6,
+)
+
+
+@settings(
+    derandomize=True, deadline=None, max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(windows=WINDOWS)
+def test_windows_in_any_order_are_a_dictionary(
+    windows: list[tuple[int, dict[SignalKey, list[float]]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    expected: dict[tuple[SignalKey, int], float] = {}
+    with writer(folder) as out:
+        for first, rows in windows:
+            out.write(signals(rows, START + timedelta(seconds=first * STEP_S)))
+            for key, row in rows.items():
+                known = {(key, first + i): v for i, v in enumerate(row) if not np.isnan(v)}
+                expected.update(known)
+    found = Store(folder).read(START, START + timedelta(seconds=50 * STEP_S))
+    read = {
+        (key, step): float(value)
+        for key, row in zip(found.keys, found.values, strict=True)
+        for step, value in enumerate(row)
+        if not np.isnan(value)
+    }
+    assert read == expected
+
+
+class Killed(BaseException):
+    """The process ends here: nothing may be tidied up behind it."""
+
+
+def _killing(
+    monkeypatch: pytest.MonkeyPatch, at: int, half: Callable[[Path], None]
+) -> Callable[[], int]:
+    """Every touch of the disk is counted, and the one with number ``at`` is the last."""
+    seen = 0
+
+    def touch(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def act(*given: Any, **named: Any) -> Any:
+            nonlocal seen
+            seen += 1
+            if seen == at:
+                if name == "write_table":
+                    half(Path(given[1]))
+                raise Killed
+            return real(*given, **named)
+
+        return act
+
+    touching = ((Path, "replace"), (os, "fsync"), (pq, "write_table"), (Path, "write_text"),
+                (Path, "unlink"), (Path, "mkdir"))  # fmt: skip
+    for module, name in touching:
+        monkeypatch.setattr(module, name, touch(name, getattr(module, name)))
+    return lambda: seen
+
+
+def _half_written(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(b"PAR1 and then the lights went out")
+
+
+def _session(folder: Path) -> None:
+    now = START + timedelta(days=12)
+    with writer(folder) as out:
+        out.write(ramp(first=100.0))
+        out.note_progress({"a/b": ramp().ends})
+        out.retire(now, keep_days=30, hours_after_days=11)
+        out.retire(now + timedelta(days=19), keep_days=30, hours_after_days=11)
+
+
+def test_killed_anywhere_every_day_is_old_or_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk over all moments at which a writer may die; the next one ends what it began."""
+    clean = tmp_path / "clean"
+    with writer(clean) as out:
+        out.write(ramp())
+    before = contents(clean)
+    _session(clean)
+    after = contents(clean)
+    at, touched = 0, 1
+    while at < touched:
+        at += 1
+        folder = tmp_path / str(at)
+        with writer(folder) as out:
+            out.write(ramp())
+        with monkeypatch.context() as patched:
+            count = _killing(patched, at, _half_written)
+            try:
+                _session(folder)
+            except Killed:
+                touched = at + 1
+            touched = max(touched, count())
+        store = Store(folder)
+        for day in store.days():  # whole, whatever happened
+            shown = store.read(
+                datetime(day.year, day.month, day.day, tzinfo=UTC),
+                datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1),
+                step_s=3600,
+            )
+            assert shown.keys
+        store.progress()
+        _session(folder)
+        assert contents(folder) == after
+    assert at > 20
+    assert before != after
+
+
+def test_old_days_are_kept_by_the_hour_and_then_not_at_all(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+        now = datetime(2026, 3, 9, tzinfo=UTC)
+        assert out.retire(now, keep_days=20, hours_after_days=7) == 1
+        assert out.retire(now, keep_days=20, hours_after_days=7) == 0
+        assert out.write(ramp(first=50.0)).too_late == 36
+    store = Store(tmp_path)
+    hours = store.read(START, START + timedelta(hours=3), step_s=3600)
+    assert hours.of(WEB).tolist() == [2.5, 8.5, 64.5]
+    fine = store.read(START, START + timedelta(hours=3))
+    assert np.isnan(fine.of(WEB)[:12]).all()
+    assert fine.of(WEB)[12] == 62.0
+    with writer(tmp_path) as out:
+        assert out.retire(datetime(2026, 3, 22, tzinfo=UTC), 20, None) == 1
+    assert len(store.days()) == 1
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    with (
+        writer(tmp_path),
+        pytest.raises(OutputFailed, match="another process is writing"),
+        writer(tmp_path),
+    ):
+        pass
+    writer(tmp_path).close()
+
+
+def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
+    with writer(tmp_path / "mine"):
+        pass
+    with pytest.raises(FaultyInput, match="in steps of 600 s, not 'production' of 60 s"):
+        StoreWriter(tmp_path / "mine", "production", 60)
+    with pytest.raises(FaultyInput, match="holds something else"):
+        writer(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FaultyInput, match="is a file"):
+        writer(tmp_path / "file")
+    with pytest.raises(UnusableData, match="holds no telemetry"):
+        _ = Store(tmp_path).step_s
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"no parquet at all"])
+def test_damaged_days_are_refused(tmp_path: Path, damage: bytes) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+    store = Store(tmp_path)
+    store.path(store.days()[0]).write_bytes(damage)
+    with pytest.raises(UnusableData, match="2026-03-01"):
+        store.read(START, ramp().ends)
+
+
+def test_days_of_other_rows_are_refused(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+    first, second = map(Store(tmp_path).path, Store(tmp_path).days())
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(UnusableData, match="not of its day"):
+        Store(tmp_path).read(START, ramp().ends)
+    pq.write_table(pq.read_table(second).drop_columns(["value"]), first)
+    with pytest.raises(UnusableData, match="not telemetry as this version"):
+        Store(tmp_path).read(START, ramp().ends)
+
+
+def test_progress_is_kept(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.note_progress({"a": START})
+        out.note_progress({"b": START + timedelta(hours=1)})
+    assert Store(tmp_path).progress() == {"a": START, "b": START + timedelta(hours=1)}
+    (tmp_path / "progress.json").write_text("[1]")
+    with pytest.raises(UnusableData, match=r"progress\.json is damaged"):
+        Store(tmp_path).progress()
