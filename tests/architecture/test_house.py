@@ -24,6 +24,9 @@ AT_HOME = {  # who alone may import what: a folder per foreign package
     "boto3": "providers/aws",
     "botocore": "providers/aws",
     "google": "providers/gcp",
+    "google.protobuf": "providers/otlp",
+    "google.rpc": "providers/otlp",
+    "opentelemetry": "providers/otlp",
     "azure": "providers/azure",
 }
 MAY_IMPORT_LATE = ("optimizer/cli/", "optimizer/late.py")
@@ -68,9 +71,9 @@ def faults_of_imports(module: Module) -> list[str]:
         top = name.partition(".")[0]
         if top in above or top in {"tests", "benchmarks"}:
             faults.append(f"{where}: {module.floor} imports {name}, which stands above it")
-        home = AT_HOME.get(top)
-        if home is not None and not module.path.startswith(f"{home}/"):
-            faults.append(f"{where}: only {home} may import {name}")
+        homes = [AT_HOME[part] for part in (top, ".".join(name.split(".")[:2])) if part in AT_HOME]
+        if homes and not module.path.startswith(tuple(f"{home}/" for home in homes)):
+            faults.append(f"{where}: only {' or '.join(homes)} may import {name}")
     if not module.path.startswith(MAY_IMPORT_LATE):
         faults += [f"{where}: import inside a function" for where in module.late_imports()]
     return faults
