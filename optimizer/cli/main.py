@@ -17,7 +17,16 @@ from typing import Annotated, Final
 
 import typer
 
-from optimizer.cli import facts, forecasting, formats, looking, packing, planning, proving
+from optimizer.cli import (
+    facts,
+    forecasting,
+    formats,
+    listening,
+    looking,
+    packing,
+    planning,
+    proving,
+)
 from optimizer.cli.exits import EXIT_CODES_IN_WORDS, ExitCode, end_of
 from optimizer.cli.interrupting import leave_at_once
 from optimizer.cli.screen import say
@@ -87,6 +96,11 @@ COMMANDS: Final = {
         looking.doctor,
         "Check that clouds can be looked at.",
         "trimtab doctor clouds.yaml",
+    ),
+    "listen": Command(
+        listening.listen,
+        "Receive traces from services, and keep what they say.",
+        "trimtab listen --out telemetry",
     ),
     "prices": Command(
         facts.prices,

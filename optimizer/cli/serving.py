@@ -1,0 +1,154 @@
+"""The work behind listen. Heavy: the command imports it when it runs."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from models.errors import NOWHERE, Fault, FaultyInput
+from models.signals import Signals
+from optimizer.cli.progress import watching
+from optimizer.cli.screen import say
+from optimizer.output.plain import plain
+from providers.otlp.intake import Intake, Pace, Tally
+from providers.otlp.server import Server
+from providers.telemetry.writing import StoreWriter
+
+TOKEN_VARIABLE: Final = "TRIMTAB_OTLP_TOKEN"  # noqa: S105 - the name of the variable
+NAME: Final = "otlp"
+"""What telemetry that came by OTLP is called in its folder."""
+_MOST_CONNECTIONS: Final = 1_000
+_LAST_ANSWERS_S: Final = 10
+
+
+class _Folder:
+    """Where signals go."""
+
+    def __init__(self, writer: StoreWriter) -> None:
+        self._writer = writer
+
+    def add(self, signals: Signals) -> None:
+        self._writer.write(signals)
+
+
+def token_in(path: Path | None) -> str | None:
+    """The token in a file, or else in the environment; None: anybody may send."""
+    if path is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise FaultyInput([Fault(NOWHERE, f"the token in {path} cannot be read")]) from None
+    if not token or not token.isascii() or len(token.split()) != 1:
+        hint = "write one word of printable ASCII characters"
+        raise FaultyInput([Fault(NOWHERE, f"{path} holds no token", hint)])
+    return token
+
+
+def serve(host: str, port: int, out: Path, step_s: int, token: str | None, *, quiet: bool) -> None:
+    """Listen until SIGTERM or Ctrl-C, then write what is whole."""
+    with _bound(host, port) as door, StoreWriter(out, NAME, step_s) as writer:
+        address = _url(door)
+        if token is None and not ipaddress.ip_address(door.getsockname()[0]).is_loopback:
+            with watching(quiet) as watch:
+                watch.warn(f"anybody who reaches {address} may send: no token is asked for")
+        intake = Intake(_Folder(writer), time.time(), Pace(step_s=step_s))
+        _run(intake, token, door, "" if quiet else f"Listening on {address}, writing to {out}.")
+        if not quiet:
+            say(_summary(intake.tally))
+
+
+def _run(intake: Intake, token: str | None, door: socket.socket, announcement: str) -> None:
+    failures: list[Exception] = []
+
+    def stop(failure: Exception) -> None:
+        failures.append(failure)
+        server.should_exit = True
+
+    config = uvicorn.Config(
+        Server(intake, token, failed=stop).app(), log_config=None, access_log=False,
+        server_header=False, lifespan="on", limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_LAST_ANSWERS_S,
+    )  # fmt: skip
+    server = _Quiet(config)
+    with server.ended_by_signals():
+        if announcement:
+            say(plain(announcement))
+        server.run(sockets=[door])
+    if failures:
+        raise failures[0]
+
+
+class _Quiet(uvicorn.Server):
+    """A server that ends well on a signal, instead of dying of it once all is done."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def ended_by_signals(self) -> Iterator[None]:
+        def end(_number: int, _frame: FrameType | None) -> None:
+            self.should_exit = True
+
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.signal(number, end) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        door = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _no_door(host, port, error) from error
+    with door:
+        try:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            door.bind(where)
+            door.listen(128)
+        except OSError as error:
+            raise _no_door(host, port, error) from error
+        yield door
+
+
+def _no_door(host: str, port: int, error: OSError) -> FaultyInput:
+    message = f"cannot listen on {host}:{port}: {error.strerror}"
+    return FaultyInput([Fault(NOWHERE, message, "choose another with --address")])
+
+
+def _url(door: socket.socket) -> str:
+    host, port = door.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _summary(tally: Tally) -> str:
+    spans = tally.spans
+    lines = [f"{tally.steps:,} steps closed, {spans['accepted']:,} spans in all."]
+    for fate, said in (
+        ("late", "came after their step was closed"),
+        ("ahead", "are of clocks that are ahead"),
+        ("rejected", "broke the format"),
+    ):
+        if spans[fate]:
+            lines.append(f"{spans[fate]:,} more {said}.")
+    if tally.orphans:
+        lines.append(f"{tally.orphans:,} requests came from callers that sent no spans.")
+    return "\n".join(lines)
