@@ -61,7 +61,7 @@ def listen(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Receive traces by OTLP over HTTP, and keep what they say of services and their calls.
+    """Receive traces and logs by OTLP over HTTP, and keep what they say of services.
 
     Any SDK or Collector of OpenTelemetry can send (docs/otlp.md). Ends well on Ctrl-C and on
     SIGTERM: steps that are whole are written first.

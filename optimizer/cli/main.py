@@ -99,7 +99,7 @@ COMMANDS: Final = {
     ),
     "listen": Command(
         listening.listen,
-        "Receive traces from services, and keep what they say.",
+        "Receive traces and logs, and keep what they say.",
         "trimtab listen --out telemetry",
     ),
     "prices": Command(

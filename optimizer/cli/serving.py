@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -21,6 +22,8 @@ from optimizer.cli.progress import watching
 from optimizer.cli.screen import say
 from optimizer.output.plain import plain
 from providers.otlp.intake import Intake, Pace, Tally
+from providers.otlp.lines import append_lines, known_templates
+from providers.otlp.logs import ErrorLines
 from providers.otlp.server import Server
 from providers.telemetry.writing import StoreWriter
 
@@ -39,6 +42,9 @@ class _Folder:
 
     def add(self, signals: Signals) -> None:
         self._writer.write(signals)
+
+    def tell(self, lines: Sequence[ErrorLines]) -> None:
+        append_lines(self._writer.folder, lines)
 
 
 def token_in(path: Path | None) -> str | None:
@@ -62,7 +68,8 @@ def serve(host: str, port: int, out: Path, step_s: int, token: str | None, *, qu
         if token is None and not ipaddress.ip_address(door.getsockname()[0]).is_loopback:
             with watching(quiet) as watch:
                 watch.warn(f"anybody who reaches {address} may send: no token is asked for")
-        intake = Intake(_Folder(writer), time.time(), Pace(step_s=step_s))
+        known = known_templates(out, datetime.now(UTC))
+        intake = Intake(_Folder(writer), time.time(), Pace(step_s=step_s), known)
         _run(intake, token, door, "" if quiet else f"Listening on {address}, writing to {out}.")
         if not quiet:
             say(_summary(intake.tally))
@@ -141,14 +148,15 @@ def _url(door: socket.socket) -> str:
 
 def _summary(tally: Tally) -> str:
     spans = tally.spans
-    lines = [f"{tally.steps:,} steps closed, {spans['accepted']:,} spans in all."]
+    counted = f"{spans['accepted']:,} spans and {tally.log_lines['accepted']:,} lines of logs"
+    lines = [f"{tally.steps:,} steps closed, {counted}."]
     for fate, said in (
         ("late", "came after their step was closed"),
         ("ahead", "are of clocks that are ahead"),
         ("rejected", "broke the format"),
     ):
         if spans[fate]:
-            lines.append(f"{spans[fate]:,} more {said}.")
+            lines.append(f"{spans[fate]:,} more spans {said}.")
     if tally.orphans:
         lines.append(f"{tally.orphans:,} requests came from callers that sent no spans.")
     return "\n".join(lines)

@@ -35,6 +35,12 @@ class Exposure(Collector):
         for fate, count in sorted(tally.spans.items()):
             spans.add_metric([fate], count)
         yield spans
+        lines = CounterMetricFamily(
+            "trimtab_otlp_log_lines", "What became of lines of logs.", labels=["fate"]
+        )
+        for fate, count in sorted(tally.log_lines.items()):
+            lines.add_metric([fate], count)
+        yield lines
         orphans = "Requests whose caller's span was not seen before their step was closed."
         yield CounterMetricFamily("trimtab_otlp_orphans", orphans, value=tally.orphans)
         yield CounterMetricFamily("trimtab_otlp_steps", "Steps closed.", value=tally.steps)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from models.signals import Signals
 from providers.otlp.calls import calls_between
 from providers.otlp.edges import MOST_EDGES, Edges, values_of_services
+from providers.otlp.logs import ErrorLines, Logs
 from providers.otlp.names import FORGET_AFTER_S
 from providers.otlp.spans import LINK, SPAN, Registers, read_spans
+from providers.otlp.templates import Template
 
 NS: Final = 1_000_000_000
 
@@ -25,6 +29,9 @@ class Sink(Protocol):
     """Where signals go."""
 
     def add(self, signals: Signals) -> None: ...
+
+    def tell(self, lines: Sequence[ErrorLines]) -> None:
+        """Lines of one step that tell of errors."""
 
 
 class Full(Exception):
@@ -59,6 +66,7 @@ class Tally:
     """What became of what came: counts since the start."""
 
     spans: Counter[str] = field(default_factory=Counter)
+    log_lines: Counter[str] = field(default_factory=Counter)
     steps: int = 0
     orphans: int = 0
     edges_folded: int = 0
@@ -72,7 +80,14 @@ class Intake:
     by closing steps: a span belongs to the step in which it ended by the clock of its service.
     """
 
-    def __init__(self, sink: Sink, began: float, pace: Pace = Pace()) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        began: float,
+        pace: Pace = Pace(),
+        known: Iterable[Template] = (),
+    ) -> None:
+        """``known``: templates of lines of logs that are not new."""
         self.pace = pace
         self.names = Registers()
         self.tally = Tally()
@@ -82,6 +97,7 @@ class Intake:
         self._links: list[NDArray[Any]] = []
         self.held = 0  # spans
         self._edges = Edges(MOST_EDGES)
+        self._logs = Logs(self.names, pace.step_s, known)
 
     def take_spans(self, request: ExportTraceServiceRequest, now: float) -> Counter[str]:
         """Keep the spans of a request; those rejected are returned, by reason.
@@ -106,6 +122,12 @@ class Intake:
         self._links.append(read.links)
         return read.rejected
 
+    def take_logs(self, request: ExportLogsServiceRequest, now: float) -> Counter[str]:
+        """Count the lines of a request; none is ever rejected."""
+        fates = self._logs.take(request, now, self._next, now + self.pace.wait_s)
+        self.tally.log_lines.update(fates)
+        return Counter()
+
     def close(self, now: float) -> None:
         """Hand over the steps that ended ``wait_s`` ago."""
         self._close_until(now - self.pace.wait_s)
@@ -116,7 +138,7 @@ class Intake:
 
     def _close_until(self, until: float) -> None:
         while self._next + self.pace.step_s <= until:
-            if self.held:
+            if self.held or self._logs.open:
                 self._close_step()
             else:  # nothing came for as long as spans are remembered
                 self._next = math.floor(until / self.pace.step_s) * self.pace.step_s
@@ -132,12 +154,16 @@ class Intake:
         values = values_of_services(calls, self.names, step)
         self._edges.put(values, calls, self.names, step, float(starts))
         self.tally.edges_folded = self._edges.folded
+        of_logs, told = self._logs.close(starts)
+        values.update(of_logs)
         self._next += step
         self._forget(closed_only=False)
         if values:
             keys = tuple(sorted(values))
             table = np.array([[values[key]] for key in keys])
             self._sink.add(Signals(datetime.fromtimestamp(starts, UTC), step, keys, table))
+        if told:
+            self._sink.tell(told)
         self.tally.steps += 1
 
     def _forget(self, *, closed_only: bool) -> None:

@@ -19,6 +19,10 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -97,6 +101,12 @@ class Server:
                 ExportTraceServiceResponse,
                 "rejected_spans",
                 intake.take_spans,
+            ),
+            "/v1/logs": _Signal(
+                ExportLogsServiceRequest,
+                ExportLogsServiceResponse,
+                "rejected_log_records",
+                intake.take_logs,
             ),
         }
 

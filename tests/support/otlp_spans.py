@@ -15,6 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from models.signals import SignalKey, Signals
+from providers.otlp.logs import ErrorLines
 from providers.otlp.server import Server
 
 T0 = 1_790_000_040  # a whole minute, seconds since 1970
@@ -94,12 +95,16 @@ class Kept:
 
     def __init__(self) -> None:
         self.steps: list[Signals] = []
+        self.lines: list[ErrorLines] = []
         self.arrived = threading.Condition()
 
     def add(self, signals: Signals) -> None:
         with self.arrived:
             self.steps.append(signals)
             self.arrived.notify_all()
+
+    def tell(self, lines: Sequence[ErrorLines]) -> None:
+        self.lines.extend(lines)
 
     def values(self, step: int = 0) -> dict[SignalKey, float]:
         """The values of a step."""
