@@ -6,6 +6,7 @@
     ├── FaultyInput        what a person wrote cannot be used; carries every fault at once
     ├── UnusableData       a file of facts (prices, demand) is damaged or missing
     ├── SolverFailed       a solver broke down; says nothing about the problem
+    ├── SourceFailed       a source of telemetry did not answer, or not so that it can be used
     ├── WorkersLost        the processes or machines that did the work are gone
     └── OutputFailed       results could not be written; what was there before is untouched
 
@@ -70,6 +71,20 @@ class UnusableData(TrimtabError):
 
 class SolverFailed(TrimtabError):
     """A solver broke down or was misused; nothing is known about the problem."""
+
+
+class SourceFailed(TrimtabError):
+    """A source of telemetry did not answer, or not so that it can be used.
+
+    ``why`` holds no secret: it is cleared by whoever translates the source's own words.
+    """
+
+    def __init__(self, source: str, why: str, next_step: str) -> None:
+        self.source, self.why, self.next_step = source, why, next_step
+        super().__init__(f"{source}: {why}\n    → {next_step}")
+
+    def __reduce__(self) -> tuple[type[SourceFailed], tuple[str, str, str]]:
+        return type(self), (self.source, self.why, self.next_step)
 
 
 class WorkersLost(TrimtabError):

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from models.offerings import Purchase
 from scenarios.fields import (
+    ENDPOINT_PATTERN,
     CloudName,
     Entry,
     FileName,
@@ -18,9 +19,7 @@ from scenarios.fields import (
     SomeNames,
 )
 
-Endpoint = Annotated[
-    str, Field(max_length=300, pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[^\s@]*)?$")
-]
+Endpoint = Annotated[str, Field(max_length=300, pattern=ENDPOINT_PATTERN)]
 Days = Annotated[float, Field(gt=0, le=400)]
 Hours = Annotated[float, Field(ge=0, le=8760)]
 Seconds = Annotated[float, Field(ge=0, le=1e7)]

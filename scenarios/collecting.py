@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from models.errors import Location, raise_alone
 from models.inventory import Instance, InstanceGroup
-from models.secrets import holds_credentials
 from scenarios.collect_entries import CollectionFile, LabelledEntry, ServicesEntry
+from scenarios.credentials import check_address, refuse_secrets
 from scenarios.documents import check_version
 from scenarios.faults import Faults
 from scenarios.lines import Mapped, line_at, read_yaml
 from scenarios.schema import DIALECT
 
 CLOUDS: Final = ("aws", "gcp", "azure", "simulated")
-_SECRETS: Final = (
-    "access_key", "access_key_id", "aws_access_key_id", "secret_key", "secret_access_key",
-    "aws_secret_access_key", "session_token", "password", "pwd", "client_secret", "secret", "token",
-    "auth_token", "access_token", "refresh_token", "credentials", "private_key", "api_key",
-    "account_key", "connection_string", "sas_token",
-)  # fmt: skip
 _NO_SECRETS: Final = (
     "remove it: each cloud's SDK finds credentials in its own way (profiles, roles, "
     "application default credentials, az login)"
@@ -56,7 +48,7 @@ def read_collection(path: Path) -> Collection:
     data = read_yaml(path)
     check_version(path, data, "collect", {"world", "scenario", "changes", "pods"})
     faults = Faults()
-    _refuse_secrets(data, str(path), faults)
+    refuse_secrets(data, str(path), faults, _NO_SECRETS)
     try:
         content = CollectionFile.model_validate(data)
     except ValidationError as error:
@@ -84,56 +76,14 @@ def collection_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "trimtab collection"}
 
 
-def _refuse_secrets(node: Any, file: str, faults: Faults) -> None:
-    """Secrets in a file are a fault, wherever they stand; their values are not repeated."""
-    if isinstance(node, Mapped):
-        for key in list(node):
-            value = node[key]
-            secret = isinstance(key, str) and _spelled(key) in _SECRETS
-            if secret or (isinstance(value, str) and holds_credentials(value)):
-                at = Location(file, line_at(node, (key,)))
-                faults.add(at, f"{key}: credentials must not stand in files", _NO_SECRETS)
-                del node[key]
-            else:
-                _refuse_secrets(node[key], file, faults)
-    elif isinstance(node, list):
-        for i, item in enumerate(node):
-            if isinstance(item, str) and holds_credentials(item):
-                at = Location(file, line_at(node, (i,)))
-                faults.add(at, "credentials must not stand in files", _NO_SECRETS)
-                node[i] = ""
-            _refuse_secrets(node[i], file, faults)
-
-
-def _spelled(key: str) -> str:
-    """``secretAccessKey`` and ``SECRET-ACCESS-KEY`` as ``secret_access_key``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower().replace("-", "_")
-
-
 def _check_endpoints(collection: Collection, faults: Faults) -> None:
-    """Addresses are such, and credentials travel unencrypted to this machine only."""
     for cloud in ("aws", "gcp", "azure"):
         entry = getattr(collection.content, cloud)
         for key in ("endpoint", "prices_endpoint"):
             address = getattr(entry, key, None)
-            if address is None:
-                continue
-            try:
-                parts = urlsplit(address)
-                host, _ = parts.hostname, parts.port
-            except ValueError:
-                at, message = collection.at(cloud, key), f"{cloud}.{key} is no address"
-                faults.add(at, message, "write https://host:port")
-                continue
-            if parts.query or parts.fragment:
-                message = f"{cloud}.{key} has more than an address"
-                faults.add(collection.at(cloud, key), message, "leave out what follows ? or #")
-            if parts.scheme == "http" and host not in _THIS_MACHINE:
-                message = f"credentials would travel to {host} unencrypted"
-                faults.add(collection.at(cloud, key), message, "use https://")
-
-
-_THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
+            if address is not None:
+                at = collection.at(cloud, key)
+                check_address(address, f"{cloud}.{key}", at, faults, secret=True)
 
 
 def _check_names(collection: Collection, faults: Faults) -> None:

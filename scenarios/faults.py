@@ -12,11 +12,22 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from models.errors import NOWHERE, Fault, FaultyInput, Location
-from scenarios.fields import COUNTRY_PATTERN, DATE_PATTERN
+from scenarios.fields import (
+    COUNTRY_PATTERN,
+    DATE_PATTERN,
+    ENDPOINT_PATTERN,
+    LABEL_PATTERN,
+    WORD_PATTERN,
+)
 from scenarios.lines import line_at
 from scenarios.units import MISNAMED, as_number
 
 MOST_LISTED = 1000
+_WRITTEN = {
+    ENDPOINT_PATTERN: "write an address: https://host:port",
+    LABEL_PATTERN: "use letters, digits and _ only",
+    WORD_PATTERN: "use letters, digits, dots and dashes only",
+}
 _MOST_COMPARED = 50_000  # names, in search of near ones: beyond, that would only cost time
 
 
@@ -125,6 +136,8 @@ def _wrong_value(
             return f"{name} must be an ISO 3166 code of two capitals, not {said}", hint
         if context["pattern"] == DATE_PATTERN:
             return f"{name} must be a day, not {said}", "write year-month-day, such as 2027-03-31"
+        if context["pattern"] in _WRITTEN:
+            return f"{name} cannot be {said}", _WRITTEN[context["pattern"]]
         return (
             f"{name} is blank or holds control characters: {said}",
             "use printable characters only",

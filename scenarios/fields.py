@@ -18,6 +18,9 @@ _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 NAME_PATTERN = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
 PROSE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
 COUNTRY_PATTERN = r"^[A-Z]{2}$"
+ENDPOINT_PATTERN = r"^https?://[A-Za-z0-9._\[\]:-]+(/[^\s@]*)?$"
+LABEL_PATTERN = r"^[A-Za-z_:][A-Za-z0-9_:]*$"
+WORD_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NAME_PATTERN)]

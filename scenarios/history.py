@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from models.demand import HISTORY_COLUMNS
 from models.errors import Location
 from scenarios.faults import Faults, nearest, shown
+from scenarios.table_rows import TableRows
 from scenarios.tables import first_line
 
 MAX_ROWS: Final = 50_000_000
-_SHOWN = 3  # rows or gaps that a fault names; it counts the others
+_SHOWN = 3  # gaps that a fault names; it counts the others
 _NAMES_SHOWN = 20  # unknown names that get a fault of their own
 _SERIES_SHOWN = 20  # series with gaps that get a fault of their own
 _FIRST_HOUR = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp()) // 3600
@@ -61,7 +62,7 @@ def checked_history(
     if table.num_rows == 0:
         faults.add(Location(str(path)), "the history holds no rows", "give at least two hours")
         return None
-    rows = _Rows(path, faults)
+    rows = TableRows(path, faults)
     hours = _hours(rows, table["ts"])
     service = _codes(rows, table["service"], "service", sorted(set(services)))
     origin = _codes(rows, table["origin"], "origin", sorted(set(origins)))
@@ -78,51 +79,6 @@ def checked_history(
             "rps": rps[order],
         }
     )
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Speaks about rows of a file."""
-
-    path: Path
-    faults: Faults
-
-    def add(self, wrong: NDArray[np.bool_], message: str, suggestion: str) -> None:
-        """One fault for all rows where ``wrong`` is true: the first few lines, and how many."""
-        self.add_at(np.flatnonzero(wrong), message, suggestion)
-
-    def add_at(self, rows: NDArray[np.int64], message: str, suggestion: str) -> None:
-        """One fault for ``rows``, if any: the first few lines, and how many."""
-        if not rows.size:
-            return
-        lines = self.lines(rows[:_SHOWN])
-        what = "line" if self.path.suffix == ".csv" else "row"
-        what += "s" if rows.size > 1 else ""
-        listed = ", ".join(str(line) for line in lines)
-        more = f" and {rows.size - _SHOWN:,} more" if rows.size > _SHOWN else ""
-        self.faults.add(
-            Location(str(self.path), lines[0]), f"{message} ({what} {listed}{more})", suggestion
-        )
-
-    def lines(self, rows: NDArray[np.int64]) -> list[int]:
-        """1-based lines of the file (CSV; quoted cells may hold newlines) or rows (Parquet)."""
-        wanted = [int(row) for row in rows]
-        if self.path.suffix != ".csv":
-            return [row + 1 for row in wanted]
-        found: dict[int, int] = {}
-        with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.reader(file)
-            row = -2  # the header comes first
-            try:
-                for cells in reader:
-                    row += bool(cells)
-                    if row in wanted:
-                        found[row] = reader.line_num
-                    if row >= max(wanted):
-                        break
-            except csv.Error:  # a cell too long for this reader: count as if each row were a line
-                pass
-        return [found.get(row, row + 2) for row in wanted]
 
 
 def _read(path: Path, faults: Faults) -> Any | None:
@@ -179,7 +135,7 @@ def _has_columns(at: Location, found: list[str], faults: Faults) -> bool:
     return not missing and not twice
 
 
-def _hours(rows: _Rows, column: Any) -> NDArray[np.int64]:
+def _hours(rows: TableRows, column: Any) -> NDArray[np.int64]:
     """Hours since 1970 UTC; a negative marker where a timestamp cannot be used (with faults)."""
     if pa.types.is_timestamp(column.type):
         hours = _hours_of_timestamps(column)
@@ -231,7 +187,7 @@ def _hour(text: str | None) -> int:
     return int(hours) if rest == 0 else _OFF_HOUR
 
 
-def _codes(rows: _Rows, column: Any, what: str, known: list[str]) -> pd.Categorical[str]:
+def _codes(rows: TableRows, column: Any, what: str, known: list[str]) -> pd.Categorical[str]:
     """Names as a categorical of ``known``; unknown names have code -1 (with faults)."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
@@ -253,7 +209,7 @@ def _codes(rows: _Rows, column: Any, what: str, known: list[str]) -> pd.Categori
     return pd.Categorical.from_codes(codes, categories=pd.Index(known))
 
 
-def _rates(rows: _Rows, column: Any) -> NDArray[np.float64]:
+def _rates(rows: TableRows, column: Any) -> NDArray[np.float64]:
     """Requests per second, with faults for what is not a finite number ≥ 0."""
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         rps: NDArray[np.float64] = column.to_numpy().astype(np.float64)
@@ -279,7 +235,7 @@ class _Series:
 
 
 def _check_series(
-    rows: _Rows,
+    rows: TableRows,
     hours: NDArray[np.int64],
     service: pd.Categorical[str],
     origin: pd.Categorical[str],
@@ -313,7 +269,7 @@ def _check_series(
         _check_gaps(rows, series)
 
 
-def _check_gaps(rows: _Rows, series: _Series) -> None:
+def _check_gaps(rows: TableRows, series: _Series) -> None:
     """One fault for each series with missing hours, and one for the series beyond the first few.
 
     A series may start late, as new services do, but none may end before the others.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from enum import IntEnum
 
 from models.cloud_errors import CloudFailed
-from models.errors import Fault, FaultyInput, TrimtabError, UnusableData
+from models.errors import Fault, FaultyInput, SourceFailed, TrimtabError, UnusableData
 from optimizer.output.plain import plain
 
 
@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     UNFINISHED = 4  # no plan was found in the time given
     GAP_MISSED = 5  # only with --strict: a plan was found, but its gap is above the target
     NOT_VERIFIED = 6  # verify: something that the plan states, or must keep, does not hold
-    PARTLY = 7  # collect, doctor: a cloud did not answer, or not whole
+    PARTLY = 7  # collect, doctor, observe: a cloud or source did not answer, or not whole
     INTERRUPTED = 130  # Ctrl-C, as shells count it
 
 
@@ -34,7 +34,7 @@ EXIT_CODES_IN_WORDS = {
     ExitCode.UNFINISHED: "no plan was found in the time given",
     ExitCode.GAP_MISSED: "the gap target was missed (with --strict only)",
     ExitCode.NOT_VERIFIED: "a plan did not pass verification",
-    ExitCode.PARTLY: "a cloud did not answer, or only in part",
+    ExitCode.PARTLY: "a cloud or a source did not answer, or only in part",
     ExitCode.INTERRUPTED: "interrupted",
 }
 
@@ -46,7 +46,8 @@ def end_of(error: Exception, debug: bool) -> ExitCode:
     sys.stderr.write(f"{_complaint(error)}\n")
     if isinstance(error, FaultyInput | UnusableData):
         return ExitCode.BAD_INPUT
-    return ExitCode.PARTLY if isinstance(error, CloudFailed) else ExitCode.FAILED
+    partly = isinstance(error, CloudFailed | SourceFailed)
+    return ExitCode.PARTLY if partly else ExitCode.FAILED
 
 
 def _complaint(error: Exception) -> str:

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     SCENARIO = "scenario"
     PODS = "pods"
     COLLECTION = "collection"
+    TELEMETRY = "telemetry"
     PLAN = "plan"
     VERIFICATION = "verification"
     GRADE = "grade"
@@ -29,7 +30,8 @@ def schema(
     kind: Annotated[
         Kind,
         typer.Argument(
-            help="world, scenario, pods and collection files are read, the others are written.",
+            help="world, scenario, pods, collection and telemetry files are read, the others are "
+            "written.",
             show_default=False,
         ),
     ],
@@ -40,6 +42,7 @@ def schema(
     from optimizer.output.plan_schema import plan_schema
     from optimizer.output.verify_json import verification_schema
     from scenarios.collecting import collection_schema
+    from scenarios.observing import telemetry_schema
     from scenarios.pods import pods_schema
     from scenarios.schema import scenario_schema, world_schema
 
@@ -48,6 +51,7 @@ def schema(
         Kind.SCENARIO: scenario_schema,
         Kind.PODS: pods_schema,
         Kind.COLLECTION: collection_schema,
+        Kind.TELEMETRY: telemetry_schema,
         Kind.PLAN: plan_schema,
         Kind.VERIFICATION: verification_schema,
         Kind.GRADE: grade_schema,

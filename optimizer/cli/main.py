@@ -23,6 +23,7 @@ from optimizer.cli import (
     formats,
     listening,
     looking,
+    observing,
     packing,
     planning,
     proving,
@@ -101,6 +102,11 @@ COMMANDS: Final = {
         listening.listen,
         "Receive traces and logs, and keep what they say.",
         "trimtab listen --out telemetry",
+    ),
+    "observe": Command(
+        observing.observe,
+        "Read telemetry, and keep the signals.",
+        "trimtab observe telemetry.yaml --last 6h",
     ),
     "prices": Command(
         facts.prices,

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ from providers.telemetry.store import (
 
 HOUR_S: Final = 3600
 _LOCK: Final = ".lock"
+_DAYS_HELD: Final = 8
 _UNFINISHED: Final = ".unfinished-"
 
 
@@ -53,6 +55,8 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
         somebody else is writing there.
         """
         self.folder, self._lock = folder, -1
+        self._held: dict[date, Signals] = {}
+        self._dirty: set[date] = set()
         try:
             self._open(name, step_s)
         except OSError as error:
@@ -66,8 +70,15 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        try:
+            if kind is None:
+                self.flush()
+        finally:
+            self.close()
 
     def close(self) -> None:
         if self._lock >= 0:
@@ -98,26 +109,44 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
             raise FaultyInput([Fault(NOWHERE, message, "choose another folder with --out")])
 
     def write(self, signals: Signals) -> Written:
-        """Keep what is measured of ``signals``; where they have gaps, what is there stays."""
+        """Keep what is measured of ``signals``; where they have gaps, what is there stays.
+
+        Days are held in memory until ``flush``; those that were touched long ago go to disk.
+        """
         written = Written()
         first, last = signals.starts.date(), (signals.ends - timedelta(microseconds=1)).date()
         day = first
         while signals.steps and day <= last:
             one = _of_day(signals, day)
             if one.keys:
-                done = self._write_day(day, one)
+                done = self._merge(day, one)
                 written = Written(written.changed + done.changed, written.too_late + done.too_late)
             day += timedelta(days=1)
+        while len(self._held) > _DAYS_HELD:
+            oldest = next(iter(self._held))
+            self._to_disk(oldest)
+            del self._held[oldest]
         return written
 
-    def _write_day(self, day: date, new: Signals) -> Written:
-        path = self.store.path(day)
-        if not path.exists():
-            self._replace(path, table_of(new))
-            return Written(changed=_measured(new))
-        old = read_day(path, day)
+    def flush(self) -> None:
+        """Put on disk what is held in memory."""
+        for day in sorted(self._dirty):
+            self._to_disk(day)
+
+    def _to_disk(self, day: date) -> None:
+        if day in self._dirty:
+            self._replace(self.store.path(day), table_of(self._held[day]))
+            self._dirty.discard(day)
+
+    def _merge(self, day: date, new: Signals) -> Written:
+        old = self._held.pop(day, None)
+        if old is None:
+            path = self.store.path(day)
+            none = Signals(new.starts, new.step_s, (), np.zeros((0, new.steps)))
+            old = read_day(path, day) if path.exists() else none
+        self._held[day] = old  # as the one that was touched last
         if old.step_s != new.step_s:
-            return Written(too_late=_measured(new))
+            return Written(too_late=int((~np.isnan(new.values)).sum()))
         keys = tuple(sorted({*old.keys, *new.keys}))
         row = {key: i for i, key in enumerate(keys)}
         values = np.full((len(keys), new.steps), np.nan)
@@ -127,11 +156,16 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
         values[rows] = np.where(np.isnan(new.values), before, new.values)
         changed = int(((values[rows] != before) & ~np.isnan(new.values)).sum())
         if changed:
-            self._replace(path, table_of(Signals(new.starts, new.step_s, keys, values)))
+            self._held[day] = Signals(new.starts, new.step_s, keys, values)
+            self._dirty.add(day)
         return Written(changed)
 
     def note_progress(self, until: Mapping[str, datetime]) -> None:
-        """Keep until when parts of sources have been read, beside those noted before."""
+        """Keep until when parts of sources have been read, beside those noted before.
+
+        What they brought goes to disk first: nothing is passed over after a crash.
+        """
+        self.flush()
         noted = {**self.store.progress(), **until}
         texts = {part: noted[part].astimezone(UTC).isoformat() for part in sorted(noted)}
         self._replace(self.folder / PROGRESS, texts)
@@ -140,16 +174,19 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
         """Drop days older than ``keep_days``; keep those older than ``hours_after_days`` by the
         hour. Returns how many days are new in that state.
         """
+        self.flush()
         retired = 0
         today = now.astimezone(UTC).date()
         for day in self.store.days():
             path, age = self.store.path(day), (today - day).days
             if age > keep_days:
+                self._held.pop(day, None)
                 self._forget(path)
                 retired += 1
             elif hours_after_days is not None and age > hours_after_days:
                 one = read_day(path, day)
                 if one.step_s < HOUR_S:
+                    self._held.pop(day, None)
                     self._replace(path, table_of(longer_steps(one, HOUR_S)))
                     retired += 1
         return retired
@@ -201,10 +238,6 @@ def _of_day(signals: Signals, day: date) -> Signals:
     values = np.full((len(rows), steps), np.nan)
     values[:, low - offset : high - offset] = part[rows]
     return Signals(starts, signals.step_s, tuple(signals.keys[i] for i in rows), values)
-
-
-def _measured(signals: Signals) -> int:
-    return int((~np.isnan(signals.values)).sum())
 
 
 def _sync(path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Signals from servers that speak Prometheus' HTTP API."""
