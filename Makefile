@@ -28,7 +28,7 @@ run: $(VENV)/.ready ## Plan the bundled shop into out/shop
 	@echo "Report: $(CURDIR)/out/shop/report.html"
 
 .PHONY: test
-test: $(VENV)/.ready browser ## Run all tests
+test: $(VENV)/.ready browser servers ## Run all tests
 	@$(BIN)/python -m pytest
 
 .PHONY: check
@@ -81,3 +81,16 @@ browser:
 		"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes \
 			--no-install-recommends chromium; } </dev/null >/dev/null || \
 	echo "chromium could not be installed: tests that look at reports in a browser are skipped"
+
+# Telemetry is read from real servers. Packages may not start services: tests start their own.
+SERVERS := prometheus haproxy prometheus-node-exporter
+.PHONY: servers
+servers:
+	@PATH="$$PATH:/usr/sbin"; command -v $(SERVERS) promtool >/dev/null && \
+		[[ $$(command -v $(SERVERS) promtool | wc -l) == 4 ]] && exit; \
+	as_root=(); [[ $$(id -u) == 0 ]] || as_root=(sudo -n); \
+	echo "Installing $(SERVERS) ..."; \
+	{ "$${as_root[@]}" apt-get -qq update && \
+		"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq install --yes \
+			--no-install-recommends $(SERVERS); } </dev/null >/dev/null || \
+	echo "$(SERVERS) could not be installed: tests that read telemetry from them are skipped"

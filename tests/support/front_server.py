@@ -1,0 +1,85 @@
+"""A server in front of a real one, which misbehaves when it is told to."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Front:
+    """``script``: what to do with the next requests, one after the other; then forward them.
+
+    A number: answer with that status. Bytes: answer that with status 200. ``drop``: break off.
+    ``hang``: answer half and wait until the end.
+    """
+
+    url: str = ""
+    script: list[int | bytes | str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    wanted: dict[str, str] = field(default_factory=dict)
+    seen: list[dict[str, str]] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def fronting(behind: str) -> Iterator[Front]:
+    """Forwards to ``behind``; headers that are ``wanted`` must come, or the answer is 401."""
+    front = Front()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            front.seen.append(dict(self.headers.items()))
+            if any(self.headers.get(name) != value for name, value in front.wanted.items()):
+                self._answer(401, b"who are you?")
+            elif not front.script:
+                self._forward(body)
+            elif isinstance(what := front.script.pop(0), int):
+                self._answer(what, b'{"status":"error","error":"as it was told"}')
+            elif isinstance(what, bytes):
+                self._answer(200, what)
+            elif what == "drop":
+                self.connection.close()
+            else:
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b"{")
+                self.wfile.flush()
+                front.over.wait()
+
+        def _forward(self, body: bytes) -> None:
+            try:
+                with urllib.request.urlopen(f"{behind}{self.path}", body) as answer:
+                    self._answer(answer.status, answer.read())
+            except urllib.error.HTTPError as error:
+                self._answer(error.code, error.read())
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            for name, value in front.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    front.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield front
+    finally:
+        front.over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
