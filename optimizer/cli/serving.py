@@ -42,6 +42,7 @@ class _Folder:
 
     def add(self, signals: Signals) -> None:
         self._writer.write(signals)
+        self._writer.flush()
 
     def tell(self, lines: Sequence[ErrorLines]) -> None:
         append_lines(self._writer.folder, lines)
