@@ -67,6 +67,9 @@ class Policy:
     unmet_usd_per_million_requests: float = 0.0
     """What a million unserved requests count in the decision; services may have their own."""
 
+    unserved_share: float = 0.001
+    """Share of a service's requests that may go unserved in the long run: what rolling plans hedge
+    for."""
     cvar: CvarPolicy | None = None
     """How much the dearest demand scenarios weigh; None: by their probability alone."""
 

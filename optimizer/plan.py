@@ -67,18 +67,21 @@ def make_plan(
     executor: Executor = IN_PROCESS,
     watch: Watch = SILENT,
     memory: Memory | None = None,
+    expected: Expected | None = None,
 ) -> Outcome:
     """Forecast, formulate, solve and read the plan for ``world``.
 
     Large worlds are decomposed where their rules allow it, unless ``method`` says otherwise; the
     certificate says how. ``memory``: what an earlier plan left behind; large worlds start from it.
+    ``expected``: demand, for whoever has foreseen it already.
     A clash of rules or a lack of time is an answer, not an exception.
 
     Raises ``SolverFailed`` when the backend breaks down, ``WorkersLost`` when those of
     ``executor`` are gone, and ``FaultyInput`` for worlds that cannot be formulated, or not by
     ``method``.
     """
-    expected = foresee(world, executor, watch)
+    if expected is None:
+        expected = foresee(world, executor, watch)
     solver = late.backend(backend)
     case = _Case(world, survey(world), measure(world), expected)
     if method is Method.DECOMPOSITION or (

@@ -169,6 +169,9 @@ class PolicyEntry(Entry):
     """Share of a service's demand that may go unmet in any hour of any scenario, at a price."""
     unmet_usd_per_million_requests: Amount = 0.0
     """What a million requests that go unmet count in the decision, USD; nobody is paid it."""
+    unserved_share: Annotated[float, Field(gt=0, le=0.5)] = 0.001
+    """Share of each service's requests that may go unserved in the long run. Plans that are made
+    again every hour choose by it how much more than expected to plan for."""
     cvar: CvarEntry | None = None
     """Weigh the mean of the dearest demand scenarios beside the expected bill (conditional value at
     risk). Default: no."""

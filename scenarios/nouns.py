@@ -146,4 +146,5 @@ def policy_of(entry: PolicyEntry) -> Policy:
         minimum_run_hours=entry.minimum_run_hours,
         unmet_at_most=entry.unmet_at_most,
         unmet_usd_per_million_requests=entry.unmet_usd_per_million_requests,
+        unserved_share=entry.unserved_share,
     )
