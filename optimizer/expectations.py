@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from models.demand import Forecast
 from models.foreseen import Anomaly
+from models.signals import SignalKey, Signals
 from models.world import World
+from optimizer.anomalies.detect import detect
 from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.adjust import apply_factors
 from optimizer.forecast.demand import forecast
-from optimizer.forecast.grid import WEEK, hourly_grid
+from optimizer.forecast.grid import WEEK, Grid, hourly_grid
 from optimizer.watch import SILENT, Watch
 
 
@@ -28,7 +30,7 @@ class Expectations:
     """Direct demand of a world, behind and ahead of ``forecast.starts``.
 
     ``past_rps`` [series, hour] ends there, NaN where nothing was observed; its series are those of
-    the forecast.
+    the forecast. ``anomalies`` are those of the past shown, by time.
     """
 
     world: World
@@ -74,6 +76,22 @@ def expect(
     expected = forecast(world.history, world.starts, hours, executor=executor, watch=watch)
     grid = hourly_grid(world.history, world.starts)
     past = grid.rps[:, -past_hours(hours) :]
+    with watch.stage("look for what strays"):
+        shown_from = world.starts - timedelta(hours=past.shape[1])
+        strayed = [one for one in detect(_signals(grid, world)) if one.ends > shown_from]
     return Expectations(
-        world=world, past_rps=past, forecast=apply_factors(expected, world.demand_factors)
+        world=world,
+        past_rps=past,
+        forecast=apply_factors(expected, world.demand_factors),
+        anomalies=tuple(sorted(strayed, key=lambda one: (one.starts, one.key))),
+    )
+
+
+def _signals(grid: Grid, world: World) -> Signals:
+    """The history as signals, of every hour that is kept: what is usual takes weeks to learn."""
+    return Signals(
+        world.starts - timedelta(hours=grid.rps.shape[1]),
+        3600,
+        tuple(SignalKey("requests_rps", service, origin) for service, origin in grid.series),
+        grid.rps,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,23 @@ def test_a_what_if_scales_what_is_expected(trimtab: Trimtab, tiny: Path) -> None
     after = json.loads(trimtab("forecast", tiny, "--scenario", "more", "--format", "json").out)
     was, now = (document["series"][0]["mean_rps"] for document in (before, after))
     assert now == pytest.approx([3 * rps for rps in was])
+
+
+def test_what_strays_in_the_history_is_told(trimtab: Trimtab, tiny: Path) -> None:
+    first = datetime(2026, 2, 1, tzinfo=UTC)
+    rows = ["ts,service,origin,rps"]
+    for h in range(28 * 24):
+        ts = (first + timedelta(hours=h)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        wobble = (h * 7919 % 13) / 10  # a little noise that is the same every time
+        rps = 200 + 10 * (h % 24) + wobble + (2000 if h == 26 * 24 + 3 else 0)
+        rows.append(f"{ts},web,europe,{rps:g}")
+    (tiny / "demand.csv").write_text("\n".join([*rows, ""]))
+    done = trimtab("forecast", tiny)
+    assert "requests_rps of web (europe), 2026-02-27 03:00" in done.out
+    document = json.loads(trimtab("forecast", tiny, "--format", "json").out)
+    (anomaly,) = document["anomalies"]
+    assert (anomaly["starts"], anomaly["service"]) == ("2026-02-27T03:00:00Z", "web")
+    assert anomaly["value"] > anomaly["expected"]
 
 
 def test_a_folder_of_something_else_is_left_alone(trimtab: Trimtab, tiny: Path) -> None:
