@@ -171,6 +171,6 @@ class TelemetryFile(Entry):
     late_minutes: Annotated[int, Field(ge=0, le=10_080)] = 10
     """Minutes that are read again each time, for samples that come late."""
     services: NamesEntry = NamesEntry()
-    """How labels name services, origins and instances."""
+    """How series are told by service, origin and instance."""
     sources: Annotated[tuple[SourceEntry, ...], Field(strict=False, min_length=1)]
     """Where signals come from. Where two give the same, the later in this list counts."""

@@ -68,13 +68,11 @@ def _times(bucket: str, total: str, count: str, unit_ms: int) -> tuple[Ask, ...]
     )
 
 
-def _failed(failed: str, all_requests: str) -> Ask:
-    """Where requests are counted and none has ever failed, none fails: zero, and not a gap."""
-    return Ask("errors_rps", f"{failed} or 0 * {all_requests}")
+def _failed(failed: str, answered: str) -> Ask:
+    """Where answers are told apart and none has ever failed, none fails: zero, and not a gap."""
+    return Ask("errors_rps", f"sum by ($by) ({failed}) or 0 * sum by ($by) ({answered})")
 
 
-_ENVOY_REQUESTS: Final = "sum by ($by) (rate(envoy_cluster_upstream_rq_total{$match}[$window]))"
-_HTTP_REQUESTS: Final = "sum by ($by) (rate($metrics_requests_total{$match}[$window]))"
 _DISKS: Final = 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660", $match'
 _CONTAINER: Final = 'container!="", container!="POD", $match'
 
@@ -106,11 +104,14 @@ PRESETS: Final = {
     "envoy": Preset(
         "envoy_cluster_name",
         (
-            Ask("requests_rps", _ENVOY_REQUESTS),
+            Ask(
+                "requests_rps",
+                "sum by ($by) (rate(envoy_cluster_upstream_rq_total{$match}[$window]))",
+            ),
             _failed(
-                'sum by ($by) (rate(envoy_cluster_upstream_rq_xx{envoy_response_code_class="5", '
-                "$match}[$window]))",
-                _ENVOY_REQUESTS,
+                'rate(envoy_cluster_upstream_rq_xx{envoy_response_code_class="5", $match}'
+                "[$window])",
+                "rate(envoy_cluster_upstream_rq_xx{$match}[$window])",
             ),
             *_times(
                 "envoy_cluster_upstream_rq_time_bucket{$match}[$window]",
@@ -199,11 +200,12 @@ PRESETS: Final = {
     "http": Preset(
         "job",
         (
-            Ask("requests_rps", _HTTP_REQUESTS),
+            Ask("requests_rps", "sum by ($by) (rate($metrics_requests_total{$match}[$window]))"),
             _failed(
-                'sum by ($by) (rate($metrics_requests_total{code=~"5..", $match}[$window])'
-                ' or rate($metrics_requests_total{status=~"5..", $match}[$window]))',
-                _HTTP_REQUESTS,
+                'rate($metrics_requests_total{code=~"5..", $match}[$window])'
+                ' or rate($metrics_requests_total{status=~"5..", $match}[$window])',
+                'rate($metrics_requests_total{code=~".+", $match}[$window])'
+                ' or rate($metrics_requests_total{status=~".+", $match}[$window])',
             ),
             *_times(
                 "$metrics_request_duration_seconds_bucket{$match}[$window]",

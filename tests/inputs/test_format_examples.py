@@ -13,10 +13,12 @@ from models.world import Catalogue, World
 from providers.geography.egress import load_egress
 from providers.geography.regions import load_regions
 from providers.pricebook.embedded import load_embedded_book
+from providers.prometheus.presets import PRESETS
 from scenarios.build import build_world
 from scenarios.collecting import collection_schema, read_collection
 from scenarios.documents import read_world
 from scenarios.lines import read_yaml
+from scenarios.observing import read_telemetry, telemetry_schema
 from scenarios.schema import scenario_schema, world_schema
 from scenarios.whatif import apply, read_scenario
 
@@ -88,3 +90,14 @@ def test_collections(tmp_path: Path) -> None:
         path.write_text(example, encoding="utf-8")
         jsonschema.validate(read_yaml(path), collection_schema())
         assert read_collection(path).content.collect
+
+
+def test_telemetry(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml telemetry\n(.*?)```", text, re.DOTALL)
+    path = tmp_path / "telemetry.yaml"
+    path.write_text(example, encoding="utf-8")
+    jsonschema.validate(read_yaml(path), telemetry_schema())
+    assert len(read_telemetry(path).content.sources) == 3
+    for preset in PRESETS.values():
+        assert [ask.query for ask in preset.asks if f"\n{ask.query}\n" not in text] == []

@@ -11,6 +11,7 @@ import pytest
 
 from scenarios.collecting import collection_schema
 from scenarios.lines import read_yaml
+from scenarios.observing import telemetry_schema
 from scenarios.schema import scenario_schema, world_schema
 
 SHOP = Path(__file__).parents[2] / "scenarios" / "shop"
@@ -26,7 +27,9 @@ def _properties(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{title}.{name}", field
 
 
-@pytest.mark.parametrize("schema", [world_schema(), scenario_schema(), collection_schema()])
+@pytest.mark.parametrize(
+    "schema", [world_schema(), scenario_schema(), collection_schema(), telemetry_schema()]
+)
 def test_schema_is_sound_and_complete(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"

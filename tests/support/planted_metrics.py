@@ -115,6 +115,11 @@ def history() -> str:
             dict([counter("envoy_cluster_upstream_rq", 'envoy_cluster_name="shop"', 1.0)]),
         ),
         *family(
+            "envoy_cluster_upstream_rq_xx", "unknown",
+            {'envoy_cluster_upstream_rq_xx{envoy_cluster_name="shop",'
+             'envoy_response_code_class="2"}': _times(1.0)},
+        ),
+        *family(
             "envoy_cluster_upstream_rq_time", "histogram",
             histogram("envoy_cluster_upstream_rq_time", 'envoy_cluster_name="shop"', 1000),
         ),
