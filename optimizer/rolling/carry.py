@@ -188,15 +188,18 @@ def bands_rps(facts: Facts, expected: Expected) -> Floats:
     )
 
 
-def foretold(facts: Facts, state: State, expected: Expected, starts: datetime) -> State:
-    """The state that knows what was just said of the hour from ``starts`` on."""
-    until = starts + HOUR
+def foretold(facts: Facts, state: State, expected: Expected, starts: datetime, hours: int) -> State:
+    """The state that knows what was just said of the ``hours`` from ``starts`` on."""
+    until = starts + hours * HOUR
     if until <= state.foretold_until:
         return state
-    hours = (until - state.foretold_until) // HOUR
-    said = np.repeat(bands_rps(facts, expected)[:, :, :1], hours, axis=2)
-    told = np.concatenate([state.foretold_rps, said], axis=2)[:, :, -LOOKBACK_HOURS - 2 :]
-    return replace(state, foretold_rps=told, foretold_until=until)
+    said = bands_rps(facts, expected)[:, :, :hours]
+    news = (until - state.foretold_until) // HOUR
+    # Hours of which nothing was said, since no plan was made, are told by the first one after.
+    said = np.concatenate([np.repeat(said[:, :, :1], max(news - hours, 0), axis=2), said], axis=2)
+    told = np.concatenate([state.foretold_rps, said[:, :, -news:]], axis=2)
+    kept = told[:, :, -LOOKBACK_HOURS - hours - 1 :]
+    return replace(state, foretold_rps=kept, foretold_until=until)
 
 
 def foretold_days(facts: Facts, state: State) -> State:

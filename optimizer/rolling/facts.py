@@ -72,7 +72,9 @@ class Facts:
 
     world: World
     lost: frozenset[str] = frozenset()
-    _rosters: dict[tuple[GroupKey, ...], Roster] = field(default_factory=dict, repr=False)
+    _rosters: dict[tuple[GroupKey, ...], Roster] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ on the days before, corrections included, and the cheapest that kept the objecti
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,6 +25,7 @@ from optimizer.simulate.replay import Replica, replay
 
 LEVELS_TRIED: Final = (0.5, 0.75, 0.9, 0.95, 0.99)
 TARGETS_TRIED: Final = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+NO_CORRECTIONS: Final = (math.inf,)
 LEAST_HOURS: Final = 24
 """With less to look back on, the policy's quantile and the middle target are taken."""
 USUAL_TARGET: Final = 0.85
@@ -112,10 +114,12 @@ def choose(
     now: datetime,
     boot_steps: int,
     hold_steps: int,
+    among: tuple[float, ...] = TARGETS_TRIED,
 ) -> Hedge:
     """The hedge of every service: the cheapest that kept its ``objective`` share unserved.
 
-    None looks back on too little: its ``level`` is the policy's. Where none kept the objective,
+    ``among``: the targets of corrections. None looks back on too little: its ``level`` is the
+    policy's. Where none kept the objective,
     the one that came nearest is taken, and ``why`` says so.
     """
     usual = usual_hedge(len(looks), level, now)
@@ -126,7 +130,7 @@ def choose(
         tried = {
             (q, target): play_back(look, q, target, boot_steps, hold_steps)
             for q in LEVELS_TRIED
-            for target in TARGETS_TRIED
+            for target in among
         }
         kept = {key: paid for key, (paid, lost) in tried.items() if lost <= SAFETY * objective[s]}
         if kept:
@@ -139,8 +143,9 @@ def choose(
             said = f"none of {len(tried)} kept {SAFETY * objective[s]:.2g}; this left the least"
         levels[s], targets[s] = best
         worth = 1 / (1 - best[0])
+        corrections = f" and corrections to {best[1]:.0%}" if math.isfinite(best[1]) else ""
         why[s] = (
-            f"level {best[0]:g} and corrections to {best[1]:.0%}: {said} "
+            f"level {best[0]:g}{corrections}: {said} "
             f"({tried[best][1]:.2g}) in the last {look.hours} h; pays where work is "
             f"worth {worth:.0f} times its rent"
         )

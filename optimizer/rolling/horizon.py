@@ -34,7 +34,7 @@ from optimizer.rolling.carry import (
 )
 from optimizer.rolling.correct import corrected, needed_rps
 from optimizer.rolling.facts import Facts, GroupKey
-from optimizer.rolling.hedge import LEAST_HOURS, choose, usual_hedge
+from optimizer.rolling.hedge import LEAST_HOURS, NO_CORRECTIONS, TARGETS_TRIED, choose, usual_hedge
 from optimizer.rolling.past import HOUR, Past, demand_of, hour_of
 from optimizer.rolling.planning import Outcome, Planner, foreseen, hedged
 from optimizer.rolling.state import (
@@ -153,9 +153,8 @@ class Horizon:
         self, state: State, seen: Seen, reasons: list[Reason], planned: tuple[Planned, ...]
     ) -> tuple[Decision, State]:
         """No plan has ever been found: what runs stays."""
-        none = np.zeros(0, np.int64)
-        routes = Routes(none, none, none, np.zeros(0))
-        return Decision(state.now, running(seen), routes, tuple(reasons), planned), state
+        found = Decision(state.now, running(seen), Routes.nowhere(), tuple(reasons), planned)
+        return found, state
 
     def _due(self, facts: Facts, state: State) -> tuple[datetime, Cause] | None:
         """The hour to plan for now, and why; None: none."""
@@ -205,7 +204,7 @@ class Horizon:
         if chosen is None or chosen.ahead is None:
             return state, planned, reasons
         reasons += moved_demand(facts, state.ahead, chosen.ahead)
-        state = foretold(facts, state, expected, starts)
+        state = foretold(facts, state, expected, starts, self.every_hours)
         return (
             replace(state, ahead=joined(state.ahead, chosen.ahead, state.now, facts)),
             planned,
@@ -293,6 +292,7 @@ class Horizon:
         hedge = choose(
             looks, np.full(services, world.policy.unserved_share),
             world.policy.demand_quantile, state.now, self.boot_steps, self.hold_steps,
+            TARGETS_TRIED if self.corrects else NO_CORRECTIONS,
         )  # fmt: skip
         changed = [
             Reason(Cause.HEDGE, service.name, hedge.why[s])

@@ -78,6 +78,12 @@ class Routes:
     region: Ints
     share: Floats
 
+    @classmethod
+    def nowhere(cls) -> Routes:
+        """Nobody is served."""
+        none = np.zeros(0, np.int64)
+        return cls(none, none, none, np.zeros(0))
+
     def load_rps(self, demand_rps: Floats, regions: int) -> Floats:
         """[service, region] of ``demand_rps`` [service, origin]."""
         services = len(demand_rps)

@@ -1,0 +1,255 @@
+"""The parts of a rolling horizon, each against a slower way of saying the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rolling_worlds import STEP_S, days
+from small_worlds import STARTS
+
+from models.demand import HISTORY_COLUMNS
+from models.offerings import Purchase
+from optimizer.forecast.demand import LEVELS
+from optimizer.problem import Floats
+from optimizer.rolling.carry import joined, rerouted
+from optimizer.rolling.facts import Facts, GroupKey
+from optimizer.rolling.hedge import NO_CORRECTIONS, Lookback, choose, play_back
+from optimizer.rolling.past import HOUR, Past
+from optimizer.rolling.play import Cloud, Trace, play
+from optimizer.rolling.state import Ahead, Cohort, Decision, Routes
+
+FACTS = Facts(days(1).world)
+EAST = GroupKey("shop", "aws/east", "m.2", Purchase.ON_DEMAND)
+EU = GroupKey("shop", "aws/eu", "m.8", Purchase.ON_DEMAND)
+STOCK = GroupKey("stock", "aws/eu", "m.2", Purchase.ON_DEMAND)
+ROUTES = Routes(
+    np.array([0, 0, 0, 1, 1]), np.array([0, 1, 1, 0, 1]), np.array([0, 0, 2, 2, 2]),
+    np.array([1.0, 0.25, 0.75, 1.0, 1.0]),
+)  # fmt: skip
+"""Regions in order: aws/east, aws/eu, aws/west, azure/eu are sorted by name."""
+
+
+def region(place: str) -> int:
+    return FACTS.region_index[place]
+
+
+# What was asked so far
+
+
+@settings(derandomize=True, max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_hours_are_means_of_the_steps_that_were_seen(seed: int, steps: int) -> None:
+    rng = np.random.default_rng(seed)
+    rps = rng.uniform(0, 100, (2, steps))
+    rps[rng.random(rps.shape) < 0.2] = np.nan
+    past = Past.of(FACTS.world.history, FACTS.world.starts, STEP_S)
+    before = past.hourly.shape[1]
+    for column in rps.T:
+        past = past.after(column, 1000)
+    told = past.history().frame.set_index(["service", "origin", "ts"])["rps"]
+    for i, (service, origin) in enumerate(past.series):
+        for hour in range(-(-steps // 12)):
+            own = rps[i, hour * 12 : hour * 12 + 12]
+            own = own[~np.isnan(own)]
+            key = (service, origin, FACTS.world.starts + hour * HOUR)
+            assert (key in told.index) == (len(own) >= 6)
+            if len(own) >= 6:
+                assert told[key] == pytest.approx(own.mean())
+    assert past.hourly.shape[1] == before + steps // 12
+    assert list(past.history().frame.columns) == list(HISTORY_COLUMNS)
+
+
+def test_nothing_of_a_history_after_now_is_read() -> None:
+    now = FACTS.world.starts - timedelta(days=3)
+    past = Past.of(FACTS.world.history, now, STEP_S)
+    assert past.history().frame["ts"].max() == now - HOUR
+
+
+def test_steps_divide_an_hour() -> None:
+    with pytest.raises(ValueError, match="no whole number of steps"):
+        Past.of(FACTS.world.history, FACTS.world.starts, 7)
+
+
+# The hedge
+
+
+def lookback(seed: int, hours: int = 48) -> Lookback:
+    rng = np.random.default_rng(seed)
+    level = 100 + 60 * np.sin(2 * np.pi * np.arange(hours) / 24)
+    actual = np.repeat(level * rng.lognormal(0, 0.15, hours), 12)
+    load = actual * rng.gamma(100, 1 / 100, actual.size)
+    spread = np.array([-1.64, -1.28, -0.67, 0, 0.67, 1.28, 1.64, 2.33]) * 0.15
+    return Lookback(load[None], (level[:, None] * np.exp(spread))[None], np.array([10.0]), 1.0)
+
+
+def slowly(look: Lookback, level: float, target: float, boot: int, hold: int) -> Floats:
+    """Cost and share unserved of one place, step by step."""
+    load, foretold, serves = look.load_rps[0], look.foretold_rps[0], float(look.serves_rps[0])
+    hours, steps = len(foretold), load.size
+
+    def quantile(hour: int) -> float:
+        return float(np.interp(level, LEVELS, foretold[min(hour, hours - 1)]))
+
+    def shape(step: int) -> float:
+        at = (min(step, steps - 1) + 0.5) / 12 - 0.5
+        return float(np.interp(at, np.arange(hours), foretold[:, LEVELS.index(0.5)]))
+
+    def asked(step: int) -> float:
+        grown = np.clip(shape(step + boot + 1) / shape(step), 0.5, 2.0)
+        return float(load[step] * grown / target)
+
+    base = [max(quantile(h // 12) for h in range(t, t + boot + 1)) for t in range(steps)]
+    seen = [max(asked(max(t - 1 - k, 0)) for k in range(hold)) for t in range(steps)]
+    planned = [max(int(np.ceil(b / serves - 1e-9)), 1) for b in base]
+    wanted = [max(p, int(np.ceil(a / serves - 1e-9))) for p, a in zip(planned, seen, strict=True)]
+    lost = 0.0
+    for t in range(steps):
+        serving = min(wanted[max(t - k, 0)] for k in range(boot + 1))
+        lost += max(load[t] - serving * serves, 0.0)
+    return np.array([serves * sum(wanted), lost / load.sum()])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("level", "target"), [(0.5, 0.8), (0.9, 1.0), (0.99, np.inf)])
+def test_a_hedge_is_played_back_as_it_would_have_gone(
+    seed: int, level: float, target: float
+) -> None:
+    look = lookback(seed)
+    found = play_back(look, level, target, 2, 3)
+    assert found == pytest.approx(slowly(look, level, target, 2, 3))
+
+
+@settings(derandomize=True, max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 3))
+def test_more_hedging_never_serves_less(seed: int, boot: int) -> None:
+    look = lookback(seed, 26)
+    lost = np.array([[play_back(look, q, u, boot, 2)[1] for u in (0.6, 0.9)] for q in (0.5, 0.95)])
+    assert (np.diff(lost, axis=0) <= 1e-12).all()
+    assert (np.diff(lost, axis=1) >= -1e-12).all()
+
+
+def test_the_cheapest_hedge_that_keeps_the_objective_is_taken() -> None:
+    look, now = lookback(1), datetime(2026, 3, 1, tzinfo=UTC)
+    hedge = choose([look, None], np.array([0.01, 0.01]), 0.9, now, 2, 3)
+    paid, lost = play_back(look, hedge.level[0], hedge.target[0], 2, 3)
+    assert lost <= 0.005
+    for level in (0.5, 0.9, 0.99):
+        for target in (0.5, 0.75, 1.0):
+            other = play_back(look, level, target, 2, 3)
+            assert other[1] > 0.005 or other[0] >= paid
+    assert hedge.level[1] == 0.9
+    assert "too little is known" in hedge.why[1]
+    strict = choose([look], np.array([1e-9]), 0.9, now, 2, 3, NO_CORRECTIONS)
+    assert strict.level[0] == 0.99
+    assert "none of 5 kept" in strict.why[0]
+
+
+# Clouds and play
+
+
+def decided(wanted: list[dict[GroupKey, int]], trace: Trace) -> list[Decision]:
+    return [Decision(trace.at(t), one, ROUTES, ()) for t, one in enumerate(wanted)]
+
+
+@settings(derandomize=True, max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_play_counts_as_a_clock_would(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    steps, boot = 12, int(rng.integers(0, 4))
+    rps = rng.uniform(0, 400, (2, steps)).round()
+    rps[:, 5] = np.nan
+    trace = Trace((("shop", "america"), ("shop", "europe")), STARTS, STEP_S, rps)
+    wanted = [
+        {key: int(rng.integers(0, 9)) for key in (EAST, EU, STOCK) if rng.random() < 0.8}
+        for _ in range(steps)
+    ]
+    decisions = decided(wanted, trace)
+    cloud = Cloud(timedelta(seconds=boot * STEP_S))
+    played = play(trace, lambda _: FACTS, cloud, lambda facts, step, cloud: decisions[step])
+
+    price = {EAST: 0.10, EU: 0.47, STOCK: 0.12}
+    serves = {EAST: 40.0, EU: 160.0, STOCK: 100.0}  # whole replicas at full headroom
+    for t in range(steps):
+        usd = sum(wanted[t].get(key, 0) * price[key] for key in price) * STEP_S / 3600
+        assert played.usd[t] == pytest.approx(usd)
+        before = [wanted[max(t - k, 0)] for k in range(boot + 1)]
+        able = {key: min(one.get(key, 0) for one in before) * serves[key] for key in price}
+        if t == 5:
+            assert played.lost_rps[:, t].sum() == 0
+            continue
+        america, europe = rps[:, t]
+        held = {"aws/east": able[EAST], "aws/eu": able[EU]}
+        names = sorted(FACTS.region_index, key=region)
+        asked = dict.fromkeys(names, 0.0)
+        asked[names[0]] += america + 0.25 * europe
+        asked[names[2]] += 0.75 * europe
+        lost = sum(max(asked[name] - held.get(name, 0.0), 0.0) for name in names)
+        assert played.lost_rps[0, t] == pytest.approx(lost)
+        at = {names[2]: able[STOCK] if names[2] == "aws/eu" else 0.0}
+        assert played.lost_rps[1, t] == pytest.approx(max(america + europe - at[names[2]], 0.0))
+    changes = np.array(
+        [
+            [b.get(k, 0) - a.get(k, 0) for k in price]
+            for a, b in zip([wanted[0], *wanted], wanted, strict=False)
+        ]
+    )
+    assert played.started.tolist() == np.maximum(changes, 0).sum(axis=1).tolist()
+    assert played.stopped.tolist() == np.maximum(-changes, 0).sum(axis=1).tolist()
+
+
+def test_the_youngest_leave_first() -> None:
+    cloud = Cloud(timedelta(minutes=5))
+    old, new = STARTS, STARTS + HOUR
+    cloud.follow({EAST: 3}, old)
+    cloud.follow({EAST: 5}, new)
+    cloud.follow({EAST: 4}, new)
+    assert cloud.cohorts() == (Cohort(EAST, old, 3), Cohort(EAST, new, 1))
+
+
+def test_traffic_of_a_lost_place_goes_where_the_service_runs() -> None:
+    first = ROUTES.region[0]
+    lost = replace(FACTS, lost=frozenset({FACTS.world.regions[first].place}))
+    moved = rerouted(lost, ROUTES)
+    assert not (moved.region == first).any()
+    share = np.zeros((2, 2))
+    np.add.at(share, (moved.service, moved.origin), moved.share)
+    assert share == pytest.approx(np.ones((2, 2)))
+    europe = moved.share[(moved.service == 0) & (moved.origin == 1)]
+    assert europe.tolist() == [1.0]  # what ran there besides takes it all
+    stranded = (moved.service == 0) & (moved.origin == 0)
+    (place,) = moved.region[stranded]
+    assert lost.allowed[0, 0, place]
+
+
+# Plans in force
+
+
+def plan(starts: datetime, hours: int, count: int, key: GroupKey = EAST) -> Ahead:
+    return Ahead(
+        starts, (key,), np.full((1, hours), count), np.array([0.1]), np.array([[0], [0], [0]]),
+        np.ones((1, hours)), np.full((3, 2, hours), 10.0 * count), np.full((3, hours), 1.0),
+    )  # fmt: skip
+
+
+def test_a_former_plan_holds_until_the_new_one_begins() -> None:
+    both = joined(
+        plan(STARTS, 24, 3), plan(STARTS + 5 * HOUR, 24, 7, EU), STARTS + 4.5 * HOUR, FACTS
+    )
+    assert both.starts == STARTS + 4 * HOUR
+    at = {key: i for i, key in enumerate(both.keys)}
+    assert both.counts_at(STARTS + 4.9 * HOUR)[[at[EAST], at[EU]]].tolist() == [3, 0]
+    assert both.counts_at(STARTS + 5 * HOUR)[[at[EAST], at[EU]]].tolist() == [0, 7]
+    ahead = both.most_until(STARTS + 4.95 * HOUR, STARTS + 5.05 * HOUR)
+    assert ahead[[at[EAST], at[EU]]].tolist() == [3, 7]
+    assert both.mean_at(STARTS + 5 * HOUR)[0, 0] == pytest.approx((30 + 70) / 2)
+
+
+def test_beyond_its_end_a_plan_repeats_its_last_day() -> None:
+    one = plan(STARTS, 36, 1)
+    one = replace(one, counts=np.arange(36)[None])
+    assert [int(one.counts_at(STARTS + h * HOUR)[0]) for h in (35, 36, 37, 60)] == [35, 12, 13, 12]
