@@ -121,7 +121,7 @@ def figures(name: str, played: Played, bound: Played, facts: Facts) -> Iterator[
     yield Metric(f"{name}_worst_service", float(played.unserved_shares.max()), "1")
     missed = int((played.unserved_shares > facts.world.policy.unserved_share).sum())
     yield Metric(f"{name}_services_above_objective", missed, "1")
-    days = len(played.usd) * played.step_s / 86_400
+    days = played.usd.shape[1] * played.step_s / 86_400
     yield Metric(f"{name}_moves_per_day", played.moves / days, "1")
 
 

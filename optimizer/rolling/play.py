@@ -45,8 +45,8 @@ class Trace:
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """What came of it: ``usd`` [step] of compute, ``asked_rps`` and ``lost_rps`` [service, step],
-    ``started`` and ``stopped`` instances [step], and what was planned and why.
+    """What came of it, [service, step]: ``usd`` of compute, ``asked_rps`` and ``lost_rps``, and
+    instances ``started`` and ``stopped``; and what was planned and why.
     """
 
     step_s: int
@@ -60,7 +60,8 @@ class Played:
 
     @property
     def usd_per_hour(self) -> float:
-        return float(self.usd.sum()) / (len(self.usd) * self.step_s / 3600)
+        hours = self.usd.shape[1] * self.step_s / 3600
+        return float(self.usd.sum()) / float(hours)
 
     @property
     def unserved_share(self) -> float:
@@ -98,23 +99,23 @@ class Cloud:
         for key in [key for key in self.running if key.place in gone]:
             del self.running[key]
 
-    def follow(self, wanted: Mapping[GroupKey, int], now: datetime) -> tuple[int, int]:
-        """Run exactly what is wanted; instances started and stopped."""
-        started = stopped = 0
+    def follow(self, wanted: Mapping[GroupKey, int], now: datetime) -> dict[GroupKey, int]:
+        """Run exactly what is wanted; by how much groups grow, and shrink below 0."""
+        changes: dict[GroupKey, int] = {}
         for key in {*wanted, *self.running}:
             cohorts = self.running.get(key, [])
             change = wanted.get(key, 0) - sum(cohort.count for cohort in cohorts)
+            if change:
+                changes[key] = change
             if change > 0:
-                started += change
                 self.running[key] = [*cohorts, Cohort(key, now, change)]
             elif change < 0:
-                stopped -= change
                 kept = _without_youngest(cohorts, -change)
                 if kept:
                     self.running[key] = kept
                 else:
                     del self.running[key]
-        return started, stopped
+        return changes
 
     def capacity_rps(self, facts: Facts, now: datetime) -> Floats:
         """What has booted by ``now`` serves, [service, region]."""
@@ -128,11 +129,12 @@ class Cloud:
         )
         return roster.capacity_rps(ready, facts.shape)
 
-    def usd_per_hour(self, facts: Facts) -> float:
-        """What all of it costs; nothing for what has no price."""
+    def usd_per_hour(self, facts: Facts) -> Floats:
+        """What it costs [service]; nothing for what has no price."""
         counts = [sum(cohort.count for cohort in of) for of in self.running.values()]
-        usd = facts.roster(tuple(self.running)).usd_per_hour
-        return float(np.nansum(usd * np.array(counts, np.int64)))
+        roster = facts.roster(tuple(self.running))
+        usd = np.nan_to_num(roster.usd_per_hour) * np.array(counts, np.int64)
+        return np.bincount(roster.service, usd, facts.shape[0]).astype(np.float64)
 
 
 def _without_youngest(cohorts: list[Cohort], count: int) -> list[Cohort]:
@@ -166,8 +168,8 @@ def play(
     facts = facts_at(0)
     demand = trace.demand_rps(facts)
     services, steps = len(facts.world.services), trace.steps
-    usd, lost = np.zeros(steps), np.zeros((services, steps))
-    started, stopped = np.zeros(steps, np.int64), np.zeros(steps, np.int64)
+    usd, lost = np.zeros((services, steps)), np.zeros((services, steps))
+    moved = np.zeros((2, services, steps), np.int64)
     planned: list[Planned] = []
     reasons: list[tuple[datetime, Reason]] = []
     known: Bools = np.array(~np.isnan(trace.rps).any(axis=0), np.bool_)
@@ -181,11 +183,14 @@ def play(
         reasons += [(now, reason) for reason in decision.reasons]
         if step == 0 and not cloud.running:
             cloud.follow(decision.wanted, now - LONG)
-        started[step], stopped[step] = cloud.follow(decision.wanted, now)
-        usd[step] = cloud.usd_per_hour(facts) * hour_share
+        for key, change in cloud.follow(decision.wanted, now).items():
+            s = facts.world.service_index[key.service]
+            moved[0 if change > 0 else 1, s, step] += abs(change)
+        usd[:, step] = cloud.usd_per_hour(facts) * hour_share
         if known[step]:
             lost[:, step] = lost_rps(facts, cloud, decision.routes, demand[:, :, step], now)
     asked = np.where(known, demand.sum(axis=1), 0.0)
+    started, stopped = moved
     return Played(trace.step_s, usd, asked, lost, started, stopped, tuple(planned), tuple(reasons))
 
 

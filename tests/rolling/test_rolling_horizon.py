@@ -86,7 +86,7 @@ def same(a: Decision, b: Decision) -> bool:
 def test_a_day_keeps_the_objective_and_costs_less_than_the_peak_all_day(ran: Ran) -> None:
     assert (ran.played.unserved_shares <= ran.days.world.policy.unserved_share * 1.5).all()
     assert ran.played.unserved_share <= ran.days.world.policy.unserved_share
-    peak = ran.played.usd.max() * STEPS_PER_HOUR
+    peak = ran.played.usd.sum(axis=0).max() * STEPS_PER_HOUR
     assert ran.played.usd_per_hour < 0.8 * peak
     assert [one.how for one in ran.played.planned].count("again") == 24
 
