@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 MINUTES: Final = "traces/web_minute.parquet"
 HOURLY: Final = "traces/appserver_hourly.parquet"
-DAYS: Final = int(os.environ.get("ROLLING_DAYS", "3"))
+DAYS: Final = int(os.environ.get("ROLLING_DAYS", "2"))
 HISTORY_DAYS: Final = 28
 LOOKBACK_DAYS: Final = 7
 UTC_OFFSET_HOURS: Final = {"asia-pacific": 8, "europe": 1, "north-america": -6}
@@ -106,7 +106,6 @@ def measure(data: Path, traffic: Traffic, folder: Path) -> Iterator[Metric]:
     failed = sum(one.usd is None for one in rolled.planned)
     yield Metric("plans_not_found", failed, "1")
     bare = replace(horizon, corrects=False)
-    yield from figures("uncorrected", played(Rolling(bare, begun, trace)), bound, facts)
     daily = replace(bare, every_hours=24, whole_every_hours=24)
     yield from figures("daily", played(Rolling(daily, begun, trace)), bound, facts)
     yield from figures("tracking", played(tracking(shop, first.routes)), bound, facts)

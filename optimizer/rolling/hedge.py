@@ -9,6 +9,7 @@ on the days before, corrections included, and the cheapest that kept the objecti
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -60,26 +61,33 @@ def usual_hedge(services: int, level: float, now: datetime) -> Hedge:
 
 
 def play_back(
-    past: Lookback, level: float, target: float, boot_steps: int, hold_steps: int
-) -> tuple[float, float]:
-    """What was paid, in rps of capacity and step, and the share unserved: one level and target.
+    past: Lookback, levels: Sequence[float], targets: Sequence[float], boot_steps: int,
+    hold_steps: int,
+) -> dict[tuple[float, float], tuple[float, float]]:  # fmt: skip
+    """By level and target: what was paid, in rps of capacity and step, and the share unserved.
 
     The plan holds its hours' quantile from a boot before on; a correction asks for what was seen
-    in the last ``hold_steps`` steps, grown as foretold, filled to ``target``.
+    in the last ``hold_steps`` steps, grown as foretold, filled to the target.
     """
-    paid = lost = 0.0
+    tried = {(level, target): np.zeros(2) for level in levels for target in targets}
     for load, foretold, serves in zip(
         past.load_rps, past.foretold_rps, past.serves_rps.tolist(), strict=True
     ):
-        replica = Replica(serves, boot_steps)
-        base = enough(_planned(foretold, level, load.size, boot_steps), replica)
-        asked = _asked(known(load), foretold, target, boot_steps, hold_steps)
-        wanted = np.maximum(base, enough(asked, replica))
-        told = ~np.isnan(load)
-        paid += serves * float((base + past.premium * (wanted - base))[told].sum())
-        lost += float(np.nansum(replay(wanted, load, replica).unserved))
+        replica, told = Replica(serves, boot_steps), ~np.isnan(load)
+        asked = _asked(known(load), foretold, boot_steps, hold_steps)
+        corrected = {target: enough(asked / target, replica) for target in targets}
+        for level in levels:
+            base = enough(_planned(foretold, level, load.size, boot_steps), replica)
+            for target in targets:
+                wanted = np.maximum(base, corrected[target])
+                paid = serves * float((base + past.premium * (wanted - base))[told].sum())
+                lost = float(np.nansum(replay(wanted, load, replica).unserved))
+                tried[level, target] += paid, lost
     total = float(np.nansum(past.load_rps))
-    return paid, lost / total if total > 0 else 0.0
+    return {
+        key: (float(paid), float(lost) / total if total > 0 else 0.0)
+        for key, (paid, lost) in tried.items()
+    }
 
 
 def _planned(foretold: Floats, level: float, steps: int, boot_steps: int) -> Floats:
@@ -91,16 +99,14 @@ def _planned(foretold: Floats, level: float, steps: int, boot_steps: int) -> Flo
     return most
 
 
-def _asked(
-    load: Floats, foretold: Floats, target: float, boot_steps: int, hold_steps: int
-) -> Floats:
-    """What corrections ask for [step], decided when each begins."""
+def _asked(load: Floats, foretold: Floats, boot_steps: int, hold_steps: int) -> Floats:
+    """What corrections ask for [step] at a target of 1, decided when each begins."""
     middle = foretold[:, LEVELS.index(0.5)]
     step = (np.arange(load.size) + 0.5) / (load.size // len(foretold)) - 0.5
     shape = np.interp(step, np.arange(middle.size), middle)
     later = shape[np.minimum(np.arange(load.size) + boot_steps + 1, load.size - 1)]
     growth = np.divide(later, shape, out=np.ones_like(shape), where=shape > 0)
-    seen = load * np.clip(growth, LEAST_GROWTH, MOST_GROWTH) / target
+    seen = load * np.clip(growth, LEAST_GROWTH, MOST_GROWTH)
     seen = np.concatenate([seen[:1], seen[:-1]])
     before = np.concatenate([np.full(hold_steps - 1, seen[0]), seen])
     asked: Floats = sliding_window_view(before, hold_steps).max(axis=1)
@@ -127,11 +133,7 @@ def choose(
     for s, look in enumerate(looks):
         if look is None or look.hours < LEAST_HOURS or not np.nansum(look.load_rps):
             continue
-        tried = {
-            (q, target): play_back(look, q, target, boot_steps, hold_steps)
-            for q in LEVELS_TRIED
-            for target in among
-        }
+        tried = play_back(look, LEVELS_TRIED, among, boot_steps, hold_steps)
         kept = {key: paid for key, (paid, lost) in tried.items() if lost <= SAFETY * objective[s]}
         if kept:
             best = min(kept, key=lambda key: kept[key])

@@ -120,7 +120,7 @@ def test_a_hedge_is_played_back_as_it_would_have_gone(
     seed: int, level: float, target: float
 ) -> None:
     look = lookback(seed)
-    found = play_back(look, level, target, 2, 3)
+    found = play_back(look, [level], [target], 2, 3)[level, target]
     assert found == pytest.approx(slowly(look, level, target, 2, 3))
 
 
@@ -128,7 +128,8 @@ def test_a_hedge_is_played_back_as_it_would_have_gone(
 @given(st.integers(0, 2**32 - 1), st.integers(0, 3))
 def test_more_hedging_never_serves_less(seed: int, boot: int) -> None:
     look = lookback(seed, 26)
-    lost = np.array([[play_back(look, q, u, boot, 2)[1] for u in (0.6, 0.9)] for q in (0.5, 0.95)])
+    tried = play_back(look, (0.5, 0.95), (0.6, 0.9), boot, 2)
+    lost = np.array([[tried[q, u][1] for u in (0.6, 0.9)] for q in (0.5, 0.95)])
     assert (np.diff(lost, axis=0) <= 1e-12).all()
     assert (np.diff(lost, axis=1) >= -1e-12).all()
 
@@ -136,12 +137,12 @@ def test_more_hedging_never_serves_less(seed: int, boot: int) -> None:
 def test_the_cheapest_hedge_that_keeps_the_objective_is_taken() -> None:
     look, now = lookback(1), datetime(2026, 3, 1, tzinfo=UTC)
     hedge = choose([look, None], np.array([0.01, 0.01]), 0.9, now, 2, 3)
-    paid, lost = play_back(look, hedge.level[0], hedge.target[0], 2, 3)
+    levels = sorted({0.5, 0.9, 0.99, float(hedge.level[0])})
+    targets = sorted({0.5, 1.0, float(hedge.target[0])})
+    tried = play_back(look, levels, targets, 2, 3)
+    paid, lost = tried[hedge.level[0], hedge.target[0]]
     assert lost <= 0.005
-    for level in (0.5, 0.9, 0.99):
-        for target in (0.5, 0.75, 1.0):
-            other = play_back(look, level, target, 2, 3)
-            assert other[1] > 0.005 or other[0] >= paid
+    assert all(other_lost > 0.005 or other >= paid for other, other_lost in tried.values())
     assert hedge.level[1] == 0.9
     assert "too little is known" in hedge.why[1]
     strict = choose([look], np.array([1e-9]), 0.9, now, 2, 3, NO_CORRECTIONS)
