@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from models.errors import Fault, FaultyInput
+from models.demand import History
+from models.errors import Fault, FaultyInput, UnusableData
 from models.latency import RoundTrips
 from models.places import Region
 from models.world import Catalogue, World
@@ -21,6 +22,8 @@ from providers.pricebook.embedded import load_embedded_book
 from providers.pricebook.files import read_book
 from providers.snapshots.reading import Snapshot, newest_in
 from providers.snapshots.seeing import book_of, incomplete, refuse_old, seen_in
+from providers.telemetry.demand import hourly_history
+from providers.telemetry.store import Store
 from scenarios.build import build_world
 from scenarios.documents import CarbonSource, WorldDocument, read_world
 from scenarios.sighted import overlooked
@@ -40,7 +43,7 @@ def gather(path: Path, watch: Watch = SILENT) -> tuple[World, Catalogue]:
         catalogue = catalogue_for(document, snapshot)
     with watch.stage("check the world"):
         seen = None if snapshot is None else seen_in(snapshot, catalogue)
-        world = build_world(document, catalogue, seen)
+        world = build_world(document, catalogue, seen, measured_for(document))
     if seen is not None and document.snapshot is not None:
         services = {service.name for service in world.services}
         for text in overlooked(seen, services, document.snapshot.use):
@@ -68,6 +71,17 @@ def snapshot_of(document: WorldDocument, watch: Watch = SILENT) -> Snapshot | No
         raise FaultyInput([Fault(source.at, f"not in the snapshot: {said}", hint)
                            for said in missing])  # fmt: skip
     return snapshot
+
+
+def measured_for(document: WorldDocument) -> History | None:
+    """What was asked by the telemetry that the document names; None when it names none."""
+    source = document.telemetry
+    if source is None:
+        return None
+    try:
+        return hourly_history(Store(source.folder), source.days)
+    except UnusableData as error:
+        raise FaultyInput([Fault(source.at, str(error))]) from error
 
 
 def catalogue_for(document: WorldDocument, snapshot: Snapshot | None = None) -> Catalogue:

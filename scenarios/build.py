@@ -34,19 +34,25 @@ from scenarios.history import read_history
 from scenarios.known import Known, known_names, place_filter
 from scenarios.nouns import origins_of, policy_of, services_of
 from scenarios.rules import service_rules, workflow_rules, written_rules
-from scenarios.sighted import seen_groups, seen_history, seen_quotas
+from scenarios.sighted import measured_history, seen_groups, seen_history, seen_quotas
 from scenarios.tables import Written, entries_of, table_path
 from scenarios.uncertainty import check_uncertainty
 
 
-def build_world(document: WorldDocument, catalogue: Catalogue, seen: Seen | None = None) -> World:
+def build_world(
+    document: WorldDocument,
+    catalogue: Catalogue,
+    seen: Seen | None = None,
+    measured: History | None = None,
+) -> World:
     """The world that a document describes, with the facts of ``catalogue``.
 
     Reads the tables and the demand history beside the file. Candidate regions are the known ones
     that the world's ``places`` hold and the book prices; the world's book is cut down to them.
     Raises ``FaultyInput`` with the faults of the document and with all that the checks of its
     parts against each other and against the facts find. ``seen``: what the document's snapshot
-    says; what the document writes itself counts instead.
+    says; what the document writes itself counts instead. ``measured``: what was asked, by its
+    telemetry; origins may be empty.
     """
     faults = Faults(list(document.faults))
     top = Written(document.content, str(document.path), document.data)
@@ -79,11 +85,13 @@ def build_world(document: WorldDocument, catalogue: Catalogue, seen: Seen | None
     report = document.prices.report_unpriced
     fleet = fleet_of(groups, catalogue.book, places, report, known, faults)
     round_trips = _round_trips(top, catalogue, known, faults)
-    table = (
-        seen_history(document, seen, origins, tuple(regions.values()), known, faults)
-        if seen is not None and "demand" in uses
-        else _history(document, known, faults)
-    )
+    if seen is not None and "demand" in uses:
+        table = seen_history(document, seen, origins, tuple(regions.values()), known, faults)
+    elif measured is not None:
+        callees = {dependency.callee for dependency in dependencies}
+        table = measured_history(document, measured, callees, known, faults)
+    else:
+        table = _history(document, known, faults)
     if table is not None and calls_are_clear and not spoiled:
         check_reach(services, dependencies, workflows, series_of(table), faults)
     starts = None if table is None else (table["ts"].max() + pd.Timedelta(hours=1)).to_pydatetime()
@@ -107,7 +115,7 @@ def build_world(document: WorldDocument, catalogue: Catalogue, seen: Seen | None
         rules=rules,
         policy=policy,
         fleet=fleet,
-        history=History(table, top.entry.demand.note),
+        history=History(table, top.entry.demand.note or (measured.note if measured else "")),
         regions=candidates,
         book=book,
         egress=catalogue.egress,

@@ -49,6 +49,15 @@ class SnapshotSource:
 
 
 @dataclass(frozen=True)
+class TelemetrySource:
+    """Which telemetry a world takes its demand from, and how many days of it."""
+
+    folder: Path
+    days: int
+    at: Location
+
+
+@dataclass(frozen=True)
 class LatencySource:
     """Where a world's round-trip times come from. ``factor`` None: the default."""
 
@@ -104,6 +113,15 @@ class WorldDocument:
             self.folder / named.folder, frozenset(named.use), named.partial == "use",
             named.refuse_after_hours, self.at("snapshot"),
         )  # fmt: skip
+
+    @property
+    def telemetry(self) -> TelemetrySource | None:
+        """None: the world's demand is not that of telemetry."""
+        demand = self.content.demand
+        if demand.telemetry is None:
+            return None
+        at = self.at("demand", "telemetry")
+        return TelemetrySource(self.folder / demand.telemetry, demand.telemetry_days, at)
 
     @property
     def latency(self) -> LatencySource:
@@ -205,9 +223,12 @@ def _checked(document: WorldDocument) -> WorldDocument:
             message = f"prices come from a {key} or from a snapshot, not both"
             hint = "remove one, or leave prices out of 'use'"
             faults.add(document.at("prices", key), message, hint)
-    if (document.content.demand.history is None) != ("demand" in uses):
-        message = "demand comes from a history or from a snapshot: from one of them"
-        faults.add(document.at("demand"), message, "give a 'history', or let 'use' hold demand")
+    demand = document.content.demand
+    from_where = (demand.history is not None, demand.telemetry is not None, "demand" in uses)
+    if sum(from_where) != 1:
+        message = "demand comes from a history, from telemetry or from a snapshot: from one of them"
+        hint = "give a 'history' or 'telemetry', or let 'use' hold demand"
+        faults.add(document.at("demand"), message, hint)
     if latency.measured is not None and (said := escapes(document.folder, latency.measured)):
         faults.add(document.at("latency", "measured"), *said)
     carbon = document.content.carbon.file

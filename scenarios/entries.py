@@ -184,6 +184,11 @@ class DemandEntry(Entry):
     """CSV or Parquet file, relative to the world file, with the columns ts (start of the hour,
     with time zone), service, origin and rps (mean requests per second over the hour). Default:
     what the snapshot measured, if its `use` holds demand."""
+    telemetry: FileName | None = None
+    """Folder of signals that `trimtab observe` keeps, relative to the world file: its requests are
+    the history. Those that name no origin come from the world's only one. Default: none."""
+    telemetry_days: Annotated[int, Field(ge=1, le=3660)] = 42
+    """Days of telemetry that are taken."""
     gaps: Literal["reject", "fill"] = "reject"
     """What to do when hours are missing: `reject` the world, or let the forecaster `fill` them."""
     note: Prose = ""

@@ -1,4 +1,4 @@
-"""What a world takes from a snapshot: its fleet, its quotas, its demand."""
+"""What a world takes from a snapshot or from telemetry: its fleet, its quotas, its demand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from models.demand import History
 from models.latency import great_circle_km
 from models.places import Region
 from models.rules import QuotaRule
@@ -142,4 +143,38 @@ def seen_history(
     table = pa.Table.from_pandas(sums[["ts", "service", "origin", "rps"]], preserve_index=False)
     gaps = document.content.demand.gaps == "fill"
     path = Path(seen.file) / "samples.parquet"
+    return checked_history(table, path, known.service_names, known.origins, gaps, faults)
+
+
+def measured_history(
+    document: WorldDocument,
+    measured: History,
+    callees: Collection[str],
+    known: Known,
+    faults: Faults,
+) -> pd.DataFrame | None:
+    """Requests that telemetry counted as a demand history.
+
+    Services that others call are asked by those, too: what is counted of them without an origin is
+    not what users ask, and is left out. So are services that the world does not know.
+    """
+    at = document.at("demand", "telemetry")
+    rows = measured.frame
+    from_users = (rows["origin"] != "") | ~rows["service"].isin(sorted(callees))
+    rows = rows[rows["service"].isin(known.services) & from_users]
+    if rows.empty:
+        hint = "compare names of services there and in the world: trimtab observe shows them"
+        faults.add(at, "the telemetry has no requests of the world's services", hint)
+        return None
+    unnamed = rows["origin"] == ""
+    if unnamed.any():
+        if len(known.origins) != 1:
+            which = _some(sorted(set(rows["service"][unnamed])))
+            hint = "let a label name the origin (origin_labels), or write one origin"
+            faults.add(at, f"the telemetry names no origin of requests of {which}", hint)
+            return None
+        rows = rows.assign(origin=rows["origin"].mask(unnamed, next(iter(known.origins))))
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    gaps = document.content.demand.gaps == "fill"
+    path = document.folder / str(document.content.demand.telemetry)
     return checked_history(table, path, known.service_names, known.origins, gaps, faults)

@@ -96,6 +96,7 @@ class Store:
 
     def measured_until(self) -> datetime | None:
         """The end of the last step that is kept; None when nothing is."""
+        _ = self._description  # raises when this is no telemetry at all
         for day in reversed(self.days()):
             one = read_day(self.path(day), day)
             known = np.flatnonzero(~np.isnan(one.values).all(axis=0))
