@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
-from benchmarks.incident_worlds import Company, company, name
+from benchmarks.incident_worlds import LEARNT, Company, company, name
 from benchmarks.registry import Case, Metric, benchmark
 
 COMPANIES = 200
@@ -19,6 +20,8 @@ CASES = {
     "one cause, 20 % missed, 3 false alarms": (1, 0.2, 3),
     "two causes at once": (2, 0.0, 0),
     "two causes, 20 % missed, 3 false alarms": (2, 0.2, 3),
+    "one cause, anomalies as trimtab detects them": (1, None, 0),
+    "two causes, anomalies as trimtab detects them": (2, None, 0),
 }
 
 
@@ -29,7 +32,9 @@ def incidents(data: Path | None) -> Iterator[Case]:
         yield Case(case, partial(measure_roots, causes, missed, false_alarms))
 
 
-def measure_roots(causes: int, missed: float, false_alarms: int, folder: Path) -> Iterator[Metric]:
+def measure_roots(
+    causes: int, missed: float | None, false_alarms: int, folder: Path
+) -> Iterator[Metric]:
     """Shares of causes over many companies; ranked by weight, as incidents are told.
 
     ``at_best``: causes whose service shows any anomaly at all.
@@ -37,8 +42,10 @@ def measure_roots(causes: int, missed: float, false_alarms: int, folder: Path) -
     del folder
     from optimizer.incidents.grouping import incidents_of
 
-    companies = [company(seed, causes, missed, false_alarms) for seed in range(COMPANIES)]
+    companies = [company(seed, causes, missed or 0, false_alarms) for seed in range(COMPANIES)]
     companies = [one for one in companies if len(one.planted) == causes]
+    if missed is None:
+        companies = [_detected(one) for one in companies]
     first = top = merged = count = 0
     seen = walk = earliest = 0
     began = perf_counter()
@@ -65,6 +72,15 @@ def measure_roots(causes: int, missed: float, false_alarms: int, folder: Path) -
     yield Metric("random_walk_first", walk / count, "1")
     yield Metric("earliest_first", earliest / count, "1")
     yield Metric("time_each", took / len(companies), "s")
+
+
+def _detected(one: Company) -> Company:
+    """The same company, with what trimtab itself sees stray once it has learnt what is usual."""
+    from optimizer.anomalies.detect import detect
+
+    learnt = one.signals.at(LEARNT)
+    found = tuple(anomaly for anomaly in detect(one.signals) if anomaly.starts >= learnt)
+    return replace(one, anomalies=found)
 
 
 def _by_time(one: Company) -> list[str]:

@@ -1,7 +1,8 @@
 """Which anomaly may follow from which, and how likely it looks.
 
 Harm (latency, errors) spreads from a service to those that call it; load spreads from callers to
-whom they call; what a service runs on harms the service. A rule speaks of kinds of signals and of
+whom they call, so that services with a caller in common tell of the same surge; what a service runs
+on harms the service. A rule speaks of kinds of signals and of
 where they are measured; times and the series themselves say how well a pair fits it.
 """
 
@@ -41,6 +42,7 @@ class Way(Enum):
     HERE = "here"
     UP = "up"
     DOWN = "down"
+    BESIDE = "beside"  # below a common caller
 
 
 _RESOURCES: Final = frozenset(
@@ -50,7 +52,7 @@ _RULES: Final = {
     (Group.HARM, Group.HARM): {Way.HERE, Way.UP},
     (Group.RESOURCE, Group.HARM): {Way.HERE, Way.UP},
     (Group.RESOURCE, Group.RESOURCE): {Way.HERE},
-    (Group.LOAD, Group.LOAD): {Way.HERE, Way.DOWN},
+    (Group.LOAD, Group.LOAD): {Way.HERE, Way.DOWN, Way.BESIDE},
     (Group.LOAD, Group.RESOURCE): {Way.HERE, Way.DOWN},  # more load only
     (Group.LOAD, Group.HARM): {Way.HERE, Way.DOWN},  # more load only
     (Group.HARM, Group.LOAD): {Way.HERE, Way.UP, Way.DOWN},  # less load only
@@ -93,6 +95,7 @@ class Causes:
             for way, places in (
                 (Way.UP, self._calls.above(place)),
                 (Way.DOWN, self._calls.below(place)),
+                (Way.BESIDE, self._calls.beside(place)),
             ):
                 for other, weight in places.items():
                     found.setdefault(other, {})[way] = weight

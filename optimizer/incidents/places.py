@@ -41,6 +41,14 @@ class Calls:
         """Places away from the users, at most two steps away, with their weights."""
         return _two_steps(place, self._down)
 
+    def beside(self, place: Place) -> dict[Place, float]:
+        """Services, and calls to them, that have a caller in common with those of a place."""
+        service, callee = place
+        callers = self._callers.get(callee or service, set())
+        siblings = {one for caller in callers for one in self._callees[caller]}
+        near = {(one, "") for one in siblings} | {(c, one) for c in callers for one in siblings}
+        return dict.fromkeys(near - {place}, ACROSS_ONE)
+
     def callees(self, service: str) -> frozenset[str]:
         return frozenset(self._callees.get(service, ()))
 
