@@ -1,15 +1,32 @@
-"""Commands about traces and logs that services send: listen."""
+"""Commands about what services send: listen, graph, incidents."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from optimizer.cli.options import QuietOption
+from optimizer.cli.observing import duration
+from optimizer.cli.options import Format, GraphFormat, QuietOption
 
 HOUR_S = 3600
+
+
+TelemetryFolder = Annotated[
+    Path,
+    typer.Argument(metavar="TELEMETRY", help="Folder of telemetry.", show_default=False),
+]
+LastOption = Annotated[
+    timedelta,
+    typer.Option(
+        "--last",
+        metavar="DURATION",
+        parser=duration,
+        help="How much of it, up to the last that was measured: 90m, 24h, 7d.",
+    ),
+]
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -70,3 +87,35 @@ def listen(
 
     host, port = _address(address)
     serving.serve(host, port, out, step, serving.token_in(token_file), quiet=quiet)
+
+
+def graph(
+    telemetry: TelemetryFolder,
+    world: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[WORLD]", help="World whose dependencies are compared.", show_default=False
+        ),
+    ] = None,
+    last: LastOption = timedelta(days=1),
+    form: Annotated[
+        GraphFormat,
+        typer.Option("--format", help="What is printed; yaml is for a world file."),
+    ] = GraphFormat.TABLE,
+) -> None:
+    """Show who calls whom, how often, how well, and what a world says of it."""
+    from optimizer.cli import tracing
+
+    tracing.show_graph(telemetry, world, last, form)
+
+
+def incidents(
+    telemetry: TelemetryFolder,
+    last: LastOption = timedelta(days=1),
+    form: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.TABLE,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what strays from the usual, grouped by cause."""
+    from optimizer.cli import tracing
+
+    tracing.show_incidents(telemetry, last, form, quiet=quiet)

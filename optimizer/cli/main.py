@@ -103,6 +103,16 @@ COMMANDS: Final = {
         "Receive traces and logs, and keep what they say.",
         "trimtab listen --out telemetry",
     ),
+    "graph": Command(
+        listening.graph,
+        "Show who calls whom, as traces saw it.",
+        "trimtab graph telemetry shop --last 7d",
+    ),
+    "incidents": Command(
+        listening.incidents,
+        "Show what strays, grouped by cause.",
+        "trimtab incidents telemetry --last 24h",
+    ),
     "observe": Command(
         observing.observe,
         "Read telemetry, and keep the signals.",

@@ -40,6 +40,15 @@ class TableFormat(StrEnum):
     JSON = "json"
 
 
+class GraphFormat(StrEnum):
+    """How calls between services are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    YAML = "yaml"
+
+
 def finite(value: float | None) -> float | None:
     """Refuse ``nan`` and ``inf``, which compare with no bound."""
     if value is not None and not math.isfinite(value):
