@@ -24,6 +24,7 @@ class Kind(StrEnum):
     VERIFICATION = "verification"
     GRADE = "grade"
     FORECAST = "forecast"
+    FORESIGHT = "foresight"
 
 
 def schema(
@@ -38,6 +39,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a file format."""
     from optimizer.output.forecast_json import forecast_schema
+    from optimizer.output.foresight_json import foresight_schema
     from optimizer.output.grade_json import grade_schema
     from optimizer.output.plan_schema import plan_schema
     from optimizer.output.verify_json import verification_schema
@@ -56,6 +58,7 @@ def schema(
         Kind.VERIFICATION: verification_schema,
         Kind.GRADE: grade_schema,
         Kind.FORECAST: forecast_schema,
+        Kind.FORESIGHT: foresight_schema,
     }
     say(json.dumps(documents[kind](), indent=2))
 

@@ -20,6 +20,7 @@ import typer
 from optimizer.cli import (
     facts,
     forecasting,
+    foreseeing,
     formats,
     listening,
     looking,
@@ -67,6 +68,11 @@ COMMANDS: Final = {
         forecasting.forecast,
         "Say what users will ask for, with quantiles.",
         "trimtab forecast shop --hours 48 --plot",
+    ),
+    "foresee": Command(
+        foreseeing.foresee,
+        "Say what is going to go wrong, with probabilities.",
+        "trimtab foresee shop --telemetry telemetry --horizon 7d",
     ),
     "verify": Command(
         proving.verify,

@@ -14,6 +14,10 @@ from optimizer.foresight.exhaustion import Passage, passage
 CURVE_DAYS: Final = 28
 """What is older says nothing of the curve of today."""
 
+FORESEEN_WITHIN: Final = 6.0
+"""How far apart the ends of the interval of the breaking load may be for anything to be foreseen:
+what is not known is in the probability."""
+
 LEAST_DAYS: Final = 9
 """Before it has seen a weekend and the days around it, nobody knows growth from a Monday."""
 
@@ -56,7 +60,11 @@ def bottleneck(
     if curve is None:
         return Bottleneck(None, None, None)
     breaks = curve.breaks(objective)
-    if not breaks.known or load.size < LEAST_DAYS * day_steps:
+    if (
+        not breaks.low > 0
+        or breaks.high > FORESEEN_WITHIN * breaks.low
+        or load.size < LEAST_DAYS * day_steps
+    ):
         return Bottleneck(curve, breaks, None)
     # Latency strays: what is usual above the curve breaks the objective some way before it does.
     first = curve.breaks(objective * float(np.exp(-curve.noise)))

@@ -1,18 +1,20 @@
 """Capacity curves: how latency rises with load, learnt from what was measured.
 
-    L(λ) = base + w·q(ρ),   ρ = λ / C,   q(ρ) = ρ^(√(2(c+1)) − 1) / (c·(1 − ρ))
+    L(λ) = base + w·q(ρ),   ρ = λ / C,   q(ρ) = ρ^(√(2(c+1)) − 1) / (c·(1 − ρ)^m)
 
 λ is load per replica, C the load that saturates it, c how many requests it serves at once; q is the
-wait in a queue with c servers (Sakasegawa 1977, exact for c = 1). For given C and c the curve is a
-straight line in q, so that all of a grid of C and c are some matrix products: their posterior says
-how sure the curve is, also where data never came near the knee. Latency is taken as medians over
-bins of load, which one bad neighbour in two does not move.
+wait in a queue with c servers for m = 1 (Sakasegawa 1977, exact for c = 1); other m are softer and
+harder walls than a queue's. For given C, c and m the curve is a straight line in q, so that all of
+a grid of them are some matrix products: their posterior says how sure the curve is, also where data
+never came near the knee. Latency is taken as medians over bins of load, which one bad neighbour in
+two does not move.
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -21,6 +23,9 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 SERVERS: Final = (1, 2, 4, 8, 16)
+WALLS: Final = (0.7, 1.0, 1.4)
+"""m."""
+
 SATURATES: Final = 1.0 + np.geomspace(0.004, 29.0, 160)
 """C, as multiples of the highest load that was seen."""
 
@@ -28,7 +33,7 @@ BINS: Final = 40
 LEAST_IN_BIN: Final = 5
 LEAST_BINS: Final = 6
 
-CURVE_ERROR: Final = 0.01
+CURVE_ERROR: Final = 0.02
 """No queue is exactly the formula's: medians may lie off by this share of the curve."""
 
 WAIT_SPREAD: Final = 0.7
@@ -40,6 +45,9 @@ FULLEST: Final = 0.995
 
 KNOWN_WITHIN: Final = 2.0
 """The breaking load is known when the ends of its interval differ by no more than this factor."""
+
+_NEGLIGIBLE: Final = 1e-4
+"""Of the weight of the best hypothesis."""
 
 _RHO: Final = np.linspace(0.0, FULLEST, 400)
 
@@ -56,6 +64,7 @@ class Curve:
     wait: Values
     saturates: Values
     servers: Values
+    wall: Values
     weight: Values
     highest: float
     bins: Values
@@ -64,7 +73,7 @@ class Curve:
     def latency(self, load: Values) -> Values:
         """Expected latency [load]; infinite where most hypotheses are saturated."""
         rho = load[:, None] / self.saturates
-        q = _wait(np.minimum(rho, FULLEST), self.servers)
+        q = _wait(np.minimum(rho, FULLEST), self.servers, self.wall)
         each: Values = self.base + self.wait * q
         order = np.argsort(each, axis=1)
         sums = np.cumsum(self.weight[order], axis=1)
@@ -75,18 +84,20 @@ class Curve:
     def breaks(self, objective: float) -> Break:
         """The load per replica at which latency reaches ``objective``."""
         loads = np.empty(len(self.weight))
-        for servers in SERVERS:
-            own = self.servers == servers
+        for servers, wall in product(SERVERS, WALLS):
+            own = (self.servers == servers) & (self.wall == wall)
+            if not own.any():
+                continue
             q = (objective - self.base[own]) / np.maximum(self.wait[own], 1e-12)
-            rho = np.interp(q, _wait(_RHO, np.full(_RHO.size, float(servers))), _RHO)
+            rho = np.interp(q, _wait(_RHO, np.float64(servers), np.float64(wall)), _RHO)
             loads[own] = np.where(q <= 0, 0.0, rho * self.saturates[own])
         order = np.argsort(loads)
         sums = np.cumsum(self.weight[order])
         at = np.searchsorted(sums, (0.05, 0.5, 0.95)).clip(max=len(order) - 1)
-        low, middle, high = loads[order][at].tolist()
+        low, middle, high = (loads[order][at] * (1 - CURVE_ERROR, 1, 1 + CURVE_ERROR)).tolist()
         safe = np.log(np.maximum(loads, 1e-12))
         mean = float(self.weight @ safe)
-        spread = float(np.sqrt(self.weight @ (safe - mean) ** 2))
+        spread = float(np.hypot(np.sqrt(self.weight @ (safe - mean) ** 2), CURVE_ERROR))
         return Break(middle, low, high, spread, self.highest)
 
 
@@ -120,9 +131,10 @@ def fitted(load: Values, latency: Values) -> Curve | None:
         return None
     at, middle, error = bins.T
     highest = float(at[-1])
-    saturates = np.tile(SATURATES * highest, len(SERVERS))
-    servers = np.repeat(np.array(SERVERS, np.float64), SATURATES.size)
-    column = _wait(np.minimum(at[:, None] / saturates, FULLEST), servers)
+    saturates, servers, wall = (
+        one.ravel() for one in np.meshgrid(SATURATES * highest, np.array(SERVERS, float), WALLS)
+    )
+    column = _wait(np.minimum(at[:, None] / saturates, FULLEST), servers, wall)
     base, wait, miss = _lines(column, middle, error)
     prior = -0.5 * (np.log(np.maximum(wait, 1e-12) / np.maximum(base, 1e-12)) / WAIT_SPREAD) ** 2
     stray = max(1.0, float(miss.min()) / max(len(bins) - 3, 1))
@@ -130,15 +142,27 @@ def fitted(load: Values, latency: Values) -> Curve | None:
     if not np.isfinite(score).any():
         return None
     weight = np.exp(score - score.max())
-    curve = Curve(base, wait, saturates, servers, weight / weight.sum(), highest, bins, 0.0)
+    likely = weight > _NEGLIGIBLE
+    weight = weight[likely] / weight[likely].sum()
+    curve = Curve(
+        base[likely],
+        wait[likely],
+        saturates[likely],
+        servers[likely],
+        wall[likely],
+        weight,
+        highest,
+        bins,
+        0.0,
+    )
     rest = np.log(latency[known]) - np.log(curve.latency(load[known]))
     noise = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
     return replace(curve, noise=noise)
 
 
-def _wait(rho: Values, servers: Values) -> Values:
+def _wait(rho: Values, servers: Values | np.float64, wall: Values | np.float64) -> Values:
     power = np.sqrt(2.0 * (servers + 1.0)) - 1.0
-    waited: Values = rho**power / (servers * (1.0 - rho))
+    waited: Values = rho**power / (servers * (1.0 - rho) ** wall)
     return waited
 
 

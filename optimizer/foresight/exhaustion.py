@@ -86,7 +86,7 @@ def passage(
     wave = daily + weekly
     level = without_spikes(values - wave[:, :kept])
     blocks, observed = _in_blocks(level, lived.starts, block)
-    stale = np.isnan(level[:, -day_steps:]).all(axis=1)
+    stale = np.isnan(level[:, -max(day_steps, 2) :]).all(axis=1)
     observed[stale] = 0.0
     times = np.unique(np.linspace(0, ahead, min(TIMES, ahead) + 1).round().astype(np.int64))
     high = wave[:, kept:].reshape(series, ahead, block).max(axis=2)
@@ -109,7 +109,7 @@ def passage(
             age = kept - int(lived.starts[row])
             lasting = lived.lasting(int(row), age, float(growth.level[row]), steps)
             reached[row] = np.cumsum(np.diff(reached[row], prepend=0.0) * lasting)
-    full = _last_known(values, day_steps) >= bound
+    full = _last_known(values, max(day_steps, 2)) >= bound
     reached[full] = 1.0
     return Passage(steps, reached, growth, lived, np.ptp(wave, axis=1), block, full)
 

@@ -54,7 +54,7 @@ MODEL_ERROR: Final = 0.2
 TEMPER: Final = 0.7
 """Evidence counts by this power, as no hypothesis is exactly right (Grünwald 2012)."""
 
-ENDS: Final = 0.3
+ENDS: Final = 0.15
 """What has grown for A steps goes on for h more with the chance (A / (A + h)) to this power."""
 
 JUMPS: Final = 2

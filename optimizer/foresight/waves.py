@@ -11,6 +11,7 @@ LEAST_TIMES: Final = 3
 """A wave is one when so many of its periods were seen."""
 
 LEAST_WEEKS: Final = 2
+_LEAST_PHASES: Final = 2
 
 _BLOCKS_OF_DAY: Final = 4  # what repeats by the hour is the daily wave
 _TREND_DAYS: Final = 6
@@ -24,6 +25,8 @@ def daily_wave(values: NDArray[np.float64], day_steps: int, ahead: int) -> NDArr
     around them; it is shrunk by the share of it that chance alone would make, as James and Stein
     (1961) do, and has mean 0. It is 0 where fewer than ``LEAST_TIMES`` periods were seen.
     """
+    if day_steps < _LEAST_PHASES:
+        return np.zeros((len(values), values.shape[1] + ahead))
     wave = _wave(values, day_steps, day_steps)
     return wave[:, np.arange(values.shape[1] + ahead) % day_steps]
 
