@@ -37,6 +37,7 @@ ORDINARY_WEEKS = 8
 TIMED_SERIES = 10_000
 TIMED_STEPS = 5
 WARM_STEPS = 1_000
+STRICTER = (3.5, 4.0, 4.5)
 PUBLISHED = 70.5  # Numenta HTM on the whole corpus
 
 
@@ -73,13 +74,18 @@ def _first(times: NDArray[np.datetime64], time: pd.Timestamp) -> int:
     return int(np.flatnonzero(times == time.to_datetime64())[0])
 
 
-def alarm_scores(times: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """0 where there is no alarm, else how sure it is; the step is that of the probation."""
-    from optimizer.anomalies.follow import ALARM, RARITY, follow
+def alarm_scores(
+    times: NDArray[np.float64], values: NDArray[np.float64], least: float | None = None
+) -> NDArray[np.float64]:
+    """0 where there is no alarm, else how rare the step is; usual steps are those of the probation.
+
+    ``least``: the rarity that an alarm is raised for; None: as users get it.
+    """
+    from optimizer.anomalies.follow import ALARM, ALARM_RARITY, RARITY, follow
     from optimizer.anomalies.state import new_state
 
     usual = float(np.median(np.diff(times[: max(2, int(0.15 * len(times)))])))
-    facts = follow(new_state(), times, values, usual)
+    facts = follow(new_state(), times, values, usual, ALARM_RARITY if least is None else least)
     return facts[:, ALARM] * facts[:, RARITY]
 
 
@@ -100,6 +106,9 @@ def measure_score(data: Path, folder: Path) -> Iterator[Metric]:
     yield from _figures("group_left_out_", leave_one_group_out(labelled, scores), PUBLISHED)
     for group, inside in by_group(labelled).items():
         yield from _figures(f"{group}_", result_at(inside, scores, best.threshold))
+    for least in STRICTER:
+        fewer = {name: alarm_scores(*trace, least) for name, trace in series.items()}
+        yield from _figures(f"rarity_{least}_", result_at(labelled, fewer, least))
 
 
 def _figures(prefix: str, result: Result, published: float | None = None) -> Iterator[Metric]:
@@ -156,13 +165,15 @@ def measure_false_alarms(name: str, folder: Path) -> Iterator[Metric]:
     del folder
     chance = np.random.default_rng(7)
     times = STEP_S * np.arange(ORDINARY_WEEKS * WEEK_STEPS, dtype=np.float64)
-    by_week = np.zeros(ORDINARY_WEEKS)
-    for _ in range(ORDINARY_SERIES):
-        alarm = alarm_scores(times, ORDINARY[name](chance, len(times))) > 0
-        by_week += alarm.reshape(ORDINARY_WEEKS, WEEK_STEPS).sum(axis=1)
-    per_week = by_week / ORDINARY_SERIES
-    yield Metric("first_week", float(per_week[0]), "alarms per series")
-    yield Metric("later_weeks", float(per_week[1:].mean()), "alarms per series and week")
+    many = [ORDINARY[name](chance, len(times)) for _ in range(ORDINARY_SERIES)]
+    for least in (None, *STRICTER):
+        alarms = np.stack([alarm_scores(times, values, least) > 0 for values in many])
+        prefix = "" if least is None else f"rarity_{least}_"
+        if least is None:
+            first = alarms[:, :WEEK_STEPS].sum() / ORDINARY_SERIES
+            yield Metric("first_week", float(first), "alarms per series")
+        later = alarms[:, WEEK_STEPS:].sum() / ORDINARY_SERIES / (ORDINARY_WEEKS - 1)
+        yield Metric(f"{prefix}later_weeks", float(later), "alarms per series and week")
 
 
 def measure_time(folder: Path) -> Iterator[Metric]:

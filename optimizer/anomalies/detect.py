@@ -33,8 +33,13 @@ class Known:
         return self.service in ("", key.service)
 
 
-def detect(signals: Signals, known: Sequence[Known] = ()) -> tuple[Anomaly, ...]:
-    """By key, then by time. Every value is judged by those before it only."""
+def detect(
+    signals: Signals, known: Sequence[Known] = (), least: float = ALARM_RARITY
+) -> tuple[Anomaly, ...]:
+    """By key, then by time; every value is judged by those before it only.
+
+    ``least``: as rare as once in 10^least steps, or no anomaly.
+    """
     at_s = signals.starts.timestamp() + signals.step_s * np.arange(signals.steps, dtype=np.float64)
     found: list[Anomaly] = []
     for key, measured in zip(signals.keys, signals.values, strict=True):
@@ -43,14 +48,16 @@ def detect(signals: Signals, known: Sequence[Known] = ()) -> tuple[Anomaly, ...]
             if stretch.covers(key):
                 began = at_s + signals.step_s > stretch.starts.timestamp()
                 values = np.where(began & (at_s < stretch.ends.timestamp()), np.nan, values)
-        facts = follow(new_state(), at_s, values, float(signals.step_s))
-        found += _events(signals, key, facts)
+        facts = follow(new_state(), at_s, values, float(signals.step_s), float(least))
+        found += _events(signals, key, facts, least)
     return tuple(found)
 
 
-def _events(signals: Signals, key: SignalKey, facts: NDArray[np.float64]) -> Iterator[Anomaly]:
+def _events(
+    signals: Signals, key: SignalKey, facts: NDArray[np.float64], least: float
+) -> Iterator[Anomaly]:
     """From an alarm to the last step that strays with less than ``REST_STEPS`` of peace before."""
-    stray = np.flatnonzero(facts[:, RARITY] >= ALARM_RARITY)
+    stray = np.flatnonzero(facts[:, RARITY] >= least)
     alarms = np.flatnonzero(facts[:, ALARM] == 1.0)
     for alarm, following in pairwise([*alarms, signals.steps]):
         steps = stray[(stray >= alarm) & (stray < following)]

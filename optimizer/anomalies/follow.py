@@ -17,7 +17,6 @@ from optimizer.anomalies.state import (
     BLOCKS,
     EVENTS,
     FULL_BLOCKS,
-    HAPPENED,
     IN_BLOCK,
     LAST_AT,
     MEMORY_STEPS,
@@ -34,9 +33,9 @@ from optimizer.anomalies.state import (
 )
 from optimizer.compiled import compiled
 
-ALARM_RARITY = 2.9  # once in 800 steps
+ALARM_RARITY = 3.2  # once in 1,600 steps
 GRAVE_RARITY = 6.0  # an event that becomes as rare is worth a second alarm
-LOW_RARITY = 2.5  # events begin here
+LOW_RARITY = 2.0  # events begin here
 PRIOR_STEPS = 4_000.0  # for so long, what chance tells counts against what was seen
 LEARNING = 100  # means that a width must have seen before it judges
 LEARNING_SHAPES = 60
@@ -57,11 +56,16 @@ those two are the distance to the nearest, and that of 99 in 100.
 
 @compiled
 def follow(
-    state: State, at_s: NDArray[np.float64], values: NDArray[np.float64], step_s: float
+    state: State,
+    at_s: NDArray[np.float64],
+    values: NDArray[np.float64],
+    step_s: float,
+    least: float = ALARM_RARITY,
 ) -> NDArray[np.float64]:
     """What is said of each value [step, fact] by those before it; ``state`` learns them.
 
-    ``at_s`` [step]: seconds since 1970. A NaN is a gap: nothing is said of it or learnt from it.
+    ``at_s`` [step]: seconds since 1970. ``least``: the rarity that an alarm is raised for. A NaN is
+    a gap: nothing is said of it or learnt from it.
     """
     facts = np.full((len(values), FACTS), np.nan)
     for i in range(len(values)):
@@ -71,7 +75,7 @@ def follow(
             _notice_gap(state, at_s[i], step_s)
             _judge_widths(state, values[i], facts[i])
             _judge_shape(state, at_s[i], values[i], step_s, facts[i])
-            _raise_alarm(state, facts[i])
+            _raise_alarm(state, facts[i], least)
     return facts
 
 
@@ -90,7 +94,7 @@ def _notice_gap(state: State, at_s: float, step_s: float) -> None:
 
 @compiled
 def _judge_widths(state: State, value: float, fact: NDArray[np.float64]) -> None:
-    """The mean of the last 1, 4, 12, ... values, against such means before."""
+    """The mean of the last 1, 8, ... values, against such means before."""
     counts = state.counts
     state.recent[counts[SEEN] % len(state.recent)] = value
     counts[SEEN] += 1
@@ -107,6 +111,7 @@ def _judge_widths(state: State, value: float, fact: NDArray[np.float64]) -> None
         ordered = state.ordered[start : start + SIZES[view]]
         if held * STRIDES[view] >= LEARNING:
             rare = max(rarity(ordered, held, mean, True), rarity(ordered, held, mean, False))
+            rare = _recalibrated(state, view, rare)
             if rare > fact[RARITY]:
                 fact[RARITY] = rare
                 fact[VIEW] = view
@@ -147,7 +152,7 @@ def _judge_shape(
     start, held = STARTS[SHAPE], state.held[SHAPE]
     ordered = state.ordered[start : start + SIZES[SHAPE]]
     if held >= LEARNING_SHAPES:
-        rare = rarity(ordered, held, distance, True)
+        rare = _recalibrated(state, SHAPE, rarity(ordered, held, distance, True))
         if rare > fact[RARITY]:
             fact[RARITY] = rare
             fact[VIEW] = SHAPE
@@ -192,37 +197,43 @@ def _nearest(state: State, newest: int, within_s: float) -> tuple[float, int]:
 
 
 @compiled
-def _raise_alarm(state: State, fact: NDArray[np.float64]) -> None:
-    """Judge rarity by how often the series has strayed so far; alarm once per event.
+def _recalibrated(state: State, view: int, rare: float) -> float:
+    """Rarity by how often this view of the series has been as rare; an event counts once.
 
     Events come as a Poisson process. Before anything is seen, those of rarity x come at a rate of
     10^-x, as if seen for ``PRIOR_STEPS``; with n of them in t steps, the mean of the gamma
     posterior is (n + PRIOR_STEPS 10^-x) / (t + PRIOR_STEPS).
     """
-    counts, events, rare = state.counts, state.events, fact[RARITY]
-    unsettled = counts[UNSETTLED] > 0
-    counts[UNSETTLED] = max(counts[UNSETTLED] - 1, 0)
-    if rare < LOW_RARITY or unsettled:
-        return
-    step, happened = counts[SEEN], counts[HAPPENED]
+    if rare < LOW_RARITY or state.counts[UNSETTLED] > 0:
+        return rare
+    events, happened, step = state.events[view], state.happened[view], state.counts[SEEN]
     same = happened > 0 and step - events[(happened - 1) % EVENTS, 0] <= REST_STEPS
-    known = min(step, MEMORY_STEPS)
     as_rare = 0
     for event in range(max(0, happened - EVENTS), happened - same):
         at, other = events[event % EVENTS]
         if other >= rare and step - at <= MEMORY_STEPS:
             as_rare += 1
-    fact[RARITY] = -math.log10((as_rare + PRIOR_STEPS * 10.0**-rare) / (known + PRIOR_STEPS))
     if same:
         latest = (happened - 1) % EVENTS
         events[latest, 1] = max(events[latest, 1], rare)
     else:
         events[happened % EVENTS, 0] = step
         events[happened % EVENTS, 1] = rare
-        counts[HAPPENED] += 1
-    rested = step - counts[ALARMED] > REST_STEPS
-    worse = state.marks[ALARMED_RARITY] < GRAVE_RARITY <= fact[RARITY]
-    if fact[RARITY] >= ALARM_RARITY and (rested or worse):
+        state.happened[view] += 1
+    known = min(step, MEMORY_STEPS)
+    return -math.log10((as_rare + PRIOR_STEPS * 10.0**-rare) / (known + PRIOR_STEPS))
+
+
+@compiled
+def _raise_alarm(state: State, fact: NDArray[np.float64], least: float) -> None:
+    """Once per event, and once more when it becomes grave; not just behind a gap."""
+    counts, marks = state.counts, state.marks
+    if counts[UNSETTLED] > 0:
+        counts[UNSETTLED] -= 1
+        return
+    rested = counts[SEEN] - counts[ALARMED] > REST_STEPS
+    worse = marks[ALARMED_RARITY] < GRAVE_RARITY <= fact[RARITY]
+    if fact[RARITY] >= least and (rested or worse):
         fact[ALARM] = 1.0
-        counts[ALARMED] = step
-        state.marks[ALARMED_RARITY] = fact[RARITY]
+        counts[ALARMED] = counts[SEEN]
+        marks[ALARMED_RARITY] = fact[RARITY]

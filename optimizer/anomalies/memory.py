@@ -15,9 +15,9 @@ from optimizer.compiled import compiled
 
 TAIL_SHARE = 0.08  # of what is remembered makes the tail
 TAIL_LEAST = 8  # values that a tail is fitted to
-TAIL_SHAPE = 0.1  # of the generalised Pareto tail: a little heavier than exponential
 MOST = 30.0  # rarities end here, where figures mean nothing any more
 NO_LESS = 1e-9  # of its threshold: as narrow as a tail may be, so that equal values leave room
+LEAST_SCALE = 1e-300
 
 
 @compiled
@@ -45,7 +45,7 @@ def rarity(ordered: NDArray[np.float64], held: int, value: float, above: bool) -
 
     Up to the k-th most extreme of m values, k = ``TAIL_SHARE`` m, the chance is the share of those
     as extreme, (n + 1) / (m + 1). Beyond it, by peaks over threshold (Pickands 1975), k / (m + 1)
-    times that of a generalised Pareto tail with shape ``TAIL_SHAPE`` and the mean of the k.
+    times that of an exponential tail with the mean of the k.
     """
     many = max(TAIL_LEAST, int(TAIL_SHARE * held))
     if held <= many:
@@ -62,6 +62,6 @@ def rarity(ordered: NDArray[np.float64], held: int, value: float, above: bool) -
         beyond = threshold - value
     if extreme >= many:
         return -math.log10((extreme + 1.0) / (held + 1.0))
-    scale = max(mean, NO_LESS * abs(threshold), 1e-300) * (1.0 - TAIL_SHAPE)
-    fall = math.log1p(TAIL_SHAPE * beyond / scale) / TAIL_SHAPE / math.log(10.0)
+    scale = max(mean, NO_LESS * abs(threshold), LEAST_SCALE)
+    fall = float(beyond / scale) / math.log(10.0)
     return min(MOST, fall - math.log10(many / (held + 1.0)))

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 MEMORY_STEPS: Final = 8_192  # four weeks of 5 minutes
-WIDTHS: Final = (1, 4, 12, 36, 144)  # steps whose mean is judged
-STRIDES: Final = (1, 1, 2, 6, 24)  # of so many such means, one is remembered
-SHAPE: Final = len(WIDTHS)  # number of the view that compares shapes; before it, one per width
-BLOCK_STEPS: Final = 6
+WIDTHS: Final = (1, 8, 64)  # steps whose mean is judged
+STRIDES: Final = (1, 2, 16)  # of so many such means, one is remembered
+SHAPE: Final = len(WIDTHS)  # the view that compares shapes; before it, one per width
+VIEWS: Final = SHAPE + 1
+BLOCK_STEPS: Final = 8
 BLOCKS: Final = MEMORY_STEPS // BLOCK_STEPS
 SIZES: Final = (*(MEMORY_STEPS // stride for stride in STRIDES), BLOCKS)
 STARTS: Final = tuple(sum(SIZES[:i]) for i in range(len(SIZES)))
@@ -27,8 +28,9 @@ class State(NamedTuple):
 
     ``ordered``, ``aged``: the memories of all views one behind the other, by size and by age;
     ``held`` and ``oldest`` [view] belong to them. ``recent``: the last values. ``blocks`` [block,
-    3]: mean, second of the day at its end, blocks without a gap up to it. ``events`` [event, 2]:
-    step and rarity. ``counts`` and ``marks``: see the constants of this module.
+    3]: mean, second of the day at its end, blocks without a gap up to it. ``events`` [view,
+    event, 2]: step and rarity; ``happened`` [view]: how many so far. ``counts`` and ``marks``: see
+    the constants of this module.
     """
 
     ordered: NDArray[np.float64]
@@ -38,6 +40,7 @@ class State(NamedTuple):
     recent: NDArray[np.float64]
     blocks: NDArray[np.float64]
     events: NDArray[np.float64]
+    happened: NDArray[np.int64]
     counts: NDArray[np.int64]
     marks: NDArray[np.float64]
 
@@ -48,9 +51,8 @@ ALARMED: Final = 2  # step of the last alarm
 FULL_BLOCKS: Final = 3  # blocks so far
 IN_BLOCK: Final = 4  # values of the block that is not full yet
 BLOCK_RUN: Final = 5  # full blocks since the last gap
-HAPPENED: Final = 6  # events so far
-UNSETTLED: Final = 7  # values to come before an alarm may be raised again
-COUNTS: Final = 8
+UNSETTLED: Final = 6  # values to come before an alarm may be raised again
+COUNTS: Final = 7
 
 LAST_AT: Final = 0  # marks: time of the last value, s
 BLOCK_SUM: Final = 1  # of the block that is not full yet
@@ -66,11 +68,12 @@ def new_state() -> State:
     return State(
         ordered=np.zeros(size),
         aged=np.zeros(size),
-        held=np.zeros(len(SIZES), dtype=np.int64),
-        oldest=np.zeros(len(SIZES), dtype=np.int64),
+        held=np.zeros(VIEWS, dtype=np.int64),
+        oldest=np.zeros(VIEWS, dtype=np.int64),
         recent=np.zeros(max(WIDTHS)),
         blocks=np.zeros((BLOCKS, 3)),
-        events=np.zeros((EVENTS, 2)),
+        events=np.zeros((VIEWS, EVENTS, 2)),
+        happened=np.zeros(VIEWS, dtype=np.int64),
         counts=counts,
         marks=np.zeros(MARKS),
     )

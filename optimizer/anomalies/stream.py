@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from optimizer.anomalies.follow import ALARM, EXPECTED, RARITY, VALUE, follow
+from optimizer.anomalies.follow import ALARM, ALARM_RARITY, EXPECTED, RARITY, VALUE, follow
 from optimizer.anomalies.state import State, from_bytes, new_state, to_bytes
 from optimizer.anomalies.words import why
 
@@ -40,9 +40,12 @@ def sureness(rarity: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """``step_s``: usual seconds between values. The state changes with every value."""
+    """``step_s``: usual seconds between values. ``least``: the rarity that an alarm is raised for.
+    The state changes with every value.
+    """
 
     step_s: float
+    least: float = ALARM_RARITY
     state: State = field(default_factory=new_state)
 
     def update(self, at: datetime, value: float) -> Score:
@@ -53,7 +56,8 @@ class Detector:
         if at.tzinfo is None:
             raise ValueError(f"{at} lacks a time zone")
         at_s = np.array([at.astimezone(UTC).timestamp()])
-        fact = follow(self.state, at_s, np.array([value]), float(self.step_s))[0]
+        values = np.array([value], dtype=np.float64)
+        fact = follow(self.state, at_s, values, float(self.step_s), float(self.least))[0]
         return Score(
             rarity=float(fact[RARITY]),
             alarm=bool(fact[ALARM]),
@@ -67,6 +71,6 @@ class Detector:
         return to_bytes(self.state)
 
     @classmethod
-    def from_bytes(cls, kept: bytes, step_s: float) -> Detector:
+    def from_bytes(cls, kept: bytes, step_s: float, least: float = ALARM_RARITY) -> Detector:
         """Go on where ``to_bytes`` was called; raises ``ValueError`` if that cannot be."""
-        return cls(step_s, from_bytes(kept))
+        return cls(step_s, least, from_bytes(kept))

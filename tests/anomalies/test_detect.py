@@ -81,10 +81,12 @@ def test_a_level_that_stays_is_one_anomaly_and_then_usual() -> None:
 
 
 def test_ordinary_series_raise_no_more_alarms_than_promised() -> None:
-    """Once in 800 steps and width; here 40 series of two weeks, 4,032 steps each."""
+    """Once in 1,600 steps and view, of which there are four; 40 series of 4,032 steps."""
     chance = np.random.default_rng(4)
-    found = detect(measured(*chance.normal(50, 2, (40, DAYS * DAY))))
-    assert len(found) / 40 < 2 * 4032 / 800
+    signals = measured(*chance.normal(50, 2, (40, DAYS * DAY)))
+    found = detect(signals)
+    assert len(found) / 40 < 4 * 4032 / 1600
+    assert len(detect(signals, least=4.0)) < len(found) / 3
 
 
 def test_a_constant_raises_no_alarm_and_its_end_does() -> None:

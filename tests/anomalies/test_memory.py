@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.anomalies.memory import MOST, TAIL_LEAST, TAIL_SHAPE, TAIL_SHARE, rarity, remember
+from optimizer.anomalies.memory import MOST, TAIL_LEAST, TAIL_SHARE, rarity, remember
 
 exactly = settings(derandomize=True, deadline=None, max_examples=60)
 few = st.integers(-4, 4).map(float)
@@ -37,9 +37,8 @@ def _by_hand(values: list[float], value: float) -> float:
         return -math.log10((above + 1) / (len(values) + 1))
     tail = sorted(values)[-many:]
     threshold = sorted(values)[-many - 1]
-    scale = max(sum(tail) / many - threshold, 1e-9 * abs(threshold), 1e-300) * (1 - TAIL_SHAPE)
-    chance = (1 + TAIL_SHAPE * (value - threshold) / scale) ** (-1 / TAIL_SHAPE)
-    chance *= many / (len(values) + 1)
+    scale = max(sum(tail) / many - threshold, 1e-9 * abs(threshold), 1e-300)
+    chance = math.exp(-(value - threshold) / scale) * many / (len(values) + 1)
     return min(MOST, -math.log10(chance)) if chance > 0 else MOST
 
 
