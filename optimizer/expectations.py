@@ -12,6 +12,7 @@ from models.demand import Forecast
 from models.foreseen import Anomaly
 from models.signals import SignalKey, Signals
 from models.world import World
+from optimizer.anomalies.chance import beyond_chance
 from optimizer.anomalies.detect import detect
 from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.adjust import apply_factors
@@ -30,7 +31,7 @@ class Expectations:
     """Direct demand of a world, behind and ahead of ``forecast.starts``.
 
     ``past_rps`` [series, hour] ends there, NaN where nothing was observed; its series are those of
-    the forecast. ``anomalies`` are those of the past shown, by time.
+    the forecast. ``anomalies`` are those of the past shown, by time, which chance would not bring.
     """
 
     world: World
@@ -78,7 +79,8 @@ def expect(
     past = grid.rps[:, -past_hours(hours) :]
     with watch.stage("look for what strays"):
         shown_from = world.starts - timedelta(hours=past.shape[1])
-        strayed = [one for one in detect(_signals(grid, world)) if one.ends > shown_from]
+        found = beyond_chance(detect(_signals(grid, world)), int(grid.observed.sum()))
+        strayed = [one for one in found if one.ends > shown_from]
     return Expectations(
         world=world,
         past_rps=past,
