@@ -73,14 +73,14 @@ def measure_receiving(form: str, folder: Path) -> Iterator[Metric]:
     closing = Intake(sink, STARTS)
     for body in _bodies("protobuf", spans):
         closing.take_spans(ExportTraceServiceRequest.FromString(body), STARTS + 60)
-    began_closing = time.perf_counter()
+    began_closing = time.process_time()
     closing.close(STARTS + 90)
-    closed = time.perf_counter() - began_closing
+    closed = time.process_time() - began_closing
     yield Metric("spans", spans, "1")
     yield Metric("bytes_per_span", sum(map(len, bodies)) / spans, "B")
     yield Metric("received", spans / took, "spans/s")
     yield Metric("received_per_cpu_s", spans / worked, "spans/s")
-    yield Metric("close_step", closed, "s")
+    yield Metric("close_step_cpu", closed, "s")
     yield Metric("with_closing", spans / (worked + closed), "spans/s")
     yield Metric("series", sink.keys, "1")
 

@@ -11,11 +11,14 @@ import base64
 import json
 import zlib
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.json_format import MessageToJson, ParseDict, ParseError
 from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from providers.otlp.trace_json import trace_request
 
 LARGEST: Final = 8 * 2**20
 """Bytes of a body, packed or not."""
@@ -78,8 +81,12 @@ def read(body: bytes, form: Form, kind: type[_Kind]) -> _Kind:
         document = json.loads(body)
         if not isinstance(document, dict):
             raise Malformed("the body is no JSON object")
-        return ParseDict(_with_base64_ids(document), kind(), ignore_unknown_fields=True)  # type: ignore[no-any-return]
-    except (ValueError, ParseError, RecursionError, TypeError, AttributeError):
+        if kind is ExportTraceServiceRequest:
+            return cast("_Kind", trace_request(document))
+        return cast(
+            "_Kind", ParseDict(_with_base64_ids(document), kind(), ignore_unknown_fields=True)
+        )
+    except (ValueError, ParseError, RecursionError, TypeError, AttributeError, KeyError):
         raise Malformed(f"the body is no {kind.DESCRIPTOR.name} in JSON") from None
 
 

@@ -70,8 +70,13 @@ class Edges:
         self._forget(at)
 
     def _learn(self, calls: NDArray[Any], names: Registers, at: float) -> None:
-        told = calls[calls["peer"] != NOTHING][["service", "peer", "callee"]]
-        for service, peer, callee in np.unique(told).tolist():
+        told = calls[calls["peer"] != NOTHING]
+        _, first = np.unique(
+            np.stack([told[name] for name in ("service", "peer", "callee")]).astype(np.int64).T
+            @ (1 << 42, 1 << 21, 1),  # numbers of names are below 2²¹
+            return_index=True,
+        )
+        for service, peer, callee in told[first][["service", "peer", "callee"]].tolist():
             key = (names.services.name(service), names.peers.name(peer))
             self._reached[key] = (names.services.name(callee), at)
 

@@ -172,7 +172,7 @@ class Intake:
         until = self._next if closed_only else self._next - self.pace.remember_s
         held = held[held["ended"] >= until * NS]
         self._spans, self.held = [held], len(held)
-        self._links = [links[np.isin(links["key"], held["key"])]]
+        self._links = [links[np.isin(links["key"], held["key"])] if len(links) else links]
 
 
 def _joined(parts: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:

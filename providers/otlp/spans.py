@@ -44,7 +44,7 @@ MOST_LINKS: Final = 128
 """Links of one span that are read, the SDKs' own limit."""
 _INSTANCES: Final = ("service.instance.id", "k8s.pod.name", "container.id", "host.name")
 """What tells instances apart, the best first."""
-_PEERS: Final = {
+PEERS: Final = {
     name: rank
     for rank, name in enumerate(
         ("peer.service", "server.address", "net.peer.name", "db.system.name", "db.system",
@@ -144,9 +144,9 @@ def _rows(spans: Sequence[Span], names: Registers, now: float, rejected: Counter
 
 
 def _peer(attributes: Sequence[Any], names: Registers, now: float) -> int:
-    best, found = len(_PEERS), ""
+    best, found = len(PEERS), ""
     for one in attributes:
-        rank = _PEERS.get(one.key)
+        rank = PEERS.get(one.key)
         if rank is not None and rank < best and (value := one.value.string_value):
             best, found = rank, value
     return names.peers.number(found, now) if found else NOTHING
