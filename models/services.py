@@ -15,7 +15,7 @@ class Replica:
     """What one replica of a service takes, and what it gives in return.
 
     ``throughput_rps`` is what it serves while it keeps ``service_time_ms`` (its own latency
-    objective, without the network).
+    objective, without the network). It serves ``boot_s`` seconds after it was started.
     """
 
     vcpus: float
@@ -24,6 +24,7 @@ class Replica:
     service_time_ms: float = 0.0
     gpus: float = 0.0
     gpu_models: frozenset[str] = frozenset()  # empty: any
+    boot_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,8 @@ def _round_trips(
 
 def _history(document: WorldDocument, known: Known, faults: Faults) -> pd.DataFrame | None:
     demand = document.content.demand
+    if demand.trace is not None:  # read when somebody replays it
+        table_path(document.folder, demand.trace, document.at("demand", "trace"), faults)
     at = document.at("demand", "history")
     if demand.history is None:
         return None

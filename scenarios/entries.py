@@ -189,6 +189,9 @@ class DemandEntry(Entry):
     the history. Those that name no origin come from the world's only one. Default: none."""
     telemetry_days: Annotated[int, Field(ge=1, le=3660)] = 42
     """Days of telemetry that are taken."""
+    trace: FileName | None = None
+    """CSV or Parquet file, relative to the world file, with demand at steps of a second to an hour
+    (columns ts, service, origin, rps); simulations replay it. Default: the history."""
     gaps: Literal["reject", "fill"] = "reject"
     """What to do when hours are missing: `reject` the world, or let the forecaster `fill` them."""
     note: Prose = ""
@@ -227,6 +230,8 @@ class ReplicaEntry(Entry):
     """GPUs that one replica takes; may be a fraction of one."""
     gpu_models: Names = ()
     """GPU models that will do. Default: any."""
+    boot_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+    """Seconds from its start until it serves; matters to simulations."""
 
 
 class ServiceEntry(Entry):

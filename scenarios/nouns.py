@@ -60,6 +60,7 @@ def _service(written: Written[ServiceEntry]) -> Service:
             service_time_ms=replica.service_time_ms,
             gpus=replica.gpus,
             gpu_models=frozenset(replica.gpu_models),
+            boot_s=replica.boot_s,
         ),
         team=entry.team or "",
         architectures=frozenset(entry.architectures),

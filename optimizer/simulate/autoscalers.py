@@ -65,9 +65,9 @@ class Hpa:
 class Tracking:
     """Target tracking of the clouds' own scaling groups, as AWS documents it.
 
-    Two alarms on a metric of every minute: three in a row above ``target`` grow to
-    ceil(serving · utilisation / target); fifteen in a row below ``low_share`` of it shrink to
-    ceil(replicas · utilisation / target), and not while replicas boot.
+    Two alarms on a metric of every minute: three in a row above ``target`` grow, fifteen in a row
+    below ``low_share`` of it shrink, to ceil(those that served · utilisation / target); nothing
+    shrinks while replicas boot.
     """
 
     target: float

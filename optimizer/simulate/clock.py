@@ -59,6 +59,7 @@ class Terms(NamedTuple):
     patience_s: int
     wait_s: float
     variability: float
+    knee: float
     failures_per_s: float
     restart_s: int
     notice_s: int
@@ -134,10 +135,11 @@ def _recommend(
     load = busy / serving if serving > 0 else 1.0
     said[0] = said[0] + 1 if load > loop.target else 0
     said[1] = said[1] + 1 if load < loop.low_share * loop.target else 0
+    need = int(np.ceil(busy / loop.target - 1e-9))
     if said[0] >= loop.high_times:
-        return max(replicas, int(np.ceil(now_serving * load / loop.target - 1e-9)))
+        return max(replicas, need)
     if said[1] >= loop.low_times and now_serving == replicas:
-        return min(replicas, int(np.ceil(replicas * load / loop.target - 1e-9)))
+        return min(replicas, need)
     return replicas
 
 
@@ -285,8 +287,8 @@ def _pass(
     late = 1.0
     if serving > 0 and backlog <= terms.wait_s * capacity:
         late = late_share(
-            demand / capacity, float(serving * terms.slots), terms.slots / terms.serves_rps,
-            terms.wait_s, terms.variability,
+            terms.knee * demand / capacity, float(serving * terms.slots),
+            terms.knee * terms.slots / terms.serves_rps, terms.wait_s, terms.variability,
         )  # fmt: skip
     of[_WEAR] += terms.failures_per_s * serving * seconds
     cheap = 0

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from models.interruptions import per_month_of
 from models.world import HOURS_PER_MONTH
+from optimizer.simulate.waiting import late_share
+
+LATE_SHARE: Final = 0.01
+"""A minute misses the objective when more of its requests than this share are late or lost."""
 
 DRAWS: Final = 4096
 """Draws of each kind; the next replica after the last takes the first one again."""
@@ -33,6 +37,8 @@ PER_SECOND: Final = Billing()
 """As AWS, Google Cloud and Azure bill Linux: by the second, a minute at least."""
 
 PER_HOUR: Final = Billing(3600, 3600)
+
+NO_MINIMUM: Final = Billing(1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,8 @@ class Machine:
     ``on_demand_usd_per_hour`` is paid for one that replaces it while its pool is out.
 
     A request waits up to ``patience_s`` for a replica, and is lost then. One that waits longer than
-    ``wait_s`` is late. ``variability``: half the sum of the squared coefficients of variation of
+    ``wait_s`` is late. ``knee`` is the load of its slots when it serves ``serves_rps``: see
+    ``knee``. ``variability``: half the sum of the squared coefficients of variation of
     the times between requests and of their service, 1 for M/M/c.
     """
 
@@ -84,6 +91,22 @@ class Machine:
     patience_s: int = 10
     wait_s: float = 1.0
     variability: float = 1.0
+    knee: float = 1.0
+
+
+def knee(slots: int, serves_rps: float, wait_s: float, variability: float = 1.0) -> float:
+    """The load at which one replica alone keeps its objective, and no more: ``LATE_SHARE`` of its
+    requests wait longer than ``wait_s``.
+
+    A service's throughput is what a replica serves *while it keeps its latency*, so that there is
+    this load at that throughput. Requests beyond it wait all the same: nobody sends a replica more.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        load = (low + high) / 2
+        late = late_share(load, float(slots), load * slots / serves_rps, wait_s, variability)
+        low, high = (load, high) if late <= LATE_SHARE else (low, load)
+    return low
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,8 +114,12 @@ def _decide(
     off = np.zeros(horizon + boot + 2)
     for t in range(steps):
         table = t // every
-        keep = 0
-        k = 0
+        # Replicas that run and are sure to have all the work that they can do, stay.
+        keep = running if worth > 1.0 else 0
+        for h in range(horizon):
+            sure = (expected[h, t] + first * scale[h, t]) / serves
+            keep = min(keep, max(int(sure), 0))
+        k = keep
         while True:
             for h in range(horizon):
                 low = (serves * k - expected[h, t]) / scale[h, t]
@@ -124,9 +128,10 @@ def _decide(
                 work -= _above(excess[h, table], high, first, width)
                 gain[h + 1] = worth * work * scale[h, t] / serves - 1.0
             for h in range(horizon, 0, -1):
+                on[h] = gain[h] + on[h + 1]
                 start = on[h + boot] - boot if h + boot <= horizon else 0.0
                 off[h] = max(off[h + 1], start)
-                on[h] = max(gain[h] + on[h + 1], off[h])
+                on[h] = max(on[h], off[h])
             if k < running:
                 left = max(boot - ages[k], 0)
                 best = on[1 + left] - left if left else gain[1] + on[2]

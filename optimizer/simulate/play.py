@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from models.world import HOURS_PER_MONTH
 from optimizer.simulate.autoscalers import Hpa, Kind, Loop, Tracking
 from optimizer.simulate.clock import FIGURES, Terms, run
-from optimizer.simulate.cloud import Fate, Machine
-
-LATE_SHARE: Final = 0.01
-"""A minute misses the objective when more of its requests than this share are late or lost."""
+from optimizer.simulate.cloud import LATE_SHARE, Fate, Machine
 
 _COLUMN: Final = {name: i for i, name in enumerate(FIGURES)}
 
@@ -67,7 +64,7 @@ def terms_of(machine: Machine, max_replicas: int) -> Terms:
         machine.usd_per_hour / 3600.0, machine.on_demand_usd_per_hour / 3600.0, int(machine.spot),
         machine.billing.granularity_s, machine.billing.minimum_s,
         machine.min_replicas, max_replicas, machine.cooldown_s,
-        machine.patience_s, float(machine.wait_s), float(machine.variability),
+        machine.patience_s, float(machine.wait_s), float(machine.variability), float(machine.knee),
         hazards.failures_per_month / (3600.0 * HOURS_PER_MONTH), hazards.restart_s,
         hazards.notice_s, round(3600 * hazards.outage_hours),
     )  # fmt: skip

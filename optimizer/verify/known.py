@@ -56,7 +56,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
             "horizon_hours", "demand_quantile", "headroom", "count_hours", "route_hours",
             "purchases", "burstable", "gap_target", "time_limit_s", "carbon_usd_per_tonne",
             "demand_scenarios", "unmet_at_most", "unmet_usd_per_million_requests", "cvar",
-            "changes", "minimum_run_hours",
+            "changes", "minimum_run_hours", "unserved_share",
         ),
         Discount: ("share", "where", "families"),
         SpendCommitment: (*_CONTRACT, "discounts"),
@@ -74,6 +74,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
         ),
         Replica: (
             "vcpus", "memory_gib", "throughput_rps", "service_time_ms", "gpus", "gpu_models",
+            "boot_s",
         ),
         Origin: ("name", "coordinates", "country", "continent", "at"),
         Dependency: (
