@@ -25,6 +25,7 @@ class Kind(StrEnum):
     GRADE = "grade"
     FORECAST = "forecast"
     FORESIGHT = "foresight"
+    SIMULATION = "simulation"
 
 
 def schema(
@@ -42,6 +43,7 @@ def schema(
     from optimizer.output.foresight_json import foresight_schema
     from optimizer.output.grade_json import grade_schema
     from optimizer.output.plan_schema import plan_schema
+    from optimizer.output.simulation_json import simulation_schema
     from optimizer.output.verify_json import verification_schema
     from scenarios.collecting import collection_schema
     from scenarios.observing import telemetry_schema
@@ -59,6 +61,7 @@ def schema(
         Kind.GRADE: grade_schema,
         Kind.FORECAST: forecast_schema,
         Kind.FORESIGHT: foresight_schema,
+        Kind.SIMULATION: simulation_schema,
     }
     say(json.dumps(documents[kind](), indent=2))
 

@@ -28,6 +28,7 @@ from optimizer.cli import (
     packing,
     planning,
     proving,
+    simulating,
 )
 from optimizer.cli.exits import EXIT_CODES_IN_WORDS, ExitCode, end_of
 from optimizer.cli.interrupting import leave_at_once
@@ -73,6 +74,11 @@ COMMANDS: Final = {
         foreseeing.foresee,
         "Say what is going to go wrong, with probabilities.",
         "trimtab foresee shop --telemetry telemetry --horizon 7d",
+    ),
+    "simulate": Command(
+        simulating.simulate,
+        "Replay demand against policies of scaling.",
+        "trimtab simulate shop --policy ours,hpa:0.6,static",
     ),
     "verify": Command(
         proving.verify,

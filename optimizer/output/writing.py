@@ -50,13 +50,19 @@ OURS: Final = frozenset(
         "nodes.json",
         "nodes.csv",
         "nodes.html",
+        "simulation.json",
+        "simulation.csv",
+        "simulation.html",
+        "frontier.csv",
     }
 )
 """Every file that any version of trimtab writes into a folder of results."""
 
-_MARKERS: Final = ("plan.json", "comparison.json", "nodes.json", "grade.json", "forecast.json")
+_MARKERS: Final = (
+    "plan.json", "comparison.json", "nodes.json", "grade.json", "forecast.json", "simulation.json",
+)  # fmt: skip
 _MARK: Final = re.compile(
-    rb'\A\s*\{\s*"format":\s*"trimtab-(plan|comparison|nodes|grade|forecast)"'
+    rb'\A\s*\{\s*"format":\s*"trimtab-(plan|comparison|nodes|grade|forecast|simulation)"'
 )
 _AT_CURRENT_FOLDER: Final = -100  # AT_FDCWD of fcntl.h
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of linux/fs.h

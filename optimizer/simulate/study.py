@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import numpy as np
-
 from models.errors import UnusableData
 from models.world import World
 from optimizer.simulate.asked import Asked, by_minute
@@ -19,8 +17,6 @@ from optimizer.simulate.play import Played
 from optimizer.watch import SILENT, Watch
 
 BOUND: Final = "foresight:1m"
-GRANTED: Final = 1e-3
-"""Share of requests that may go unserved where neither the world nor anybody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +128,11 @@ def cases(
     highest = by_minute(asked.rps, asked.step_s, highest=True)
     for s, one in enumerate(held):
         own = world.services[world.service_index[one.service]].unmet_at_most
-        may = world.policy.unmet_at_most if own is None else own
+        may = own or world.policy.unmet_at_most or world.policy.unserved_share
         seconds = asked.rps.shape[1] * asked.step_s
         yield Case(
             asked.starts, demand[s], highest[s], asked.rps[s], asked.step_s, first, one.machine,
-            fate(one.machine, seconds, seed + s), lag_s, granted or may or GRANTED,
+            fate(one.machine, seconds, seed + s), lag_s, granted or may,
         )  # fmt: skip
 
 
@@ -166,8 +162,3 @@ def study(
         world.name, source, asked, asked.at(first), asked.at(asked.minutes), seed, held, bound,
         tuple(found), settings,
     )  # fmt: skip
-
-
-def demand_known(asked: Asked) -> float:
-    """Share of service-minutes in which demand is known."""
-    return float((~np.isnan(asked.rps)).mean())

@@ -6,15 +6,18 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from played_worlds import compared_policies
 
 from models.plan import Plan
 from optimizer.expectations import Expectations
 from optimizer.report.forecast import render_forecast
 from optimizer.report.page import render_comparison, render_plan
+from optimizer.report.simulation import render_simulation
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -69,6 +72,21 @@ def test_hostile_names_run_nothing(
         assert console == []
         assert "<img" not in document
         assert document.count("<script>") == 1
+
+
+def test_simulation_opens_whatever_names_hold(browser: str, tmp_path: Path) -> None:
+    attack = '"\'></title></svg><script>document.title="owned"</script><img src=x onerror=alert(1)>'
+    it = compared_policies(attack)
+    hostile = replace(
+        it.study,
+        world=attack,
+        held=tuple(replace(one, place=attack) for one in it.study.held),
+        found=tuple(replace(one, chosen=attack) for one in it.study.found),
+    )
+    document, console = opened(browser, render_simulation(replace(it, study=hostile)), tmp_path)
+    assert console == []
+    assert "<img" not in document
+    assert document.count("<script>") == 1
 
 
 def test_console_is_heard(browser: str, plan: Plan, tmp_path: Path) -> None:

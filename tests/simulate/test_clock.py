@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from slow_clock import Totals, watched
 
-from optimizer.simulate.autoscalers import Hpa
+from optimizer.simulate.autoscalers import Hpa, Tracking
 from optimizer.simulate.cloud import PER_HOUR, Billing, Fate, Hazards, Machine, fate
 from optimizer.simulate.play import Played, follow, react
 from optimizer.simulate.replay import Replica, replay
@@ -250,3 +250,20 @@ def test_minutes_with_late_requests_are_missed() -> None:
     assert played.missed_minutes(slice(0, 1)) == 0
     twice = follow(np.full(3, 4), 60, rps, 1, machine, CALM)
     assert twice.missed_minutes() == 0
+
+
+def test_cloud_target_tracking_waits_for_its_alarms() -> None:
+    # Two of 1/s at 0.5 each; from minute 5 on 1.8/s are busy 0.9, above 0.6: three such minutes
+    # alarm, and 1.8 / 0.6 = 3 are wanted. From minute 12 on, 0.3/s is below for fifteen minutes.
+    machine = Machine(1.0, 60.0, 60.0, billing=Billing(1, 0), patience_s=0)
+    rps = np.repeat([1.0, 1.8, 0.3], [5, 7, 30])
+    played = react(Tracking(0.6), rps, 60, machine, CALM)
+    paid = (played.of("paid_s") / 60).tolist()
+    assert paid == [2.0] * 8 + [3.0] * 19 + [1.0] * 15
+    assert played.sum("lost") == 0
+
+
+def test_a_cooldown_keeps_what_was_just_started() -> None:
+    machine = Machine(1.0, 0.0, 60.0, billing=Billing(1, 0), cooldown_s=150)
+    played = follow(np.array([1, 3, 1, 1, 1]), 60, np.zeros(5), 60, machine, CALM)
+    assert (played.of("paid_s")).tolist() == [60, 180, 180, 120, 60]

@@ -97,3 +97,9 @@ def test_a_daily_wave_is_foreseen_better_than_by_standing_still() -> None:
     error = np.abs(said - demand[ahead:])[late].mean()
     still = np.abs(demand[:-ahead] - demand[ahead:])[late].mean()
     assert error < 0.35 * still
+
+
+def test_replicas_that_serve_at_once_are_wanted_while_they_pay() -> None:
+    demand = np.repeat([25.0, 75.0, 5.0], 600)
+    wanted = Hedged(4.0, 96).wanted(demand, Replica(10.0, 0))
+    assert [wanted[i] for i in (590, 1190, 1790)] == [3, 8, 1]
