@@ -43,11 +43,10 @@ def write_world(data: Path, series: str, folder: Path) -> None:
     known = minutes.dropna()
     trace = pd.DataFrame({"ts": known.index, "rps": known.to_numpy()})
     trace.to_parquet(folder / "minutes.parquet", index=False)
-    hours = minutes.resample("1h").mean().dropna()
-    hours = hours.iloc[:-1]
-    history = pd.DataFrame({"ts": hours.index.strftime("%Y-%m-%dT%H:%M:%SZ"), "service": "web"})
-    history["origin"], history["rps"] = "users", hours.to_numpy()
-    history.to_csv(folder / "hours.csv", index=False)
+    hours = minutes.resample("1h").mean().dropna().iloc[:-1]
+    columns = {"ts": hours.index, "service": "web", "origin": "users", "rps": hours.to_numpy()}
+    form = "%Y-%m-%dT%H:%M:%SZ"
+    pd.DataFrame(columns).to_csv(folder / "hours.csv", index=False, date_format=form)
     rps = float(minutes.quantile(0.99)) / REPLICAS_AT_P99
     text = WORLD.format(name=folder.name, note=series, rps=rps, boot=60 * BOOT_STEPS)
     (folder / "world.yaml").write_text(text)
