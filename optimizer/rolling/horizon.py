@@ -179,6 +179,7 @@ class Horizon:
         if state.now - state.hedge.chosen >= RECHOSEN:
             state, said = self._hedge(facts, state)
             reasons += said
+        state = foretold(facts, state, expected, starts, self.every_hours)
         planned_for = hedged(facts, expected, state.hedge.level)
         foresee_s = perf_counter() - began
         stands = standing(facts, state, seen)
@@ -186,7 +187,7 @@ class Horizon:
         outcomes: list[Outcome] = []
         again: Outcome | None = None
         if state.ahead is not None and cause is not Cause.LOST:
-            again = planner.again(facts, planned_for, stands, state.moved, state.ahead)
+            again = planner.again(facts, planned_for, stands, state.moved, state.ahead, state.last)
             outcomes.append(again)
         risen = dearer(facts, state.ahead, starts)
         stale = state.whole is None or starts - state.whole >= self.whole_every_hours * HOUR
@@ -194,7 +195,7 @@ class Horizon:
         if again is None or again.ahead is None or stale or risen > PRICES_MOVED:
             whole = planner.whole(facts, planned_for, stands, state.moved)
             outcomes.append(whole)
-        chosen, said = self._better(again, whole, cause, risen)
+        chosen, said = self._better(again, whole, cause, risen, state.ahead is None)
         reasons += said
         planned = tuple(replace(one.planned, foresee_s=foresee_s) for one in outcomes)
         tried = starts if state.tried is None else max(starts, state.tried)
@@ -204,17 +205,13 @@ class Horizon:
         if chosen is None or chosen.ahead is None:
             return state, planned, reasons
         reasons += moved_demand(facts, state.ahead, chosen.ahead)
-        state = foretold(facts, state, expected, starts, self.every_hours)
-        return (
-            replace(state, ahead=joined(state.ahead, chosen.ahead, state.now, facts)),
-            planned,
-            reasons,
-        )
+        joint = joined(state.ahead, chosen.ahead, state.now, facts)
+        return replace(state, ahead=joint, last=chosen.left or state.last), planned, reasons
 
     def _better(
-        self, again: Outcome | None, whole: Outcome | None, cause: Cause, risen: float
+        self, again: Outcome | None, whole: Outcome | None, cause: Cause, risen: float, first: bool
     ) -> tuple[Outcome | None, list[Reason]]:
-        """Which outcome is taken, and why."""
+        """Which outcome is taken, and why. ``first``: there never was a plan."""
         said = []
         if risen > PRICES_MOVED:
             said.append(Reason(Cause.PRICE, "", f"what is planned costs {risen:.1%} more than when"
@@ -226,7 +223,8 @@ class Horizon:
         ]
         found = [one for one in (again, whole) if one is not None and one.ahead is not None]
         if not found:
-            said.append(Reason(Cause.FAILED, "", "the former plan holds on"))
+            stays = "what runs stays" if first else "the former plan holds on"
+            said.append(Reason(Cause.FAILED, "", stays))
             return None, said
         if len(found) == 1 or again is None or whole is None:
             if cause is Cause.FIRST:

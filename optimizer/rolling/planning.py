@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from optimizer import late
 from optimizer.formulate.assemble import formulate
 from optimizer.formulate.market import survey
 from optimizer.formulate.reach import measure
-from optimizer.plan import Expected, Method, foresee, make_plan
+from optimizer.plan import Expected, Memory, Method, foresee, make_plan
 from optimizer.problem import Floats, Ints
 from optimizer.read import read_placement
 from optimizer.rolling.facts import Facts, GroupKey
@@ -32,6 +32,9 @@ from optimizer.rolling.past import Past
 from optimizer.rolling.settled import settled
 from optimizer.rolling.state import Ahead, Planned
 from optimizer.solve.answers import ProvenInfeasible, Solved
+
+if TYPE_CHECKING:
+    from optimizer.decompose.last import Last
 
 OVERLAP_S: Final = 120
 """An instance that replaces another runs so long beside it, booting aside."""
@@ -48,6 +51,8 @@ class Outcome:
     ahead: Ahead | None
     moves_usd: float = 0.0
     why: str = ""
+    left: Last | None = None
+    """What a decomposed plan leaves behind for the next one."""
 
     @property
     def counted_usd(self) -> float:
@@ -95,9 +100,17 @@ class Planner:
     boot_s: float
 
     def whole(
-        self, facts: Facts, expected: Expected, standing: Mapping[GroupKey, int], moved: Ints
+        self,
+        facts: Facts,
+        expected: Expected,
+        standing: Mapping[GroupKey, int],
+        moved: Ints,
+        last: Last | None = None,
     ) -> Outcome:
-        """From all that is on offer. Moves are not in the problem, but counted afterwards."""
+        """From all that is on offer. Moves are not in the problem, but counted afterwards.
+
+        ``last``: what a large world starts from.
+        """
         world = replace(facts.remaining, rules=_rules_left(facts.world, moved))
         world = replace(
             world,
@@ -105,7 +118,7 @@ class Planner:
             fleet=_fleet(facts, standing),
             policy=replace(world.policy, changes=ChangeCosts(), time_limit_s=self.time_limit_s),
         )
-        return self._solved(facts, world, expected, standing)
+        return self._solved(facts, world, expected, standing, last)
 
     def again(
         self,
@@ -114,12 +127,17 @@ class Planner:
         standing: Mapping[GroupKey, int],
         moved: Ints,
         ahead: Ahead,
+        last: Last | None = None,
     ) -> Outcome:
         """From the offerings that the last plan or the fleet uses, on the routes of the last plan:
         numbers of instances are decided anew, in a fraction of the time.
 
-        Every start beside what stands costs what it runs without serving.
+        Every start beside what stands costs what it runs without serving. Large worlds start from
+        what the last plan left behind instead, and keep what is as good as it was.
         """
+        if last is not None:
+            made = self.whole(facts, expected, standing, moved, last)
+            return replace(made, planned=replace(made.planned, how="again"))
         book = facts.remaining.book
         used = {(*key.place.split("/", 1), key.instance_type) for key in (*ahead.keys, *standing)}
         told = zip(*(book.offerings[c].astype(str) for c in _OFFERING[:3]), strict=True)
@@ -171,11 +189,14 @@ class Planner:
         world: World,
         expected: Expected,
         standing: Mapping[GroupKey, int],
+        last: Last | None,
     ) -> Outcome:
         began = perf_counter()
-        why, found = "", None
+        why, found, memory = "", None, Memory(last)
         try:
-            outcome = make_plan(world, backend=self.backend, method=self.method, expected=expected)
+            outcome = make_plan(
+                world, backend=self.backend, method=self.method, memory=memory, expected=expected
+            )
         except (SolverFailed, FaultyInput) as error:
             why = str(error)
         else:
@@ -186,7 +207,9 @@ class Planner:
                 why = f"no plan keeps every rule ({rules})" if rules else "demand cannot be placed"
             else:
                 why = f"no plan was found within {self.time_limit_s:g} s"
-        return self._outcome(facts, expected, standing, "whole", found, perf_counter() - began, why)
+        took_s = perf_counter() - began
+        made = self._outcome(facts, expected, standing, "whole", found, took_s, why)
+        return replace(made, left=memory.left)
 
     def _outcome(
         self,

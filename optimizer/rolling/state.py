@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from io import BytesIO
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from models.errors import UnusableData
 from models.offerings import Purchase
+from optimizer import late
 from optimizer.problem import Floats, Ints
 from optimizer.rolling.facts import GroupKey
 from optimizer.rolling.past import HOUR, Past
+
+if TYPE_CHECKING:
+    from optimizer.decompose.last import Last
 
 FORMAT = "trimtab rolling horizon 1"
 
@@ -193,6 +198,8 @@ class State:
     whole: datetime | None
     tried: datetime | None
     avoided: frozenset[str]
+    last: Last | None = None
+    """What a decomposed plan left behind."""
 
     @property
     def now(self) -> datetime:
@@ -230,6 +237,8 @@ class State:
         }
         if ahead is not None:
             arrays |= {name: getattr(ahead, name) for name in _AHEAD}
+        if self.last is not None:
+            arrays |= {_LAST + name: array for name, array in self.last.arrays.items()}
         file = BytesIO()
         np.savez_compressed(file, allow_pickle=False, told=np.array(json.dumps(told)), **arrays)
         return file.getvalue()
@@ -276,11 +285,13 @@ class State:
                     _when(told["whole"]),
                     _when(told["tried"]),
                     frozenset(told["avoided"]),
+                    _last_of({name: arrays[name] for name in arrays.files}),
                 )
         except (ValueError, KeyError, TypeError, BadZipFile, EOFError, OSError) as error:
             raise UnusableData(f"this is no state of a rolling horizon: {error}") from error
 
 
+_LAST = "last_"
 _AHEAD = ("counts", "usd_per_hour", "route", "share", "mean_rps", "planned_rps")
 
 
@@ -310,6 +321,11 @@ class Decision:
     routes: Routes
     reasons: tuple[Reason, ...]
     planned: tuple[Planned, ...] = ()
+
+
+def _last_of(arrays: dict[str, Any]) -> Last | None:
+    found = {name[len(_LAST) :]: of for name, of in arrays.items() if name.startswith(_LAST)}
+    return late.decomposition().Last(found) if found else None
 
 
 def _key_words(key: GroupKey) -> list[str]:
