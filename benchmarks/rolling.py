@@ -108,7 +108,9 @@ def measure(data: Path, traffic: Traffic, folder: Path) -> Iterator[Metric]:
     bare = replace(horizon, corrects=False)
     daily = replace(bare, every_hours=24, whole_every_hours=24)
     yield from figures("daily", played(Rolling(daily, begun, trace)), bound, facts)
-    yield from figures("tracking", played(tracking(shop, first.routes)), bound, facts)
+    for name, spot in (("tracking", False), ("tracking_on_spot", True)):
+        reacting = played(tracking(shop, first.routes, spot=spot))
+        yield from figures(name, reacting, bound, facts)
     yield from figures("today", played(Standing(facts, trace)), bound, facts)
 
 
@@ -124,7 +126,7 @@ def figures(name: str, played: Played, bound: Played, facts: Facts) -> Iterator[
     yield Metric(f"{name}_moves_per_day", played.moves / days, "1")
 
 
-def tracking(shop: Shop, routes: Routes) -> Decide:
+def tracking(shop: Shop, routes: Routes, *, spot: bool) -> Decide:
     """Reactive scaling on the routes of our first plan, its targets tuned on the week before."""
     from optimizer.rolling.hedge import TARGETS_TRIED, Lookback, choose
     from optimizer.rolling.policies import Tracking, cheapest_keys
@@ -135,7 +137,7 @@ def tracking(shop: Shop, routes: Routes) -> Decide:
     loads = np.stack(
         [routes.load_rps(demand[:, :, t], facts.shape[1]) for t in range(demand.shape[2])], axis=2
     )
-    keys = cheapest_keys(facts, routes, np.quantile(loads, 0.9, axis=2))
+    keys = cheapest_keys(facts, routes, np.quantile(loads, 0.9, axis=2), spot=spot)
     roster = facts.roster(keys)
     looks: list[Lookback | None] = []
     for s in range(facts.shape[0]):

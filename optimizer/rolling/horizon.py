@@ -183,7 +183,9 @@ class Horizon:
         planned_for = hedged(facts, expected, state.hedge.level)
         foresee_s = perf_counter() - began
         stands = standing(facts, state, seen)
-        planner = Planner(self.backend, self.method, self.time_limit_s, self.boot_s)
+        planner = Planner(
+            self.backend, self.method, self.time_limit_s, self.boot_s, self.every_hours
+        )
         outcomes: list[Outcome] = []
         again: Outcome | None = None
         if state.ahead is not None and cause is not Cause.LOST:
@@ -194,6 +196,7 @@ class Horizon:
         whole: Outcome | None = None
         if again is None or again.ahead is None or stale or risen > PRICES_MOVED:
             whole = planner.whole(facts, planned_for, stands, state.moved)
+            whole = planner.refined(whole, facts, planned_for, stands, state.moved)
             outcomes.append(whole)
         chosen, said = self._better(again, whole, cause, risen, state.ahead is None)
         reasons += said

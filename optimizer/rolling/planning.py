@@ -92,12 +92,15 @@ def mean_of(facts: Facts, expected: Expected) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Planner:
-    """Solves for what is to come; ``boot_s`` is how long an instance boots."""
+    """Solves for what is to come; ``boot_s`` is how long an instance boots, and ``every_hours`` how
+    often is planned.
+    """
 
     backend: str
     method: Method
     time_limit_s: float
     boot_s: float
+    every_hours: int = 1
 
     def whole(
         self,
@@ -132,7 +135,9 @@ class Planner:
         """From the offerings that the last plan or the fleet uses, on the routes of the last plan:
         numbers of instances are decided anew, in a fraction of the time.
 
-        Every start beside what stands costs what it runs without serving. Large worlds start from
+        Sizes may change as often as is planned, whatever the policy's ``count_hours``: nothing that
+        comes after is carried out. Every start beside what stands costs what it runs without
+        serving. Large worlds start from
         what the last plan left behind instead, and keep what is as good as it was.
         """
         if last is not None:
@@ -155,7 +160,12 @@ class Planner:
             book=kept,
             rules=_rules_left(facts.world, moved),
             fleet=_fleet(facts, standing),
-            policy=replace(policy, changes=changes, time_limit_s=self.time_limit_s),
+            policy=replace(
+                policy,
+                changes=changes,
+                time_limit_s=self.time_limit_s,
+                count_hours=min(policy.count_hours, self.every_hours),
+            ),
         )
         began = perf_counter()
         formulation = formulate(
@@ -176,6 +186,20 @@ class Planner:
             else:
                 why = f"no plan was found within {self.time_limit_s:g} s"
         return self._outcome(facts, expected, standing, "again", found, perf_counter() - began, why)
+
+    def refined(
+        self, whole: Outcome, facts: Facts, expected: Expected, standing: Mapping[GroupKey, int],
+        moved: Ints,
+    ) -> Outcome:  # fmt: skip
+        """The numbers of a whole plan, decided anew where blocks outlast what is carried out."""
+        if whole.ahead is None or facts.world.policy.count_hours <= self.every_hours:
+            return whole
+        fine = self.again(facts, expected, standing, moved, whole.ahead)
+        took_s = whole.planned.solve_s + fine.planned.solve_s
+        best = whole if fine.ahead is None else fine
+        return replace(
+            best, planned=replace(best.planned, how="whole", solve_s=took_s), left=whole.left
+        )
 
     def start_usd(self, facts: Facts, standing: Mapping[GroupKey, int]) -> float:
         """What a start costs on average: its boot, and the overlap with what it replaces."""

@@ -119,14 +119,17 @@ class Tracking:
         return least
 
 
-def cheapest_keys(facts: Facts, routes: Routes, usual_rps: Floats) -> tuple[GroupKey, ...]:
+def cheapest_keys(
+    facts: Facts, routes: Routes, usual_rps: Floats, *, spot: bool
+) -> tuple[GroupKey, ...]:
     """For every service in every place that serves somebody, the type that serves its usual demand
-    [service, region] for the least; spot where the service bears it.
+    [service, region] for the least; with ``spot``, that where the service bears it, whatever share
+    of it rules allow.
     """
     keys = []
     for s, r in sorted(set(zip(routes.service.tolist(), routes.region.tolist(), strict=True))):
         options = facts.market.options_of(np.array([int(facts.market.shape_of_service[s])]))
-        here = options.where(options.region == r)
+        here = options.where((options.region == r) & (spot | ~options.spot))
         rate = facts.world.services[s].replica.throughput_rps
         count = np.maximum(np.ceil(usual_rps[s, r] / (here.replicas * rate) - ALMOST), 1)
         best = int(np.lexsort((here.offering, count * here.price_usd_per_hour))[0])
@@ -164,7 +167,9 @@ class Foresight:
         first = self._first_unplanned(now, step)
         if first is not None:
             none = np.zeros((facts.shape[0], 24), np.int64)
-            outcome = self.planner.whole(facts, self._expected(facts, first), {}, none)
+            expected = self._expected(facts, first)
+            outcome = self.planner.whole(facts, expected, {}, none)
+            outcome = self.planner.refined(outcome, facts, expected, {}, none)
             planned = (outcome.planned,)
             if outcome.ahead is None:
                 reasons = (Reason(Cause.FAILED, "", outcome.why),)
