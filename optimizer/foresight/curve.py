@@ -26,7 +26,7 @@ SERVERS: Final = (1, 2, 4, 8, 16)
 WALLS: Final = (0.7, 1.0, 1.4)
 """m."""
 
-SATURATES: Final = 1.0 + np.geomspace(0.004, 29.0, 160)
+SATURATES: Final = 1.0 + np.geomspace(0.004, 29.0, 100)
 """C, as multiples of the highest load that was seen."""
 
 BINS: Final = 40
@@ -46,9 +46,10 @@ FULLEST: Final = 0.995
 KNOWN_WITHIN: Final = 2.0
 """The breaking load is known when the ends of its interval differ by no more than this factor."""
 
-_NEGLIGIBLE: Final = 1e-4
+_NEGLIGIBLE: Final = 1e-3
 """Of the weight of the best hypothesis."""
 
+_GRID: Final = 100
 _RHO: Final = np.linspace(0.0, FULLEST, 400)
 
 
@@ -71,7 +72,12 @@ class Curve:
     noise: float
 
     def latency(self, load: Values) -> Values:
-        """Expected latency [load]; infinite where most hypotheses are saturated."""
+        """Median of expected latency [load], beyond ``FULLEST`` as there; between so many loads
+        as ``_GRID`` by straight lines.
+        """
+        if load.size > _GRID:
+            grid = np.linspace(float(load.min()), float(load.max()), _GRID)
+            return np.interp(load, grid, self.latency(grid))
         rho = load[:, None] / self.saturates
         q = _wait(np.minimum(rho, FULLEST), self.servers, self.wall)
         each: Values = self.base + self.wait * q

@@ -48,13 +48,13 @@ ALIKE: Final = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 1.0)
 NOISE_FLOOR: Final = 1e-3
 """Share of the limit to within which levels are known at best."""
 
-MODEL_ERROR: Final = 0.2
+MODEL_ERROR: Final = 0.12
 """Further growth may be off by this share of itself: nothing grows on as exactly as a formula."""
 
 TEMPER: Final = 0.7
 """Evidence counts by this power, as no hypothesis is exactly right (Grünwald 2012)."""
 
-ENDS: Final = 0.15
+ENDS: Final = 0.05
 """What has grown for A steps goes on for h more with the chance (A / (A + h)) to this power."""
 
 JUMPS: Final = 2
@@ -134,12 +134,12 @@ def grown(
     variants = np.concatenate(_without_jumps(values))
     fits = _fits(variants, np.tile(observed, JUMPS + 1), tried)
     jumps = np.repeat(np.arange(JUMPS + 1), series)
-    fits.score[...] -= (1.5 * TEMPER * jumps * np.log(fits.count))[:, None, None]
+    scores = fits.score - (1.5 * TEMPER * jumps * np.log(fits.count))[:, None, None]
     reached = np.zeros((series, times.size))
     rate, weight = np.zeros(series), np.zeros(series)
     onset, shape = np.zeros(series, np.int64), np.full(series, -1)
     for row in np.flatnonzero(observed >= LEAST_STEPS):
-        score = fits.score[row::series]
+        score = scores[row::series]
         likely = np.exp(score - score.max())
         variant, phi, which = np.nonzero(likely > _NEGLIGIBLE)
         share = likely[variant, phi, which] / likely[variant, phi, which].sum()

@@ -1,0 +1,149 @@
+"""A whole world, seen through its signals: every kind of prediction, and their order in time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from small_worlds import book, world
+
+from models.errors import UnusableData
+from models.fleet import Fleet, Group
+from models.foreseen import Anomaly, Kind, Prediction
+from models.offerings import MONTHLY_INTERRUPTION, PriceBook, Purchase
+from models.rules import BudgetRule
+from models.services import Dependency, Replica, Service
+from models.signals import SignalKey, Signals
+from models.world import World
+from optimizer.foresight.foresee import Foresight, foresee
+
+Values = NDArray[np.float64]
+PLACE = "aws/east"
+STARTS = datetime(2026, 2, 23, tzinfo=UTC)
+HOURS = 33 * 24
+WEEK = timedelta(days=7)
+
+
+def a_world(budget_usd: float = 10_000.0) -> World:
+    offers = book(
+        [(PLACE, "m5.large", "on_demand", 0.1, 2, 8), (PLACE, "m5.large", "spot", 0.04, 2, 8)]
+    )
+    frame = offers.offerings.assign(**{MONTHLY_INTERRUPTION: [np.nan, 0.9]})
+    fleet = Fleet(
+        (
+            Group("front", PLACE, "m5.large", Purchase.ON_DEMAND, 10),
+            Group("back", PLACE, "m5.large", Purchase.SPOT, 4),
+        )
+    )
+    return world(
+        [
+            Service("front", Replica(1.0, 2.0, 50.0, 20.0)),
+            Service("back", Replica(1.0, 2.0, 50.0, 20.0)),
+        ],
+        PriceBook("test", offers.as_of, frame, offers.unpriced),
+        fleet=fleet,
+        dependencies=[Dependency("front", "back", 1.0)],
+        rules=[BudgetRule(name="total", usd_per_month=budget_usd)],
+    )
+
+
+def signals(seed: int = 0, **changed: Values) -> Signals:
+    """A calm month; ``changed`` by ``service__signal``."""
+    chance = np.random.default_rng(seed)
+    wave = 100 + 40 * np.sin(2 * np.pi * np.arange(HOURS) / 24)
+    rows: dict[SignalKey, Values] = {}
+    for name in ("front", "back"):
+        rows[SignalKey("requests_rps", name)] = wave * np.exp(0.03 * chance.normal(size=HOURS))
+        rows[SignalKey("replicas", name)] = np.full(HOURS, 10.0)
+        rows[SignalKey("disk_share", name)] = 0.5 + chance.normal(0, 0.004, HOURS)
+    for name, values in changed.items():
+        service, signal = name.split("__")
+        rows[SignalKey(signal, service)] = values
+    keys = tuple(sorted(rows))
+    return Signals(STARTS, 3600, keys, np.stack([rows[key] for key in keys]))
+
+
+def find(seen: Foresight, kind: Kind, of: str, what: str) -> Prediction:
+    (one,) = [p for p in seen.predictions if (p.kind, p.of) == (kind, of) and what in p.what]
+    return one
+
+
+def test_a_calm_month_has_no_alarm_but_spot() -> None:
+    seen = foresee(a_world(), signals(), WEEK)
+    assert {(one.kind, one.of) for one in seen.likely(0.3)} <= {(Kind.FAILURE, "back")}
+    spot = find(seen, Kind.FAILURE, "back", "spot")
+    assert spot.probability == pytest.approx(1 - 0.1 ** (168 / 730))
+    assert seen.made_at == STARTS + timedelta(hours=HOURS)
+
+
+def test_demand_above_what_runs_is_a_surge_that_is_expected() -> None:
+    few = np.full(HOURS, 10.0)
+    few[-24:] = 2.0  # serve 100 rps; demand reaches 140 every day
+    one = find(foresee(a_world(), signals(front__replicas=few), WEEK), Kind.SURGE, "front", "runs")
+    assert one.probability > 0.95
+    assert one.expected_at - one.made_at <= timedelta(hours=24)
+    enough = find(foresee(a_world(), signals(), WEEK), Kind.SURGE, "front", "runs")
+    assert enough.probability < 0.05
+
+
+def test_what_stays_high_is_a_surge_and_what_stays_low_a_drop() -> None:
+    rps = signals().of(SignalKey("requests_rps", "back")).copy()
+    rps[-30:] *= 2.2
+    up = foresee(a_world(), signals(back__requests_rps=rps), WEEK)
+    assert find(up, Kind.SURGE, "back", "times").probability > 0.8
+    assert find(up, Kind.DROP, "back", "times").probability < 0.2
+    rps[-30:] /= 2.2 * 2.2
+    down = foresee(a_world(), signals(back__requests_rps=rps), WEEK)
+    assert find(down, Kind.DROP, "back", "times").probability > 0.8
+
+
+@pytest.mark.parametrize(("usd", "low", "high"), [(800.0, 0.9, 1.0), (900.0, 0.0, 0.1)])
+def test_budgets_are_held_against_what_the_fleet_costs(usd: float, low: float, high: float) -> None:
+    # 10 at 0.10 and 4 at 0.04 USD/h are 27.84 USD a day: 863 in March, 752 by the 28th.
+    seen = foresee(a_world(usd), signals(), WEEK)
+    one = find(seen, Kind.EXHAUSTION, "small", "budget total")
+    assert low <= one.probability <= high
+    assert one.evidence[0].startswith("752 of")
+
+
+def test_anomalies_stand_beside_predictions_of_their_service() -> None:
+    made_at = STARTS + timedelta(hours=HOURS)
+
+    def strayed(service: str, ago: timedelta) -> Anomaly:
+        key = SignalKey("errors_rps", service)
+        return Anomaly(key, made_at - ago, made_at - ago, 0.9, 2.0, 1.0, "twice the usual")
+
+    near, old = strayed("back", timedelta(hours=2)), strayed("back", timedelta(days=3))
+    calm, told = foresee(a_world(), signals(), WEEK), foresee(
+        a_world(), signals(), WEEK, anomalies=[near, old, strayed("front", timedelta(0))]
+    )  # fmt: skip
+    before, after = (find(s, Kind.FAILURE, "back", "spot") for s in (calm, told))
+    assert after == replace(before, evidence=after.evidence)
+    assert after.evidence[len(before.evidence) :] == (
+        "anomaly: errors_rps of back: twice the usual",
+    )
+
+
+def test_times_are_in_order_whatever_is_measured() -> None:
+    chance = np.random.default_rng(3)
+    wild = np.cumsum(chance.normal(0.002, 0.02, HOURS)).clip(0, 0.99)
+    wild[chance.random(HOURS) < 0.2] = np.nan
+    errors = chance.poisson(np.linspace(1, 400, HOURS)) / 3600
+    seen = foresee(a_world(), signals(front__disk_share=wild, front__errors_rps=errors), WEEK)
+    for one in seen.predictions:
+        assert one.made_at <= one.earliest_at <= one.expected_at <= one.made_at + WEEK
+        assert 0.0 <= one.probability <= 1.0
+        assert one.evidence
+
+
+def test_nothing_measured_says_nothing() -> None:
+    with pytest.raises(UnusableData, match="nothing was measured"):
+        foresee(a_world(), Signals(STARTS, 3600, (), np.zeros((0, 0))), WEEK)
+    gaps = np.full(HOURS, np.nan)
+    seen = foresee(a_world(), signals(front__disk_share=gaps, front__requests_rps=gaps), WEEK)
+    assert find(seen, Kind.EXHAUSTION, "front", "disk").probability == 0.0
+    assert not [one for one in seen.predictions if one.kind in (Kind.SURGE, Kind.DROP)
+                and one.of == "front"]  # fmt: skip
