@@ -31,10 +31,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Why one series is forecast by one model.
+    """Why one series is forecast by one model, or by a ``combination`` of several.
 
-    ``scores`` maps every model tried to its backtest error: mean quantile loss scaled by the
-    seasonal naive error of the history (lower is better; NaN when it could not be scored).
+    ``scores`` maps every model tried, and the combination if there is one, to its backtest error:
+    mean absolute error scaled by the seasonal naive error of the history (lower is better; NaN
+    when it could not be scored). ``why`` tells the weights of a combination.
     """
 
     service: str

@@ -1,59 +1,56 @@
-"""Which model forecasts a series, and the reason in words."""
+"""Which models forecast a series, with what weight, and the reason in words."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.demand import ModelChoice
-from optimizer.forecast.backtest import Trial
+from optimizer.forecast.backtest import Trials
 from optimizer.forecast.candidates import CANDIDATES
+from optimizer.forecast.combine import Combined
 from optimizer.forecast.grid import Grid
 
-TIE = 1e-6
-"""Scores this near are equal: the simpler model, which stands first, is taken."""
+COMBINATION: Final = "combination"
 
 MOSTLY_IDLE = 0.5
 
 
-def chosen(trials: tuple[Trial, ...]) -> NDArray[np.int64]:
-    """Index of the best trial of every series; -1 where no model could be scored."""
-    scores = np.stack([trial.score for trial in trials])
-    best: NDArray[np.int64] = np.full(scores.shape[1], -1, dtype=np.int64)
-    lowest = np.full(scores.shape[1], np.inf)
-    for k, score in enumerate(scores):
-        better = score < lowest - TIE  # never true for NaN
-        best[better], lowest[better] = k, score[better]
-    return best
+def unscored() -> tuple[tuple[str, float], ...]:
+    """Every model, without a score."""
+    return tuple((candidate.name, float("nan")) for candidate in CANDIDATES)
 
 
-def scores_of(trials: tuple[Trial, ...], row: int) -> tuple[tuple[str, float], ...]:
-    """Every model with its score; NaN for all where there was no trial."""
-    if not trials:
-        return tuple((candidate.name, float("nan")) for candidate in CANDIDATES)
-    return tuple((trial.name, float(trial.score[row])) for trial in trials)
-
-
-def why_chosen(grid: Grid, trials: tuple[Trial, ...], row: int, best: int) -> ModelChoice:
-    """The choice of a scored series, in words."""
-    trial = trials[best]
-    others = [t for t in trials if t is not trial and not np.isnan(t.score[row])]
-    why = f"backtest error {trial.score[row]:.3g} over {trial.windows[row]} forecasts"
-    if others:
-        rival = min(others, key=lambda t: float(t.score[row]))
-        tied = rival.score[row] <= trial.score[row] + TIE
-        why += (
-            f"; {rival.name} does no better, and the simpler model is taken"
-            if tied
-            else f", the lowest; next is {rival.name} with {rival.score[row]:.3g}"
+def why_chosen(grid: Grid, trials: Trials, together: Combined, row: int) -> ModelChoice:
+    """The models of a scored series with their weights, in words."""
+    scores = dict(zip(trials.names, trials.score[:, row].tolist(), strict=True))
+    weight = dict(zip(trials.names, together.weight[:, row].tolist(), strict=True))
+    used = sorted((name for name in weight if weight[name] > 0), key=lambda name: -weight[name])
+    windows = f"over {trials.windows[row]} forecasts"
+    if len(used) == 1:
+        model = used[0]
+        why = f"backtest error {scores[model]:.3g} {windows}"
+        others = {n: s for n, s in scores.items() if n != model and not np.isnan(s)}
+        if others:
+            rival = min(others, key=others.__getitem__)
+            why += f"; next is {rival} with {others[rival]:.3g}, too far behind to count"
+    else:
+        model, error = COMBINATION, float(together.score[row])
+        shares = ", ".join(f"{weight[name]:.0%} {name}" for name in used)
+        alone = min(used, key=scores.__getitem__)
+        why = (
+            f"{shares}: backtest error {error:.3g} together {windows};"
+            f" the best alone is {alone} with {scores[alone]:.3g}"
         )
-    unscored = [t.name for t in trials if np.isnan(t.score[row])]
-    if unscored:
-        why += f"; not scored, for want of history: {', '.join(unscored)}"
+        scores[COMBINATION] = error
+    silent = [name for name, score in scores.items() if np.isnan(score)]
+    if silent:
+        why += f"; not scored, for want of history: {', '.join(silent)}"
     service, origin = grid.series[row]
-    return ModelChoice(service, origin, trial.name, scores_of(trials, row), why)
+    return ModelChoice(service, origin, model, tuple(scores.items()), why)
 
 
 def with_remarks(choice: ModelChoice, rps: NDArray[np.float64]) -> ModelChoice:

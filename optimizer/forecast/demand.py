@@ -1,4 +1,4 @@
-"""Foresee the demand of every service and origin, with the best model for each series."""
+"""Foresee the demand of every service and origin, with the models that serve each series best."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from models.demand import Forecast, History, ModelChoice
 from optimizer.executor.seam import IN_PROCESS, Executor
-from optimizer.forecast.backtest import Trial, backtest, mean_level
+from optimizer.forecast.backtest import backtest, mean_level
 from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
-from optimizer.forecast.choice import chosen, scores_of, why_chosen, with_remarks
+from optimizer.forecast.choice import unscored, why_chosen, with_remarks
+from optimizer.forecast.combine import Combined, combined
 from optimizer.forecast.grid import DAY, KEPT_HOURS, Grid, hourly_grid
 from optimizer.forecast.spread import error_quantiles, error_unit, mean_error
 from optimizer.watch import SILENT, Watch
@@ -35,10 +36,10 @@ def forecast(
 ) -> Forecast:
     """Foresee every series of ``history`` for ``hours`` hours from ``starts``.
 
-    Nothing observed at or after ``starts`` is looked at. Every series gets the model with the
-    lowest backtest score, seasonal naive where scores tie or the series is too short to score;
+    Nothing observed at or after ``starts`` is looked at. Every series gets the models that did
+    well in its backtest, weighted by how well, and seasonal naive where it is too short to score;
     ``Forecast.choices`` says which and why. ``levels`` are strictly increasing, within (0, 1).
-    The mean is the model's point forecast less its usual bias in the backtest.
+    The mean is the point forecast less its usual bias in the backtest.
 
     Raises ``UnusableData`` if nothing was observed before ``starts``.
     """
@@ -65,6 +66,10 @@ def forecast(
     )
 
 
+SAFELY = 1.1
+"""How far quantiles are stretched that no backtest has tried."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Part:
     """``mean_rps`` [series, hour] and ``quantiles_rps`` [series, hour, level] of some series."""
@@ -75,22 +80,20 @@ class _Part:
 
 
 def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
-    varying = np.flatnonzero(grid.varies)
-    tested = grid.only(varying)
-    trials = backtest(tested, CANDIDATES, hours, level)
-    best = chosen(trials)
-
     mean = np.zeros((len(grid.series), hours))
     quantiles = np.zeros((len(grid.series), hours, level.size))
     choices: dict[int, ModelChoice] = {}
-    for k, trial in enumerate(trials):
-        rows = np.flatnonzero(best == k)
-        if not rows.size:
-            continue
-        mean[varying[rows]], quantiles[varying[rows]] = _spread(
-            trial, rows, mean_level(tested)[rows], level
-        )
-        choices |= {int(varying[i]): why_chosen(tested, trials, int(i), k) for i in rows}
+    varying = np.flatnonzero(grid.varies)
+    if varying.size:
+        tested = grid.only(varying)
+        trials = backtest(tested, CANDIDATES, hours)
+        usual = mean_level(tested)
+        together = combined(trials, usual, level)
+        scored = np.flatnonzero(together.weight.any(axis=0))
+        if scored.size:
+            spread = _spread(together, scored, usual, level)
+            mean[varying[scored]], quantiles[varying[scored]] = spread
+        choices = {int(varying[i]): why_chosen(tested, trials, together, int(i)) for i in scored}
     for i in sorted(set(range(len(grid.series))) - choices.keys()):
         mean[i], quantiles[i], choices[i] = _unscored(grid.only(np.array([i])), hours, level)
     reasons = tuple(with_remarks(choices[i], grid.rps[i]) for i in range(len(grid.series)))
@@ -98,15 +101,15 @@ def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
 
 
 def _spread(
-    trial: Trial,
+    together: Combined,
     rows: NDArray[np.int64],
     mean_rps: NDArray[np.float64],
     levels: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean [row, hour] and quantiles [row, hour, level] around a model's point forecast."""
-    point, errors = trial.ahead_rps[rows], trial.errors[rows]
-    unit = error_unit(point, mean_rps, trial.power[rows])
-    stray = error_quantiles(errors, levels)
+    """Mean [row, hour] and quantiles [row, hour, level] around a point forecast."""
+    point, errors = together.ahead_rps[rows], together.errors[rows]
+    unit = error_unit(point, mean_rps[rows], together.power[rows])
+    stray = error_quantiles(errors, levels, together.stretch[rows])
     mean = point + unit * mean_error(errors)[:, None]
     quantiles = point[:, :, None] + unit[:, :, None] * stray[:, None, :]
     return np.maximum(mean, 0.0), np.maximum(quantiles, 0.0)
@@ -133,17 +136,17 @@ def _unscored(
             naive.name,
             f"{seen} observed of the last {span} are too few to score any model",
         )
-        point = naive.ahead(one, hours)[0]
+        point = naive.foresee(one, (one.rps.shape[1],), hours)[0, 0]
         changes = one.rps[0, DAY:] - one.rps[0, :-DAY]
         changes = changes[~np.isnan(changes)]
         # Under a day of changes says little; the spread of demand itself is wider and safe.
         errors = changes if changes.size >= DAY else known - known.mean()
-    stray = error_quantiles(errors[None, :], levels)[0]
+    stray = error_quantiles(errors[None, :], levels, np.full(1, SAFELY))[0]
     service, origin = one.series[0]
     return (
         point,
         np.maximum(point[:, None] + stray, 0.0),
-        ModelChoice(service, origin, model, scores_of((), 0), why),
+        ModelChoice(service, origin, model, unscored(), why),
     )
 
 

@@ -44,6 +44,12 @@ class Grid:
         return np.where(seen.any(axis=1), hours - seen.argmax(axis=1), 0).astype(np.int64)
 
     @property
+    def lead_hours(self) -> NDArray[np.int64]:
+        """Hours before the first observation; all of them where there is none."""
+        lead: NDArray[np.int64] = self.rps.shape[1] - self.span_hours
+        return lead
+
+    @property
     def varies(self) -> NDArray[np.bool_]:
         """Which series hold at least two different observed values."""
         seen = self.observed
@@ -56,9 +62,9 @@ class Grid:
         """Some of the series."""
         return Grid(tuple(self.series[i] for i in rows), self.rps[rows])
 
-    def until(self, hours_before_end: int) -> Grid:
-        """What was known that many hours before the end."""
-        return Grid(self.series, self.rps[:, : max(self.rps.shape[1] - hours_before_end, 0)])
+    def first(self, hours: int) -> Grid:
+        """What was known after so many hours."""
+        return Grid(self.series, self.rps[:, :hours])
 
     def filled(self) -> NDArray[np.float64]:
         """``rps`` with gaps filled from the same hour of neighbouring weeks and days.
@@ -69,8 +75,7 @@ class Grid:
         ever scored.
         """
         filled = self.rps.copy()
-        lead = self.rps.shape[1] - self.span_hours
-        inside = np.arange(self.rps.shape[1]) >= lead[:, None]
+        inside = np.arange(self.rps.shape[1]) >= self.lead_hours[:, None]
         for shift in (WEEK, DAY, 2 * WEEK, 2 * DAY, 3 * DAY):
             missing = np.isnan(filled) & inside
             if not missing.any():
@@ -81,6 +86,22 @@ class Grid:
             gaps = np.flatnonzero(np.isnan(filled[row]) & inside[row])
             filled[row, gaps] = np.interp(gaps, known, filled[row, known])
         return filled
+
+    def carried(self) -> NDArray[np.float64]:
+        """``rps`` with gaps filled from what came before them only.
+
+        A gap takes the hour one week before, else one day, else the last known. As no filled hour
+        depends on a later one, one answer serves for every origin. Hours before the first
+        observation stay NaN.
+        """
+        carried = self.rps.copy()
+        gaps = np.isnan(carried) & (np.arange(carried.shape[1]) >= self.lead_hours[:, None])
+        for row in np.flatnonzero(gaps.any(axis=1)):
+            values = carried[row]
+            for hour in np.flatnonzero(gaps[row]):
+                before = (values[hour - back] for back in (WEEK, DAY, 1) if back <= hour)
+                values[hour] = next(value for value in before if not np.isnan(value))
+        return carried
 
 
 def hourly_grid(history: History, starts: datetime) -> Grid:

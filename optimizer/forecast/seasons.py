@@ -15,9 +15,22 @@ from numpy.typing import NDArray
 
 from optimizer.forecast.grid import DAY, WEEK
 
-DAYS_SMOOTHED = 11  # the window of MSTL for its first season
-WEEKS_SMOOTHED = 5  # MSTL takes 15; measured on web traffic, weeks older than a month mislead
 PASSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Hours of the day are smoothed over so many days, hours of the week over so many weeks."""
+
+    days: int
+    weeks: int
+
+
+QUICK = Windows(11, 5)
+"""Days as MSTL takes them for its first season; weeks older than a month mislead on web traffic."""
+
+SLOW = Windows(31, 15)
+"""Seasons that hardly change in what is kept: for what is left, an autoregression."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +41,9 @@ class Seasons:
     ahead: NDArray[np.float64]
 
 
-def seasons_of(values: NDArray[np.float64], weekly: NDArray[np.bool_], hours_ahead: int) -> Seasons:
+def seasons_of(
+    values: NDArray[np.float64], weekly: NDArray[np.bool_], hours_ahead: int, windows: Windows
+) -> Seasons:
     """Split the seasons off ``values`` [series, hour], NaN where unobserved.
 
     ``weekly`` [series] tells which series are long enough for a weekly season. Seasons ahead
@@ -41,8 +56,8 @@ def seasons_of(values: NDArray[np.float64], weekly: NDArray[np.bool_], hours_ahe
     known = np.where(weight > 0, padded, 0.0)
     if (weight == weight[0]).all():
         weight = weight[:1]  # mostly all series miss the same hours, or none
-    days = _Cycles(weight, DAY, DAYS_SMOOTHED)
-    weeks = _Cycles(weight, WEEK, WEEKS_SMOOTHED)
+    days = _Cycles(weight, DAY, windows.days)
+    weeks = _Cycles(weight, WEEK, windows.weeks)
     count = np.maximum(_weekly_sums(weight), 1.0)
     daily_part = np.zeros_like(known)
     weekly_part = np.zeros_like(known)

@@ -23,9 +23,19 @@ LEAST_LEVEL = 0.05
 DAILY_GROWTH = 1.0
 """Variance of errors after a day, less that at once, over that at once: levels wander."""
 
-WIDENING = 1.1
-"""Hours of one backtest stray together, and the model was picked for straying little there, so
-bare quantiles of its errors are too narrow by about this factor (measured on public traces)."""
+CHANCE = 0.8
+"""Hours of one backtest stray together, and models were weighed for straying little there: bare
+quantiles of its errors are too narrow by about this, over how many stretches of the length of the
+forecast it has (measured on public traces, a day to a week ahead)."""
+
+
+def widening(windows: NDArray[np.int64], hours: int) -> NDArray[np.float64]:
+    """How far quantiles [series] are stretched that rest on ``windows``, a day apart, of ``hours``.
+
+    1 + ``CHANCE`` / stretches, with 1 + 24·(windows - 1) / hours stretches that do not overlap.
+    """
+    stretches: NDArray[np.float64] = 1 + 24 * np.maximum(windows - 1, 0) / hours
+    return 1 + CHANCE / stretches
 
 
 def error_unit(
@@ -44,13 +54,13 @@ def error_unit(
 
 
 def error_quantiles(
-    errors: NDArray[np.float64], levels: NDArray[np.float64]
+    errors: NDArray[np.float64], levels: NDArray[np.float64], stretch: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Quantiles [series, level] of future errors, from past ``errors`` [series, sample].
 
     Level q of n errors is their q·(n + 1)-th smallest, interpolated: a new error is below it with
-    probability q if all are exchangeable. The distance from the median is then stretched by
-    ``WIDENING``. NaN samples are left out; NaN where a series has none.
+    probability q if all are exchangeable. The distance from the median is then multiplied by
+    ``stretch`` [series]. NaN samples are left out; NaN where a series has none.
     """
     ordered = np.sort(errors, axis=1)  # NaN last
     count = (~np.isnan(errors)).sum(axis=1)[:, None]
@@ -61,7 +71,7 @@ def error_quantiles(
     high = np.take_along_axis(ordered, np.minimum(below + 1, last), axis=1)
     quantiles = low + (position - below) * (high - low)
     median = quantiles[:, -1:]
-    stretched: NDArray[np.float64] = median + WIDENING * (quantiles[:, :-1] - median)
+    stretched: NDArray[np.float64] = median + stretch[:, None] * (quantiles[:, :-1] - median)
     return stretched
 
 
