@@ -15,6 +15,7 @@ from models.commitments import Commitment
 from models.demand import History
 from models.egress import EgressPrices
 from models.errors import Location
+from models.events import DemandEvent
 from models.fleet import Fleet
 from models.latency import RoundTrips
 from models.offerings import PriceBook, Purchase
@@ -119,6 +120,8 @@ class World:
     """What a what-if does to forecast demand, applied in order after the forecast."""
     commitments: tuple[Commitment, ...] = ()
     """Discount contracts that are owned, or on offer."""
+    events: tuple[DemandEvent, ...] = ()
+    """What is known to move demand, past and to come."""
 
     @property
     def counts_besides(self) -> str:

@@ -136,7 +136,12 @@ def foresee(world: World, executor: Executor = IN_PROCESS, watch: Watch = SILENT
     safe side, since the series do not peak together.
     """
     expected = forecast(
-        world.history, world.starts, world.policy.horizon_hours, executor=executor, watch=watch
+        world.history,
+        world.starts,
+        world.policy.horizon_hours,
+        events=world.events,
+        executor=executor,
+        watch=watch,
     )
     expected = apply_factors(expected, world.demand_factors)
     names = [service.name for service in world.services]

@@ -25,6 +25,7 @@ from scenarios.entries import (
     WorkflowEntry,
     WorldFile,
 )
+from scenarios.events import events_of
 from scenarios.faults import Faults
 from scenarios.fields import Entry
 from scenarios.fit import check_services_fit
@@ -94,6 +95,7 @@ def build_world(
         table = _history(document, known, faults)
     if table is not None and calls_are_clear and not spoiled:
         check_reach(services, dependencies, workflows, series_of(table), faults)
+    events = events_of(top, document.folder, table, known, faults)
     starts = None if table is None else (table["ts"].max() + pd.Timedelta(hours=1)).to_pydatetime()
     commitment_entries, _ = entries_of(document, "commitments", Entry, faults)
     commitments = commitments_of(
@@ -121,6 +123,7 @@ def build_world(
         egress=catalogue.egress,
         round_trips=round_trips,
         commitments=commitments,
+        events=events,
     )
 
 

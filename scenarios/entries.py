@@ -8,6 +8,7 @@ from pydantic import Field, Tag
 
 from models.offerings import Architecture, Purchase
 from scenarios.commitment_entries import CommitmentEntry
+from scenarios.event_entries import EventEntry
 from scenarios.fields import (
     ROWS_OR_TABLE,
     Amount,
@@ -196,6 +197,10 @@ class DemandEntry(Entry):
     """What to do when hours are missing: `reject` the world, or let the forecaster `fill` them."""
     note: Prose = ""
     """Where the numbers come from; reports repeat it."""
+    events: Annotated[tuple[EventEntry, ...], Field(strict=False)] = ()
+    """Holidays, campaigns and releases, past and to come, that demand answers to."""
+    calendar: FileName | None = None
+    """CSV or Parquet file with more of them, one a row, with the columns of an event."""
 
 
 class OriginEntry(Entry):

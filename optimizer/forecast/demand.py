@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.demand import Forecast, History, ModelChoice
+from models.events import DemandEvent
 from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.backtest import backtest, mean_level
 from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
 from optimizer.forecast.choice import unscored, why_chosen, with_remarks
 from optimizer.forecast.combine import Combined, combined
+from optimizer.forecast.events import with_events, without_events
 from optimizer.forecast.grid import DAY, KEPT_HOURS, Grid, hourly_grid
 from optimizer.forecast.spread import error_quantiles, error_unit, mean_error
 from optimizer.watch import SILENT, Watch
@@ -31,6 +34,7 @@ def forecast(
     hours: int,
     levels: tuple[float, ...] = LEVELS,
     *,
+    events: Sequence[DemandEvent] = (),
     executor: Executor = IN_PROCESS,
     watch: Watch = SILENT,
 ) -> Forecast:
@@ -39,6 +43,7 @@ def forecast(
     Nothing observed at or after ``starts`` is looked at. Every series gets the models that did
     well in its backtest, weighted by how well, and seasonal naive where it is too short to score;
     ``Forecast.choices`` says which and why. ``levels`` are strictly increasing, within (0, 1).
+    Past ``events`` are left out of what is learnt, those to come are counted in.
     The mean is the point forecast less its usual bias in the backtest.
 
     Raises ``UnusableData`` if nothing was observed before ``starts``.
@@ -46,7 +51,7 @@ def forecast(
     level = np.asarray(levels, dtype=np.float64)
     if not (level.size and level[0] > 0 and level[-1] < 1 and (np.diff(level) > 0).all()):
         raise ValueError(f"quantile levels {levels} are not increasing within (0, 1)")
-    grid = hourly_grid(history, starts)
+    grid = without_events(hourly_grid(history, starts), starts, events)
     blocks = [
         grid.only(np.arange(first, min(first + BLOCK_SERIES, len(grid.series))))
         for first in range(0, len(grid.series), BLOCK_SERIES)
@@ -56,7 +61,7 @@ def forecast(
         for part in executor.map(_foresee, [(block, hours, level) for block in blocks]):
             parts.append(part)
             stage.advance()
-    return Forecast(
+    usual = Forecast(
         starts=starts,
         levels=tuple(levels),
         series=grid.series,
@@ -64,6 +69,7 @@ def forecast(
         quantiles_rps=np.concatenate([part.quantiles_rps for part in parts]),
         choices=tuple(choice for part in parts for choice in part.choices),
     )
+    return with_events(usual, history, events)
 
 
 SAFELY = 1.1

@@ -52,7 +52,8 @@ class Demand:
 
 def demand_of(world: World) -> Demand:
     """The demand that a plan for ``world`` must carry, forecast anew from its history."""
-    expected = forecast(world.history, world.starts, world.policy.horizon_hours)
+    hours, events = world.policy.horizon_hours, world.events
+    expected = forecast(world.history, world.starts, hours, events=events)
     expected = apply_factors(expected, world.demand_factors)
     names = [service.name for service in world.services]
     origins = [origin.name for origin in world.origins]
