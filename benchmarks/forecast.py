@@ -1,12 +1,15 @@
-"""How well quantiles of forecasts cover what came, and how long forecasting takes."""
+"""Forecasts two days ahead against the models of statsforecast, on the same series, in one run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import warnings
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import process_time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,91 +17,137 @@ from numpy.typing import NDArray
 
 from benchmarks.registry import Case, Metric, benchmark
 
-TRACES = ("appserver_hourly", "m4_hourly", "web_minute")
 STARTS = datetime(2025, 3, 3, tzinfo=UTC)
-LEARNT_HOURS = 672
-CUTS_PER_LONG_TRACE = 60
-HORIZONS = (24, 168)
-SERIES = (12, 1_000)
+HOURS = 48
+DAY, WEEK = 24, 168
+LEVELS = tuple(level / 100 for level in range(5, 100, 5))
+CUTS = 120
+CUT_HOURS = 6 * WEEK
+"""Long traces are cut into so many stretches of so many hours, evenly spread."""
+
+EVERY_VARIABLE = "TRIMTAB_ARIMA_EVERY"
+EVERY = 25
+"""AutoARIMA takes minutes for one series: it is measured on every 25th, and all others on these
+once more; the variable says otherwise, and 0 leaves it out."""
+
+Values = NDArray[np.float64]
+Quantiles = NDArray[np.float64]
 
 
 @benchmark(
     "forecast",
-    "coverage and error of forecasts on public traces; time for made-up traffic",
-    needs=tuple(f"traces/{name}.parquet" for name in TRACES),
+    "two days ahead, against the best of five models of statsforecast in the same run",
+    needs=("traces/m4_hourly.parquet", "traces/appserver_hourly.parquet"),
 )
 def forecasts(data: Path | None) -> Iterator[Case]:
-    for series in SERIES:
-        yield Case(f"{series} series", partial(measure_time, series))
-    if data is not None:
-        for name in TRACES:
-            for hours in HORIZONS:
-                path = data / "traces" / f"{name}.parquet"
-                yield Case(f"{name}, {hours} h", partial(measure_error, path, hours))
+    if data is None:
+        return
+    every = int(os.environ.get(EVERY_VARIABLE, EVERY))
+    for name in ("m4_hourly", "appserver_hourly"):
+        path = data / "traces" / f"{name}.parquet"
+        yield Case(name, partial(compare, path, 1, arima=False))
+        if every > 0:
+            about = f"{name}, every {every}th series, AutoARIMA too"
+            yield Case(about, partial(compare, path, every, arima=True))
 
 
-def measure_time(series: int, folder: Path) -> Iterator[Metric]:
-    """Forecast a day of four weeks' made-up traffic, in a fresh process and once more."""
+def compare(path: Path, every: int, folder: Path, *, arima: bool) -> Iterator[Metric]:
+    """Errors, weighted quantile losses and coverage of ours and of every rival."""
     del folder
-    from models.demand import History
-    from optimizer.forecast.demand import forecast
-
-    chance = np.random.default_rng(1)
-    hour = np.arange(LEARNT_HOURS)
-    swing = 1 + 0.5 * np.sin(2 * np.pi * hour / 24) - 0.3 * (hour // 24 % 7 > 4)
-    noise = np.exp(0.1 * chance.normal(size=(series, hour.size)))
-    history = History(_long({f"s{i:05d}": swing * row for i, row in enumerate(noise)}))
-    for name in ("first", "again"):
-        began = perf_counter()
-        forecast(history, STARTS, 24)
-        yield Metric(name, perf_counter() - began, "s")
-
-
-def measure_error(path: Path, hours: int, folder: Path) -> Iterator[Metric]:
-    """Forecast the end of every trace of a file, and of cuts of the long ones."""
-    del folder
-    from models.demand import History
-    from optimizer.forecast.demand import forecast
-
-    cuts = dict(_cuts(path, LEARNT_HOURS + hours))
-    history = History(_long({name: rps[:-hours] for name, rps in cuts.items()}))
-    made = forecast(history, STARTS, hours)
-    actual = np.stack([cuts[name][-hours:] for name, _ in made.series])
-    learnt = np.stack([cuts[name][:-hours] for name, _ in made.series])
-    scale = np.nanmean(np.abs(learnt[:, 168:] - learnt[:, :-168]), axis=1)
-    yield Metric("series", len(made.series), "1")
-    for level in (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99):
-        covered = (actual <= made.at_level(level)).mean()
-        yield Metric(f"below_{level}", float(covered), "1", baseline=level)
-    naive = np.abs(actual - learnt[:, -168:][:, np.arange(hours) % 168])
-    for name, error, baseline in (
-        ("error_of_median", np.abs(actual - made.at_level(0.5)), naive),
-        ("error_of_mean", np.abs(actual - made.mean_rps), naive),
-    ):
-        yield Metric(name, _scaled(error, scale), "MASE", baseline=_scaled(baseline, scale))
-    naive_wins = sum("naive" in choice.model for choice in made.choices)
-    yield Metric("seasonal_naive_chosen", naive_wins / len(made.series), "1")
+    cuts = dict(list(traces(path).items())[::every])
+    yield Metric("series", len(cuts), "1")
+    figures = {"ours": judged(cuts, *ours(cuts))}
+    for name, make in rivals(arima=arima).items():
+        figures[name] = judged(cuts, *rival(cuts, make))
+    for measure, unit in (("mase", "MASE"), ("wql", "1"), ("wql_of_mean_series", "1")):
+        best = min(value[measure] for name, value in figures.items() if name != "ours")
+        for name, value in figures.items():
+            baseline = best if name == "ours" else None
+            yield Metric(f"{measure} {name}", value[measure], unit, baseline=baseline)
+    for name, value in figures.items():
+        yield Metric(f"coverage_90 {name}", value["coverage_90"], "1", baseline=0.9)
+    for name, value in figures.items():
+        yield Metric(f"processor_time {name}", value["processor_s"] / len(cuts), "s/series")
 
 
-def _scaled(error: NDArray[np.float64], scale: NDArray[np.float64]) -> float:
-    return float(np.nanmean(np.nanmean(error, axis=1) / scale))
-
-
-def _cuts(path: Path, length: int) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Stretches of ``length`` hours without a gap at their end; long traces give many."""
+def traces(path: Path) -> dict[str, Values]:
+    """Stretches of hourly values by name, the last ``HOURS`` of which are to be foreseen."""
+    found = {}
     for name, trace in pd.read_parquet(path).groupby("series_id", observed=True):
-        hourly = trace.set_index("ts")["value"].resample("1h").sum(min_count=1).to_numpy(float)
-        step = max((len(hourly) - length) // CUTS_PER_LONG_TRACE, 29)
-        for i, end in enumerate(range(len(hourly), length - 1, -step)):
-            cut = np.maximum(hourly[end - length : end], 0)
-            whole = np.isfinite(cut[-168:]).all() and np.isfinite(cut).mean() > 0.8
-            if whole and np.ptp(cut[np.isfinite(cut)]) > 0:
-                yield f"{name} {i:03d}", cut
+        values = trace.set_index("ts")["value"].resample("1h").sum(min_count=1).to_numpy(float)
+        if len(values) <= 2 * CUT_HOURS:
+            found[str(name)] = values
+            continue
+        for i, end in enumerate(np.linspace(CUT_HOURS + HOURS, len(values), CUTS).astype(int)):
+            found[f"{name} {i:03d}"] = values[end - CUT_HOURS - HOURS : end]
+    return dict(sorted(found.items()))
 
 
-def _long(series: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
-    frames = []
-    for name, rps in sorted(series.items()):
-        ts = pd.date_range(end=STARTS, periods=len(rps) + 1, freq="h")[:-1]
-        frames.append(pd.DataFrame({"ts": ts, "service": name, "origin": "all", "rps": rps}))
-    return pd.concat(frames, ignore_index=True).dropna(ignore_index=True)
+def ours(cuts: dict[str, Values]) -> tuple[Values, Quantiles, float]:
+    """Points (medians), quantiles and seconds of processor time."""
+    from benchmarks.forecast_coverage import long_table
+    from models.demand import History
+    from optimizer.forecast.demand import forecast
+
+    history = History(long_table({name: values[:-HOURS] for name, values in cuts.items()}))
+    began = process_time()
+    made = forecast(history, STARTS, HOURS, LEVELS)
+    took_s = process_time() - began
+    order = [[name for name, _ in made.series].index(name) for name in cuts]
+    quantiles = made.quantiles_rps[order]
+    return made.at_level(0.5)[order], quantiles, took_s
+
+
+def rivals(*, arima: bool) -> dict[str, Callable[[], Any]]:
+    """The models of statsforecast with their usual settings for hours."""
+    from statsforecast import models
+
+    return {
+        "SeasonalNaive": lambda: models.SeasonalNaive(DAY),
+        "AutoETS": lambda: models.AutoETS(season_length=DAY),
+        "MSTL": lambda: models.MSTL(season_length=[DAY, WEEK]),
+        "AutoTheta": lambda: models.AutoTheta(season_length=DAY),
+    } | ({"AutoARIMA": lambda: models.AutoARIMA(season_length=DAY)} if arima else {})
+
+
+def rival(cuts: dict[str, Values], make: Callable[[], Any]) -> tuple[Values, Quantiles, float]:
+    """The same of a model of statsforecast; gaps, of which it takes none, are interpolated."""
+    widths = sorted({round(abs(2 * level - 1) * 100) for level in LEVELS})
+    points, quantiles = [], []
+    began = process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for values in cuts.values():
+            known = pd.Series(values[:-HOURS]).interpolate(limit_direction="both").to_numpy()
+            made = make().forecast(y=known, h=HOURS, level=widths)
+            points.append(made["mean"])
+            sides = [("lo" if level < 0.5 else "hi", level) for level in LEVELS]
+            quantiles.append(
+                np.stack(
+                    [made[f"{side}-{round(abs(2 * level - 1) * 100)}"] for side, level in sides], 1
+                )
+            )
+    return np.stack(points), np.stack(quantiles), process_time() - began
+
+
+def judged(
+    cuts: dict[str, Values], point: Values, quantiles: Quantiles, took_s: float
+) -> dict[str, float]:
+    """Mean MASE as M4 defines it (season 24 h); quantile loss over all demand, and the mean of
+    each series' own; share of hours within the 5 % and 95 % quantiles.
+    """
+    actual = np.stack([values[-HOURS:] for values in cuts.values()])
+    scale = [np.nanmean(np.abs(v[DAY:-HOURS] - v[: -HOURS - DAY])) for v in cuts.values()]
+    error = actual[:, :, None] - quantiles
+    level = np.asarray(LEVELS)
+    loss = 2 * np.maximum(level * error, (level - 1) * error).mean(axis=2)
+    seen = ~np.isnan(actual)
+    inside = (actual >= quantiles[:, :, 0]) & (actual <= quantiles[:, :, -1])
+    of_series = np.nansum(loss, axis=1) / np.nansum(np.abs(actual), axis=1)
+    return {
+        "mase": float(np.mean(np.nanmean(np.abs(actual - point), axis=1) / scale)),
+        "wql": float(np.nansum(loss) / np.nansum(np.abs(actual))),
+        "wql_of_mean_series": float(np.mean(of_series)),
+        "coverage_90": float(inside[seen].mean()),
+        "processor_s": took_s,
+    }

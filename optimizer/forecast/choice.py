@@ -12,7 +12,8 @@ from models.demand import ModelChoice
 from optimizer.forecast.backtest import Trials
 from optimizer.forecast.candidates import CANDIDATES
 from optimizer.forecast.combine import Combined
-from optimizer.forecast.grid import Grid
+from optimizer.forecast.grid import DAY, Grid
+from optimizer.forecast.shifts import Shifts
 
 COMBINATION: Final = "combination"
 
@@ -51,6 +52,15 @@ def why_chosen(grid: Grid, trials: Trials, together: Combined, row: int) -> Mode
         why += f"; not scored, for want of history: {', '.join(silent)}"
     service, origin = grid.series[row]
     return ModelChoice(service, origin, model, tuple(scores.items()), why)
+
+
+def with_shift(choice: ModelChoice, shifts: Shifts, row: int, hours: int) -> ModelChoice:
+    """Add that the level has shifted, of a history of so many ``hours``, if it has."""
+    if not shifts.since_hour[row]:
+        return choice
+    days = (hours - int(shifts.since_hour[row])) // DAY
+    shift = f"demand moved to {shifts.factor[row]:.3g} times its level {days} days before the end"
+    return replace(choice, why=f"{choice.why}; {shift}: what came before counts at the new one")
 
 
 def with_remarks(choice: ModelChoice, rps: NDArray[np.float64]) -> ModelChoice:

@@ -14,10 +14,11 @@ from models.events import DemandEvent
 from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.backtest import backtest, mean_level
 from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
-from optimizer.forecast.choice import unscored, why_chosen, with_remarks
+from optimizer.forecast.choice import unscored, why_chosen, with_remarks, with_shift
 from optimizer.forecast.combine import Combined, combined
 from optimizer.forecast.events import with_events, without_events
 from optimizer.forecast.grid import DAY, KEPT_HOURS, Grid, hourly_grid
+from optimizer.forecast.shifts import last_shifts
 from optimizer.forecast.spread import error_quantiles, error_unit, mean_error
 from optimizer.watch import SILENT, Watch
 
@@ -91,7 +92,9 @@ def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
     choices: dict[int, ModelChoice] = {}
     varying = np.flatnonzero(grid.varies)
     if varying.size:
-        tested = grid.only(varying)
+        seen = grid.only(varying)
+        shifts = last_shifts(seen)
+        tested = shifts.undone(seen)
         trials = backtest(tested, CANDIDATES, hours)
         usual = mean_level(tested)
         together = combined(trials, usual, level)
@@ -99,7 +102,9 @@ def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
         if scored.size:
             spread = _spread(together, scored, usual, level)
             mean[varying[scored]], quantiles[varying[scored]] = spread
-        choices = {int(varying[i]): why_chosen(tested, trials, together, int(i)) for i in scored}
+        for i in scored.tolist():
+            choice = why_chosen(tested, trials, together, i)
+            choices[int(varying[i])] = with_shift(choice, shifts, i, grid.rps.shape[1])
     for i in sorted(set(range(len(grid.series))) - choices.keys()):
         mean[i], quantiles[i], choices[i] = _unscored(grid.only(np.array([i])), hours, level)
     reasons = tuple(with_remarks(choices[i], grid.rps[i]) for i in range(len(grid.series)))
