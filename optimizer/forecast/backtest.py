@@ -76,9 +76,8 @@ def backtest(grid: Grid, candidates: tuple[Candidate, ...], hours: int) -> Trial
     Each forecast sees only what was observed before its origin; hours that were not observed are
     never scored. An origin counts when two days and half of the history were known before it.
     """
-    tested, end = min(hours, LONGEST_TEST_HOURS), grid.rps.shape[1]
-    origins = [end - tested - window * DAY for window in range(WINDOWS)]
-    origins = [origin for origin in origins if origin >= LEAST_KNOWN_HOURS]
+    origins, tested = windows_of(grid, hours)
+    end = grid.rps.shape[1]
     actual = np.full((len(origins), len(grid.series), tested), np.nan)
     usual = actual.copy()
     learnt = without_outliers(grid)
@@ -95,6 +94,13 @@ def backtest(grid: Grid, candidates: tuple[Candidate, ...], hours: int) -> Trial
         usual_rps=usual,
         naive_rps=naive_error(grid),
     )
+
+
+def windows_of(grid: Grid, hours: int) -> tuple[list[int], int]:
+    """Origins of the windows, as hours known, and how many hours each is foreseen."""
+    tested, end = min(hours, LONGEST_TEST_HOURS), grid.rps.shape[1]
+    origins = [end - tested - window * DAY for window in range(WINDOWS)]
+    return [origin for origin in origins if origin >= LEAST_KNOWN_HOURS], tested
 
 
 def naive_error(grid: Grid) -> NDArray[np.float64]:

@@ -35,13 +35,14 @@ class Combined:
     ``ahead_rps`` [series, hour] is what the models together foresee; ``errors`` [series, sample]
     how far what came strayed from what they foresaw together earlier, each window with weights
     learnt from the others, in units of level ** ``power`` [series], NaN where unobserved; see
-    ``spread.error_unit``. ``stretch`` [series]: how much wider the future is
-    than that. ``score`` [series] is the mean of it without sign, in units of the seasonal naive
-    error.
+    ``spread.error_unit``. ``lost_rps`` are the same errors in rps; ``score`` [series] is their mean
+    without sign, in units of the seasonal naive error. ``stretch`` [series]: how much wider the
+    future is than the past.
     """
 
     weight: NDArray[np.float64]
     ahead_rps: NDArray[np.float64]
+    lost_rps: NDArray[np.float64]
     score: NDArray[np.float64]
     power: NDArray[np.float64]
     errors: NDArray[np.float64]
@@ -74,13 +75,15 @@ def combined(
     hours = np.maximum((~np.isnan(errors)).sum(axis=(1, 2)), 1)
     scored = weight.any(axis=0)
     score = np.nansum(np.abs(errors), axis=(1, 2)) / hours / trials.naive_rps
-    errors = errors / error_unit(point, mean_rps, power)
+    errors = errors.reshape(len(point), errors.shape[1] * errors.shape[2])
+    unit = error_unit(point, mean_rps, power).reshape(errors.shape)
     return Combined(
         weight=weight,
         ahead_rps=_weighed(weight, trials.ahead_rps),
         score=np.where(scored, score, np.nan),
         power=power,
-        errors=errors.reshape(len(point), errors.shape[1] * errors.shape[2]),
+        lost_rps=errors,
+        errors=errors / unit,
         stretch=stretch,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from models.demand import Forecast, History, ModelChoice
 from models.events import DemandEvent
 from optimizer.executor.seam import IN_PROCESS, Executor
-from optimizer.forecast.backtest import backtest, mean_level
+from optimizer.forecast.backtest import backtest, mean_level, windows_of
 from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
 from optimizer.forecast.choice import unscored, why_chosen, with_remarks, with_shift
 from optimizer.forecast.combine import Combined, combined
@@ -53,6 +54,25 @@ def forecast(
     if not (level.size and level[0] > 0 and level[-1] < 1 and (np.diff(level) > 0).all()):
         raise ValueError(f"quantile levels {levels} are not increasing within (0, 1)")
     grid = without_events(hourly_grid(history, starts), starts, events)
+    usual, _ = forecast_of(grid, starts, hours, levels, executor=executor, watch=watch)
+    return with_events(usual, history, events)
+
+
+def forecast_of(
+    grid: Grid,
+    starts: datetime,
+    hours: int,
+    levels: tuple[float, ...],
+    *,
+    executor: Executor,
+    watch: Watch,
+) -> tuple[Forecast, NDArray[np.float64]]:
+    """Foresee a grid; also the errors [series, sample] that its backtests made, rps.
+
+    A sample is one hour of one window, the same for all series. Where a series has none, one of
+    its own is drawn, always the same.
+    """
+    level = np.asarray(levels, dtype=np.float64)
     blocks = [
         grid.only(np.arange(first, min(first + BLOCK_SERIES, len(grid.series))))
         for first in range(0, len(grid.series), BLOCK_SERIES)
@@ -62,7 +82,7 @@ def forecast(
         for part in executor.map(_foresee, [(block, hours, level) for block in blocks]):
             parts.append(part)
             stage.advance()
-    usual = Forecast(
+    made = Forecast(
         starts=starts,
         levels=tuple(levels),
         series=grid.series,
@@ -70,8 +90,12 @@ def forecast(
         quantiles_rps=np.concatenate([part.quantiles_rps for part in parts]),
         choices=tuple(choice for part in parts for choice in part.choices),
     )
-    return with_events(usual, history, events)
+    errors = np.concatenate([part.errors_rps for part in parts])
+    return made, errors
 
+
+DRAWN = 240
+"""So many samples stand for the errors of a series that no backtest has tried."""
 
 SAFELY = 1.1
 """How far quantiles are stretched that no backtest has tried."""
@@ -79,8 +103,11 @@ SAFELY = 1.1
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """``mean_rps`` [series, hour] and ``quantiles_rps`` [series, hour, level] of some series."""
+    """``errors_rps`` [series, sample], ``mean_rps`` [series, hour] and ``quantiles_rps`` [series,
+    hour, level] of some series.
+    """
 
+    errors_rps: NDArray[np.float64]
     mean_rps: NDArray[np.float64]
     quantiles_rps: NDArray[np.float64]
     choices: tuple[ModelChoice, ...]
@@ -89,6 +116,7 @@ class _Part:
 def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
     mean = np.zeros((len(grid.series), hours))
     quantiles = np.zeros((len(grid.series), hours, level.size))
+    errors = np.full((len(grid.series), _samples(grid, hours)), np.nan)
     choices: dict[int, ModelChoice] = {}
     varying = np.flatnonzero(grid.varies)
     if varying.size:
@@ -102,13 +130,39 @@ def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
         if scored.size:
             spread = _spread(together, scored, usual, level)
             mean[varying[scored]], quantiles[varying[scored]] = spread
+            errors[varying[scored]] = together.lost_rps[scored]
         for i in scored.tolist():
             choice = why_chosen(tested, trials, together, i)
             choices[int(varying[i])] = with_shift(choice, shifts, i, grid.rps.shape[1])
     for i in sorted(set(range(len(grid.series))) - choices.keys()):
         mean[i], quantiles[i], choices[i] = _unscored(grid.only(np.array([i])), hours, level)
     reasons = tuple(with_remarks(choices[i], grid.rps[i]) for i in range(len(grid.series)))
-    return _Part(mean, quantiles, reasons)
+    _complete(errors, grid.series, quantiles, level)
+    return _Part(errors, mean, quantiles, reasons)
+
+
+def _samples(grid: Grid, hours: int) -> int:
+    """Hours in the windows of a backtest; ``DRAWN`` where there is none."""
+    origins, tested = windows_of(grid, hours)
+    return len(origins) * tested or DRAWN
+
+
+def _complete(
+    errors: NDArray[np.float64],
+    series: tuple[tuple[str, str], ...],
+    quantiles: NDArray[np.float64],
+    levels: NDArray[np.float64],
+) -> None:
+    """Fill NaN of ``errors`` [series, sample], by the others or by the forecast's distribution."""
+    for row in np.flatnonzero(np.isnan(errors).any(axis=1)):
+        missing = np.isnan(errors[row])
+        known = errors[row][~missing]
+        # Chance that depends on the name alone: who is foreseen beside it has no say.
+        chance = np.random.default_rng(crc32("\0".join(series[row]).encode()))
+        if not known.size:
+            middle = quantiles[row].mean(axis=0)
+            known = np.interp(chance.random(DRAWN), levels, middle - middle.mean())
+        errors[row, missing] = chance.choice(known, int(missing.sum()))
 
 
 def _spread(
