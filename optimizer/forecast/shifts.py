@@ -46,8 +46,8 @@ def last_shifts(grid: Grid) -> Shifts:
     Every day since then is compared with the same day of the last week before. All of them must
     have moved the same way, by half the mean at least; that mean must be large, in itself and
     beside the usual change over a week (median of absolute logarithms, as of normal errors); and
-    the day before must not have moved, so that growth is no shift. Robust to one odd day, and blind
-    to shifts of the last day and of the first week.
+    neither the day before nor the days since may have moved on, so that growth is no shift. Shifts
+    of the last day and of the first week are not seen.
     """
     series, hours = grid.rps.shape
     days = hours // DAY
@@ -70,7 +70,10 @@ def last_shifts(grid: Grid) -> Shifts:
         rows = np.flatnonzero(large)
         if not rows.size:
             continue
-        sudden = ~(np.abs(weekly[rows, day - 1]) >= np.abs(mean[rows]) / 2)
+        half = np.abs(mean[rows]) / 2
+        sudden = np.abs(weekly[rows, day - 1]) < half  # never true for NaN
+        ends = [_mean(moved[rows][:, part]) for part in (slice(0, 7), slice(-7, None))]
+        sudden &= ~(np.abs(ends[1] - ends[0]) >= half)
         deviation = _deviation(weekly[rows, :day])
         sureness = np.abs(mean[rows]) / deviation
         better = sudden & (sureness >= LEAST_DEVIATIONS) & (sureness > surest[rows])
@@ -78,6 +81,14 @@ def last_shifts(grid: Grid) -> Shifts:
         since[chosen], factor[chosen] = lead + day * DAY, np.exp(mean[chosen])
         surest[chosen] = sureness[better]
     return Shifts(since, factor)
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean [series] of what is known of [series, day]; NaN where nothing is."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=1)
+    total = np.where(known, values, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _daily(rps: NDArray[np.float64]) -> NDArray[np.float64]:

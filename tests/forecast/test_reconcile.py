@@ -28,7 +28,8 @@ def traffic(hours: int = 696, together: float = 0.0, seed: int = 1) -> Values:
     own = chance.normal(size=(len(SERIES), hours))
     shared = chance.normal(size=hours)
     noise = np.sqrt(1 - together) * own + np.sqrt(together) * shared
-    return level * swing * np.exp(0.3 * noise)
+    rps: Values = level * swing * np.exp(0.3 * noise)
+    return rps
 
 
 def history(rps: Values) -> History:
@@ -48,9 +49,8 @@ def check_sums(totals: Totals) -> None:
     parts = dict(zip(totals.parts.series, totals.parts.mean_rps, strict=True))
     for sums in (totals.services, totals.origins, totals.overall):
         for (service, origin), mean in zip(sums.series, sums.mean_rps, strict=True):
-            rows = [
-                row for (s, o), row in parts.items() if service in ("", s) and origin in ("", o)
-            ]
+            of = [pair for pair in parts if service in ("", pair[0]) and origin in ("", pair[1])]
+            rows = [parts[pair] for pair in of]
             np.testing.assert_allclose(mean, np.sum(rows, axis=0), rtol=1e-9)
     for part in (totals.parts, totals.services, totals.origins, totals.overall):
         assert (np.diff(part.quantiles_rps, axis=2) >= 0).all()
@@ -93,7 +93,7 @@ def test_parts_that_stray_alone_make_calmer_totals_than_those_that_stray_togethe
 @pytest.mark.parametrize("share", [0.0, 0.7])
 def test_quantiles_of_totals_cover_what_they_promise(share: float) -> None:
     inside = []
-    for seed in range(4):
+    for seed in range(3):
         rps = traffic(720, share, seed)
         totals = made(rps[:, :-24])
         actual = rps[:, -24:].sum(axis=0)
@@ -107,7 +107,7 @@ def test_quantiles_of_totals_cover_what_they_promise(share: float) -> None:
 
 def test_noisy_parts_gain_from_their_totals() -> None:
     gained = []
-    for seed in range(3):
+    for seed in range(2):
         rps = traffic(720, seed=seed)
         known, actual = rps[:, :-24], rps[:, -24:]
         alone = forecast(history(known), STARTS, 24)

@@ -53,6 +53,7 @@ def test_noise_growth_and_single_days_are_no_shifts() -> None:
     odd[:, -72:-48] *= 5
     assert not found(plain).since_hour.any()
     assert not found(growing).since_hour.any()
+    assert not found(growing[:, :672] * np.linspace(1, 3, 672)).since_hour.any()
     assert not found(odd).since_hour.any()
 
 
