@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from benchmarks.incident_worlds import LEARNT, Company, company, name
+from benchmarks.incident_worlds import LEARNT, STEPS, Company, company, name
 from benchmarks.registry import Case, Metric, benchmark
 
 COMPANIES = 200
@@ -40,6 +40,7 @@ def measure_roots(
     ``at_best``: causes whose service shows any anomaly at all.
     """
     del folder
+    from optimizer.anomalies.chance import beyond_chance
     from optimizer.incidents.grouping import incidents_of
 
     companies = [company(seed, causes, missed or 0, false_alarms) for seed in range(COMPANIES)]
@@ -50,6 +51,9 @@ def measure_roots(
     seen = walk = earliest = 0
     began = perf_counter()
     told = [incidents_of(one.anomalies, one.edges(), one.signals) for one in companies]
+    if missed is None:
+        values = len(companies[0].signals.keys) * (STEPS - LEARNT)
+        told = [tuple(i for i in found if beyond_chance(i.anomalies, values)) for found in told]
     took = perf_counter() - began
     for one, found in zip(companies, told, strict=True):
         wanted = {name(cause.service) for cause in one.planted}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from models.errors import UnusableData
-from models.foreseen import Anomaly
+from models.foreseen import Anomaly, Incident
 from models.signals import Signals
 from models.world import World
+from optimizer.anomalies.chance import beyond_chance
 from optimizer.anomalies.detect import detect
 from optimizer.call_graph import (
     circle_in,
@@ -82,9 +84,10 @@ def show_incidents(folder: Path, last: timedelta, form: Format, *, quiet: bool) 
     signals = _newest(folder, last + LEARNT_BEFORE)
     since = signals.ends - last
     with watching(quiet) as watch, watch.stage("look for what strays"):
-        anomalies = _anomalies(folder, signals, since)
+        lines = straying_lines(read_lines(folder, signals.starts), signals)
         edges = {(key.service, key.callee) for key in signals.keys if key.callee}
-        found = incidents_of(anomalies, edges, signals)
+        strays = [one for one in (*detect(signals), *lines) if one.ends > since]
+        found = _told(incidents_of(strays, edges, signals), lines, _values(signals, last))
     if form is Format.JSON:
         say(json_text(incidents_document(found)))
         return
@@ -92,9 +95,23 @@ def show_incidents(folder: Path, last: timedelta, form: Format, *, quiet: bool) 
     say(incidents_text(found, screen.width, screen.colour))
 
 
-def _anomalies(folder: Path, signals: Signals, since: datetime) -> Sequence[Anomaly]:
-    lines = straying_lines(read_lines(folder, signals.starts), signals)
-    return [one for one in (*detect(signals), *lines) if one.ends > since]
+def _told(found: Sequence[Incident], lines: Sequence[Anomaly], values: int) -> tuple[Incident, ...]:
+    """Incidents in which something is rarer than chance would bring among so many values.
+
+    New kinds of errors, and bursts, are told in any case: they were not looked for among values.
+    """
+    sure = frozenset(lines)
+    return tuple(
+        one
+        for one in found
+        if not sure.isdisjoint(one.anomalies) or beyond_chance(one.anomalies, values)
+    )
+
+
+def _values(signals: Signals, last: timedelta) -> int:
+    """Values measured in the window."""
+    steps = int(last.total_seconds()) // signals.step_s
+    return int((~np.isnan(signals.values[:, -steps:])).sum())
 
 
 def _newest(folder: Path, last: timedelta) -> Signals:
