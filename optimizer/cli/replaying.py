@@ -33,7 +33,7 @@ from optimizer.simulate.asked import (
 from optimizer.simulate.choosing import Spec, read_specs
 from optimizer.simulate.compare import Compared, swept
 from optimizer.simulate.machines import Settings
-from optimizer.simulate.study import Span, study
+from optimizer.simulate.study import Choose, Span, study
 from optimizer.watch import Watch
 from providers.telemetry.store import Store
 from scenarios.documents import read_world
@@ -57,7 +57,7 @@ class Request:
     only: tuple[str, ...]
     starts: str | None
     ends: str | None
-    granted: float | None
+    choose: Choose
     seed: int
     lag_s: int
     settings: Settings
@@ -98,12 +98,12 @@ def _compared(
 ) -> Compared:  # fmt: skip
     made = study(
         world, asked, source, specs, span=span, settings=request.settings, seed=request.seed,
-        lag_s=request.lag_s, granted=request.granted, watch=watch,
+        lag_s=request.lag_s, choose=request.choose, watch=watch,
     )  # fmt: skip
     if not request.frontier:
         return Compared(made)
-    lag_s, granted = request.lag_s, request.granted
-    return Compared(made, swept(world, made, asked, lag_s=lag_s, granted=granted, watch=watch))
+    lag_s, choose = request.lag_s, request.choose
+    return Compared(made, swept(world, made, asked, lag_s=lag_s, choose=choose, watch=watch))
 
 
 def _asked(world: World, path: Path, request: Request) -> tuple[Asked, str]:

@@ -85,6 +85,19 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    worth: Annotated[
+        float | None,
+        typer.Option(
+            "--worth",
+            metavar="W",
+            min=1,
+            max=1e6,
+            callback=finite,
+            help="Choose parameters by price instead: a request that goes unserved counts as W "
+            "times the rent of the replica's time that it takes.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of what is random.")] = 0,
     bills: Annotated[
         Bills,
@@ -164,7 +177,10 @@ def simulate(
     from optimizer.cli import replaying
     from optimizer.simulate.cloud import PER_HOUR, PER_SECOND
     from optimizer.simulate.machines import Settings
+    from optimizer.simulate.study import Choose
 
+    if unserved is not None and worth is not None:
+        raise typer.BadParameter("give --unserved or --worth, not both")
     if trace is not None and telemetry is not None:
         raise typer.BadParameter("give --trace or --telemetry, not both")
     settings = Settings(
@@ -173,7 +189,7 @@ def simulate(
         patience_s=patience, max_replicas=most,
     )  # fmt: skip
     request = replaying.Request(
-        policy, trace, telemetry, tuple(service or ()), starts, ends, unserved, seed, lag,
-        settings, frontier, services, out, form, quiet,
+        policy, trace, telemetry, tuple(service or ()), starts, ends, Choose(unserved, worth),
+        seed, lag, settings, frontier, services, out, form, quiet,
     )  # fmt: skip
     raise typer.Exit(replaying.simulate_world(world, request))

@@ -1,8 +1,6 @@
 """Policies by name, and the parameters that would have done best so far.
 
-Parameters that nobody gives are chosen on the earlier part of demand: of all that are tried, the
-cheapest that leaves no more unserved there than is granted; where none does, the one that leaves
-the least.
+Parameters that nobody gives are chosen on the earlier part of demand, for a ``Goal``.
 """
 
 from __future__ import annotations
@@ -47,11 +45,42 @@ class Spec:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What parameters came to: replica-minutes ``paid`` and ``undone``, what was lost by what
+    replicas could have done, and the share of requests that was lost.
+    """
+
+    paid: float
+    undone: float
+    unserved_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The cheapest that leaves no more than the share ``granted`` unserved, the one that leaves the
+    least where none does. With ``worth``: the least of what is paid and ``worth`` times what is
+    left undone, which asks for the same of days with much and with little demand.
+    """
+
+    granted: float
+    worth: float | None = None
+
+    def best(self, tried: Mapping[_Key, Tried]) -> _Key:
+        """The first one of equals."""
+        return min(tried, key=lambda key: self._order(tried[key]))
+
+    def _order(self, one: Tried) -> tuple[float, float]:
+        if self.worth is not None:
+            return one.paid + self.worth * one.undone, one.paid
+        return max(one.unserved_share - self.granted, 0.0), one.paid
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """One service: minutes of ``demand`` and the highest of each, until ``known`` for choosing.
 
-    ``rps`` [step] is what the clock plays. At most the share ``granted`` may go unserved.
+    ``rps`` [step] is what the clock plays.
     """
 
     starts: datetime
@@ -63,7 +92,7 @@ class Case:
     machine: Machine
     drawn: Fate
     lag_s: int
-    granted: float
+    goal: Goal
 
     @property
     def replica(self) -> Replica:
@@ -88,21 +117,12 @@ class Case:
             key: replay(np.clip(wanted, least, most), self.demand, replica)
             for key, wanted in tried.items()
         }
-        return within(
-            {k: (_paid(one, part), one.unserved_share(part)) for k, one in played.items()},
-            self.granted,
-        )
+        return self.goal.best({key: _tried(one, part, replica) for key, one in played.items()})
 
 
-def _paid(played: Replayed, part: slice) -> float:
-    return float(played.cost(part))
-
-
-def within(tried: Mapping[_Key, tuple[float, float]], granted: float) -> _Key:
-    """Of (cost, share unserved) the cheapest that leaves no more than ``granted``; the one that
-    leaves the least where none does; the first one of equals.
-    """
-    return min(tried, key=lambda k: (max(tried[k][1] - granted, 0.0), tried[k][0]))
+def _tried(played: Replayed, part: slice, replica: Replica) -> Tried:
+    undone = float(np.nansum(played.unserved[part])) / replica.serves
+    return Tried(played.cost(part), undone, played.unserved_share(part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +228,14 @@ def _loop(case: Case, loops: Mapping[float, Hpa | Tracking]) -> Outcome:
         for target, loop in loops.items()
     }
     part = slice(0, case.known)
-    told = {t: (one.sum("usd", part), one.unserved_share(part)) for t, one in played.items()}
-    target = within(told, case.granted)
+    price, work = case.machine.usd_per_hour / 60, 60 * case.machine.serves_rps
+    told = {
+        target: Tried(
+            one.sum("usd", part) / price, one.sum("lost", part) / work, one.unserved_share(part)
+        )
+        for target, one in played.items()
+    }
+    target = case.goal.best(told)
     return Outcome(played[target], f"target {target:.0%}")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.world import World
 from optimizer.simulate.asked import Asked
-from optimizer.simulate.study import Figures, Span, Study, cases
+from optimizer.simulate.study import Choose, Figures, Span, Study, cases
 from optimizer.simulate.sweep import Sweep, gathered, settings_of
 from optimizer.watch import SILENT, Watch
 
@@ -20,7 +20,7 @@ class Compared:
 
 
 def swept(
-    world: World, study: Study, asked: Asked, *, lag_s: int, granted: float | None,
+    world: World, study: Study, asked: Asked, *, lag_s: int, choose: Choose,
     watch: Watch = SILENT,
 ) -> Sweep:  # fmt: skip
     """The frontiers of every family for the services of a study, where its figures are from."""
@@ -28,7 +28,7 @@ def swept(
     minutes = slice(first, None)
     parts = []
     with watch.stage("sweep the settings of policies", len(study.held)) as stage:
-        for case in cases(world, asked, study.held, first, study.seed, lag_s, granted):
+        for case in cases(world, asked, study.held, first, study.seed, lag_s, choose):
             part: dict[tuple[str, str], Figures] = {}
             for family, setting, played in settings_of(case):
                 watch.note(f"{family}, {setting}")

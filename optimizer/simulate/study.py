@@ -10,7 +10,7 @@ from typing import Final
 from models.errors import UnusableData
 from models.world import World
 from optimizer.simulate.asked import Asked, by_minute
-from optimizer.simulate.choosing import Case, Spec, play, read_specs
+from optimizer.simulate.choosing import Case, Goal, Spec, play, read_specs
 from optimizer.simulate.cloud import fate
 from optimizer.simulate.machines import AS_WORLD, Bought, Settings, bought
 from optimizer.simulate.play import Played
@@ -119,9 +119,20 @@ class Span:
 WHOLE: Final = Span()
 
 
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """How parameters are chosen: see ``Goal``. ``granted`` None: as the world says."""
+
+    granted: float | None = None
+    worth: float | None = None
+
+
+AS_GRANTED: Final = Choose()
+
+
 def cases(
     world: World, asked: Asked, held: Sequence[Bought], first: int, seed: int, lag_s: int,
-    granted: float | None,
+    choose: Choose,
 ) -> Iterator[Case]:  # fmt: skip
     """What each service is played with; services draw their fates apart from each other."""
     demand = by_minute(asked.rps, asked.step_s)
@@ -132,16 +143,17 @@ def cases(
         seconds = asked.rps.shape[1] * asked.step_s
         yield Case(
             asked.starts, demand[s], highest[s], asked.rps[s], asked.step_s, first, one.machine,
-            fate(one.machine, seconds, seed + s), lag_s, granted or may,
+            fate(one.machine, seconds, seed + s), lag_s,
+            Goal(choose.granted or may, choose.worth),
         )  # fmt: skip
 
 
 def study(
     world: World, asked: Asked, source: str, specs: Sequence[Spec], *, span: Span = WHOLE,
     settings: Settings = AS_WORLD, seed: int = 0, lag_s: int = 15,
-    granted: float | None = None, watch: Watch = SILENT,
+    choose: Choose = AS_GRANTED, watch: Watch = SILENT,
 ) -> Study:  # fmt: skip
-    """Play every policy for every service of ``asked``; ``granted``: share that may go unserved."""
+    """Play every policy for every service of ``asked``."""
     asked, first = span.within(asked)
     held = bought(world, asked, settings)
     minutes = slice(first, None)
@@ -149,7 +161,7 @@ def study(
     bound: dict[str, Figures] = {}
     found: list[Of] = []
     with watch.stage("play policies", len(held) * len(specs)) as stage:
-        made = cases(world, asked, held, first, seed, lag_s, granted)
+        made = cases(world, asked, held, first, seed, lag_s, choose)
         for one, case in zip(held, made, strict=True):
             bound[one.service] = Figures.of(play(foresight, case).played, minutes)
             for spec in specs:

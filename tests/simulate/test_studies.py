@@ -13,29 +13,29 @@ from small_worlds import STARTS
 from models.errors import FaultyInput, UnusableData
 from models.signals import Signals
 from optimizer.simulate.asked import asked_directly
-from optimizer.simulate.choosing import KINDS, Case, play, read_specs, within
+from optimizer.simulate.choosing import KINDS, Case, Goal, Tried, play, read_specs
 from optimizer.simulate.cloud import Machine, fate
 from optimizer.simulate.compare import swept
 from optimizer.simulate.machines import Settings
 from optimizer.simulate.scheduled import minute_of_week, schedule
-from optimizer.simulate.study import Span, Study, study
+from optimizer.simulate.study import Choose, Span, Study, study
 from optimizer.simulate.sweep import FAMILIES
 
 DAYS = 4
 ALL = ",".join([*KINDS, "reactive:0.7:5m", "hpa:0.6", "static:14", "foresight:1h", "ours:20"])
 
 
-def _case(demand: NDArray[np.float64], known: int, granted: float = 1e-3) -> Case:
+def _case(demand: NDArray[np.float64], known: int) -> Case:
     machine = Machine(5.0, 100.0, 1.0)
     drawn = fate(machine, demand.size * 60, 1)
-    return Case(STARTS, demand, demand, demand, 60, known, machine, drawn, 15, granted)
+    return Case(STARTS, demand, demand, demand, 60, known, machine, drawn, 15, Goal(1e-3))
 
 
 @pytest.fixture(scope="module")
 def made() -> Study:
     world = played_world()
     asked = asked_directly(world, wave_signals(DAYS))
-    return study(world, asked, "planted", read_specs(ALL), granted=0.01)
+    return study(world, asked, "planted", read_specs(ALL), choose=Choose(0.01))
 
 
 def test_specs_are_read_and_all_faults_told() -> None:
@@ -51,11 +51,12 @@ def test_specs_are_read_and_all_faults_told() -> None:
     assert "such as reactive:0.7:5m" in said
 
 
-def test_the_cheapest_within_what_is_granted() -> None:
-    tried = {"a": (5.0, 0.0), "b": (3.0, 0.001), "c": (1.0, 0.2)}
-    assert within(tried, 0.001) == "b"
-    assert within(tried, 0.0) == "a"
-    assert within({k: v for k, v in tried.items() if k != "a"}, 1e-9) == "b"
+def test_the_cheapest_within_what_is_granted_or_at_a_price() -> None:
+    tried = {"a": Tried(5.0, 0.0, 0.0), "b": Tried(3.0, 0.1, 0.001), "c": Tried(1.0, 9.0, 0.2)}
+    assert Goal(0.001).best(tried) == "b"
+    assert Goal(0.0).best(tried) == "a"
+    assert Goal(1e-9).best({k: v for k, v in tried.items() if k != "a"}) == "b"
+    assert [Goal(0.1, worth).best(tried) for worth in (0.1, 1.0, 30.0)] == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "foresight"])
@@ -141,7 +142,7 @@ def test_sweeps_hold_what_studies_say() -> None:
     signals = wave_signals(2)
     asked = asked_directly(world, signals)
     made = study(world, asked, "", read_specs("reactive:0.7:5m,hpa:0.5,foresight"))
-    found = swept(world, made, asked, lag_s=15, granted=None)
+    found = swept(world, made, asked, lag_s=15, choose=Choose())
     assert {point.family for point in found.points} == set(FAMILIES)
     by_setting = {(p.family, p.setting): p for p in found.points}
     for policy, key in (
