@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -102,8 +103,13 @@ class Signals:
 
     def of(self, key: SignalKey) -> NDArray[np.float64]:
         """The values [step] of one key; raises ``KeyError`` when there are none."""
-        try:
-            row: NDArray[np.float64] = self.values[self.keys.index(key)]
-        except ValueError:
-            raise KeyError(key) from None
+        row: NDArray[np.float64] = self.values[self._rows[key]]
         return row
+
+    def __contains__(self, key: SignalKey) -> bool:
+        """Whether there is a series of this key."""
+        return key in self._rows
+
+    @cached_property
+    def _rows(self) -> dict[SignalKey, int]:
+        return {key: row for row, key in enumerate(self.keys)}

@@ -69,7 +69,7 @@ def _usd_per_hour(world: World, services: Signals) -> NDArray[np.float64]:
         if today[s] <= 0:
             continue
         key = SignalKey("replicas", service.name)
-        ran = services.of(key) if key in services.keys else np.full(services.steps, np.nan)
+        ran = services.of(key) if key in services else np.full(services.steps, np.nan)
         known = ran[~np.isnan(ran)]
         usd[s] = today[s] * ran / known[-1] if known.size and known[-1] > 0 else np.nan
     return usd

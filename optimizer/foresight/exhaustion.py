@@ -75,6 +75,9 @@ def passage(
     """
     bound = np.ones(len(values)) if limit is None else limit
     block = max(day_steps // BLOCKS_A_DAY, 1)
+    if values.shape[1] < 2 * block:  # too little to say anything of, but it may be full
+        before = np.full((len(values), 2 * block), np.nan)
+        values = np.concatenate([before, values], axis=1)
     kept = min(KEPT_DAYS * day_steps, values.shape[1]) // block * block
     values = values[:, values.shape[1] - kept :]
     series = len(values)

@@ -48,7 +48,7 @@ def bottlenecks(world: World, services: Signals, moment: Moment) -> tuple[CurveF
     found = []
     for service in world.services:
         objective = service.replica.service_time_ms
-        signal = next((s for s in LATENCIES if SignalKey(s, service.name) in services.keys), None)
+        signal = next((s for s in LATENCIES if SignalKey(s, service.name) in services), None)
         load, unit = load_of(services, service.name)
         if objective <= 0 or signal is None or load is None:
             continue
@@ -62,13 +62,13 @@ def load_of(services: Signals, name: str) -> tuple[Values | None, str]:
     replicas are not measured; None where neither is.
     """
     requests, replicas = SignalKey("requests_rps", name), SignalKey("replicas", name)
-    if requests in services.keys and replicas in services.keys:
+    if requests in services and replicas in services:
         count = services.of(replicas)
         rate = np.full(count.shape, np.nan)
         np.divide(services.of(requests), count, out=rate, where=count > 0)
         return rate, "rps per replica"
     cpu = SignalKey("cpu_share", name)
-    return (services.of(cpu), "of the processors") if cpu in services.keys else (None, "")
+    return (services.of(cpu), "of the processors") if cpu in services else (None, "")
 
 
 def _finding(

@@ -27,7 +27,12 @@ def exhaustions(signals: Signals, moment: Moment) -> tuple[Prediction, ...]:
     Where instances are measured, they are looked at one by one: a mean of many hides the first
     that is full.
     """
-    rows = [row for row, key in enumerate(signals.keys) if _counts(key, signals.keys)]
+    by_instance = {(key.signal, key.service) for key in signals.keys if key.instance}
+    rows = [
+        row for row, key in enumerate(signals.keys)
+        if key.signal in LIMITED and not key.callee
+        and (key.instance or (key.signal, key.service) not in by_instance)
+    ]  # fmt: skip
     keys = [signals.keys[row] for row in rows]
     return running_out(keys, signals.values[rows], moment)
 
@@ -46,17 +51,6 @@ def running_out(
                      _evidence(key, ahead, row, moment))
             )  # fmt: skip
     return tuple(found)
-
-
-def _counts(key: SignalKey, keys: Sequence[SignalKey]) -> bool:
-    if key.signal not in LIMITED or key.callee:
-        return False
-    if key.instance:
-        return True
-    return not any(
-        other.instance and (other.signal, other.service) == (key.signal, key.service)
-        for other in keys
-    )
 
 
 def _what(key: SignalKey) -> str:

@@ -142,7 +142,7 @@ def _callers(world: World, name: str, ratio: dict[str, Values]) -> tuple[str, Va
 def _capacity(world: World, services: Signals, name: str) -> float | None:
     """What the replicas that run serve, as the world states it."""
     key = SignalKey("replicas", name)
-    if key not in services.keys or name not in world.service_index:
+    if key not in services or name not in world.service_index:
         return None
     count = services.of(key)[-DAY:]
     known = count[~np.isnan(count)]

@@ -52,7 +52,7 @@ def _errors(signals: Signals, moment: Moment) -> list[Prediction]:
     found = []
     for key in signals.keys:
         asked = SignalKey("requests_rps", key.service, key.origin, key.instance, key.callee)
-        if key.signal != "errors_rps" or asked not in signals.keys:
+        if key.signal != "errors_rps" or asked not in signals:
             continue
         kept = USUAL_DAYS * moment.day_steps
         errors, requests = (signals.of(k)[-kept:] * signals.step_s for k in (key, asked))

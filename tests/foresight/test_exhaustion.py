@@ -100,6 +100,12 @@ def test_what_is_full_is_certain() -> None:
     assert ahead.probability[0] == 1.0
 
 
+@pytest.mark.parametrize("steps", [0, 1, 2, 5, 20])
+def test_a_record_that_has_just_begun_says_nothing(steps: int) -> None:
+    assert look(np.full(steps, 0.9)).probability[0] < 0.3
+    assert steps == 0 or look(np.full(steps, 1.0)).probability[0] == 1.0
+
+
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6), cut=st.integers(60, 480), junk=st.floats(0.0, 1.0))
 def test_the_future_is_never_seen(seed: int, cut: int, junk: float) -> None:
