@@ -77,14 +77,18 @@ class SourceFailed(TrimtabError):
     """A source of telemetry did not answer, or not so that it can be used.
 
     ``why`` holds no secret: it is cleared by whoever translates the source's own words.
+    ``altogether``: whatever else is asked of it now will fail, too.
     """
 
-    def __init__(self, source: str, why: str, next_step: str) -> None:
+    def __init__(self, source: str, why: str, next_step: str, *, altogether: bool = False) -> None:
         self.source, self.why, self.next_step = source, why, next_step
+        self.altogether = altogether
         super().__init__(f"{source}: {why}\n    → {next_step}")
 
-    def __reduce__(self) -> tuple[type[SourceFailed], tuple[str, str, str]]:
-        return type(self), (self.source, self.why, self.next_step)
+    def __reduce__(
+        self,
+    ) -> tuple[type[SourceFailed], tuple[str, str, str], dict[str, object]]:
+        return type(self), (self.source, self.why, self.next_step), self.__dict__
 
 
 class WorkersLost(TrimtabError):

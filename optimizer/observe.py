@@ -203,9 +203,14 @@ def _all_read(
     ways = [_Way(_grid(part, until.get(part.id), request), queue.Queue(_AHEAD)) for part in parts]
 
     def work(source: str) -> None:
+        hopeless = ""
         for part, way in zip(parts, ways, strict=True):
-            if part.source == source and not stop.is_set():
-                _read(part, way, request, stop)
+            if part.source != source or stop.is_set():
+                continue
+            if hopeless:  # a server that is down is not waited for once per question
+                way.put(_End(hopeless, (), 0.0), stop)
+            else:
+                hopeless = _read(part, way, request, stop)
 
     for source in dict.fromkeys(part.source for part in parts):
         threading.Thread(target=work, args=(source,), daemon=True).start()
@@ -227,15 +232,17 @@ def _grid(part: Part, until: datetime | None, request: Request) -> Grid:
     return Grid.over(max(starts, oldest), request.ends, request.step_s)
 
 
-def _read(part: Part, way: _Way, request: Request, stop: threading.Event) -> None:
-    """All of a part, or what comes before it fails."""
-    began, why, notes = time.monotonic(), "", list[str]()
+def _read(part: Part, way: _Way, request: Request, stop: threading.Event) -> str:
+    """Puts all of a part on its way, or what comes before it fails; why all other parts of its
+    source will fail now, too, or nothing.
+    """
+    began, why, notes, altogether = time.monotonic(), "", list[str](), False
     try:
         for chunk in part.read(way.grid, Listener(notes.append, stop.is_set)):
             signals, notices = gridded(chunk.samples, chunk.grid, request.now)
             way.put(_Piece(signals, len(chunk.samples.value), notices), stop)
     except SourceFailed as error:
-        why = f"{error.why}: {error.next_step}"
+        why, altogether = f"{error.why}: {error.next_step}", error.altogether
     except FaultyInput as error:
         why = "; ".join(map(str, error.faults[:3]))
     except TrimtabError as error:
@@ -244,6 +251,7 @@ def _read(part: Part, way: _Way, request: Request, stop: threading.Event) -> Non
         said = without_secrets(str(error))
         why = f"a fault of trimtab's own: {type(error).__name__}: {said}"
     way.put(_End(why, tuple(notes), time.monotonic() - began), stop)
+    return why if altogether else ""
 
 
 def _kept(part: Part, way: _Way, writer: StoreWriter, stop: threading.Event) -> PartRead:

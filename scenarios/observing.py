@@ -189,10 +189,10 @@ def secret_of(place: SecretEntry, folder: Path, what: str, source: str) -> str:
             found = ""
         why = f"the file that {what} names cannot be read, or is empty"
     if not found:
-        raise SourceFailed(source, why, "see where the secret is kept")
+        raise SourceFailed(source, why, "see where the secret is kept", altogether=True)
     if not found.isascii() or not found.isprintable():
         why = f"what {what} names holds characters that no header can carry"
-        raise SourceFailed(source, why, "see where the secret is kept")
+        raise SourceFailed(source, why, "see where the secret is kept", altogether=True)
     return found
 
 

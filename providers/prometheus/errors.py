@@ -36,22 +36,25 @@ _BROKEN: Final = (requests.ConnectionError, requests.exceptions.ChunkedEncodingE
 
 def unanswered(source: str, error: requests.RequestException | HTTPError) -> SourceFailed:
     """No answer at all, or one that broke off."""
+    altogether = False
     if isinstance(error, requests.exceptions.SSLError):
         why, step = "its certificate is not trusted", "check ca_file, and the server's name in url"
+        altogether = True
     elif isinstance(error, requests.Timeout):
         why, step = "no answer in time", "check the network, or raise timeout_s"
+        altogether = isinstance(error, requests.ConnectTimeout)
     elif isinstance(error, requests.exceptions.RetryError):
         why, step = "refused again and again", "ask less at once, or later"
     elif isinstance(error, requests.exceptions.InvalidHeader):
         why, step = "a header cannot be sent", "see where its value is kept"
-    elif isinstance(
-        error, requests.ConnectionError | HTTPError | requests.exceptions.ChunkedEncodingError
-    ):
+        altogether = True
+    elif isinstance(error, _BROKEN):
         why, step = "cannot be reached, or breaks off", "check url, the network and the server"
+        altogether = isinstance(error, requests.ConnectionError)
     else:
         why = f"cannot be asked ({type(error).__name__})"
         step = "check url and the network"
-    return SourceFailed(source, why, step)
+    return SourceFailed(source, why, step, altogether=altogether)
 
 
 def refused(source: str, status: int, said: str) -> SourceFailed:
@@ -63,7 +66,7 @@ def refused(source: str, status: int, said: str) -> SourceFailed:
     step = _NEXT_STEPS.get(status, "look at the server, then try again")
     if 300 <= status < 400:
         step = "give the address that it redirects to: credentials are not carried elsewhere"
-    return SourceFailed(source, why, step)
+    return SourceFailed(source, why, step, altogether=status in (401, 403))
 
 
 def garbled(source: str, what: str) -> SourceFailed:

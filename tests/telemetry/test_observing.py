@@ -88,6 +88,30 @@ def test_a_part_that_fails_spoils_no_other(writer: StoreWriter) -> None:
     assert set(writer.store.progress()) == {"b/steady@1"}
 
 
+def test_a_server_that_is_down_is_waited_for_once(writer: StoreWriter) -> None:
+    asked: list[str] = []
+
+    def reader(name: str, *, altogether: bool) -> Reader:
+        def read(grid: Grid, _: Listener) -> Iterator[Chunk]:
+            asked.append(name)
+            raise SourceFailed("a", name, "look", altogether=altogether)
+            yield ramp(grid)
+
+        return read
+
+    day = timedelta(days=1)
+    parts = [
+        Part("a", "1", "1", reader("this question", altogether=False), day),
+        Part("a", "2", "1", reader("all of it", altogether=True), day),
+        Part("a", "3", "1", reader("never", altogether=True), day),
+        Part("b", "4", "1", steady, day),
+    ]
+    observed = observe(parts, writer, request(), None)
+    whys = [one.why for one in observed.parts]
+    assert whys == ["this question: look", "all of it: look", "all of it: look", ""]
+    assert asked == ["this question", "all of it"]
+
+
 def test_what_was_missed_is_read_on(writer: StoreWriter) -> None:
     grids: list[Grid] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,8 +95,11 @@ def test_an_answer_that_is_too_large_is_not_read(front: Front) -> None:
 
 def test_nobody_is_there() -> None:
     one = Server("main", f"http://127.0.0.1:{free_port()}", retry_s=0.0)
-    with pytest.raises(SourceFailed, match="cannot be reached"):
+    with pytest.raises(SourceFailed, match="cannot be reached") as failed:
         asked(one)
+    assert failed.value.altogether
+    again = pickle.loads(pickle.dumps(failed.value))
+    assert (str(again), again.altogether) == (str(failed.value), True)
 
 
 def test_warnings_are_passed_on(front: Front) -> None:

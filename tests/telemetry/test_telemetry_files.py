@@ -10,11 +10,18 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from written_snapshots import part_of
+from written_snapshots import written as snapshot_of
 
 from models.errors import FaultyInput
+from models.inventory import GroupKind, InstanceGroup, Sample
+from models.inventory import Signal as CloudSignal
 from models.measured import Grid, gridded
 from models.signals import SignalKey, Signals
+from optimizer.sources import parts_of
+from providers.seam import Reading
 from providers.telemetry.files import read_samples
+from providers.telemetry.seam import Listener
 from scenarios.faults import Faults
 from scenarios.lines import read_yaml
 from scenarios.observing import named_by, read_telemetry, telemetry_schema
@@ -48,6 +55,7 @@ sources:
 """
 SECRET = "glsa_Zm9vYmFyc2VjcmV0dmFsdWU"
 START = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -240,3 +248,39 @@ def test_an_empty_table_has_no_samples(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("ts,signal,service,value\n")
     assert signals_of(path) == []
+
+
+def test_what_was_collected_from_clouds(tmp_path: Path) -> None:
+    """Samples become signals of the services that their subjects run, the newest snapshot last."""
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    group = InstanceGroup(
+        id="g", name="g", kind=GroupKind.AUTO_SCALING_GROUP, zones=("a",), minimum=1, desired=1,
+        maximum=2, healthy=1, instance_types=("m5.large",), service="web", account="1",
+        place="aws/eu-west-1",
+    )  # fmt: skip
+
+    def sample(subject: str, hour: int, value: float, signal: CloudSignal) -> Sample:
+        return Sample(signal, "1", "aws/eu-west-1", subject, at + hour * HOUR, 3600, value)
+
+    requests, network = CloudSignal.REQUESTS_RPS, CloudSignal.NETWORK_OUT_BYTES
+    first = [sample("g", 0, 5.0, requests), sample("g", 1, 6.0, requests)]
+    again = [sample("g", 1, 7.0, requests), sample("x", 0, 1.0, requests),
+             sample("g", 0, 9.0, network)]  # fmt: skip
+    for day, samples in ((2, first), (3, again)):
+        snapshot_of(tmp_path / "snapshots", [group, *samples], part_of(Reading.SAMPLES),
+                at=at + day * 24 * HOUR)  # fmt: skip
+    (tmp_path / "telemetry.yaml").write_text(
+        "trimtab: 1\ntelemetry: t\nstep_s: 1800\nsources:\n"
+        "  - {name: clouds, snapshots: {folder: snapshots}}\n"
+    )
+    (part,) = parts_of(read_telemetry(tmp_path / "telemetry.yaml"))
+    notes: list[str] = []
+    grid = Grid.over(at, at + 2 * HOUR, 1800)
+    chunks = list(part.read(grid, Listener(notes.append)))
+    found = [gridded(chunk.samples, grid, at + 99 * HOUR)[0] for chunk in chunks]
+    key = SignalKey("requests_rps", "web", instance="g")
+    assert [signals.keys for signals in found] == [(key,), (key,)]
+    assert found[0].values.tolist() == [[5.0, 5.0, 6.0, 6.0]]
+    np.testing.assert_array_equal(found[1].values, [[np.nan, np.nan, 7.0, 7.0]])
+    assert any("1 subjects" in note for note in notes)
+    assert list(part.read(grid, Listener(notes.append))) == []  # what was read does not change
