@@ -126,7 +126,15 @@ class _Rows:
     value: Floats
 
     def only(self, which: NDArray[np.bool_] | Ints) -> _Rows:
+        if which.dtype == np.bool_ and which.all():
+            return self
         return _Rows(self.series[which], self.at_ms[which], self.value[which])
+
+    @property
+    def in_order(self) -> bool:
+        """Whether they stand by series and time, each moment once, as most sources give them."""
+        step = np.diff(self.series)
+        return bool(((step > 0) | ((step == 0) & (np.diff(self.at_ms) > 0))).all())
 
 
 def gridded(samples: Samples, grid: Grid, now: datetime) -> tuple[Signals, tuple[Notice, ...]]:
@@ -181,10 +189,10 @@ def _possible(rows: _Rows, covers_ms: int, now: datetime, notices: _Notices) -> 
 
 def _once(rows: _Rows, notices: _Notices) -> _Rows:
     """Sorted by series and time, each instant once: what came last counts."""
+    if rows.in_order:
+        return rows
     order = np.lexsort((rows.at_ms, rows.series))  # stable: ties stay in the order of coming
     rows = rows.only(order)
-    if not rows.value.size:
-        return rows
     same = (np.diff(rows.series) == 0) & (np.diff(rows.at_ms) == 0)
     last = np.append(~same, True)
     of_last = np.flatnonzero(last)[np.cumsum(last) - last]
@@ -201,6 +209,8 @@ def _since_last_jump_back(rows: _Rows, series: int, notices: _Notices) -> _Rows:
     the first and the last moment of a later one was counted on a clock that was wrong, or is only
     late; either way two orders of one counter would look like resets.
     """
+    if rows.in_order:
+        return rows
     order = np.argsort(rows.series, kind="stable")
     of, at = rows.series[order], rows.at_ms[order]
     back = (np.diff(of) == 0) & (np.diff(at) < 0)
