@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from front_server import Front, fronting
+from own_certificate import self_signed
 from planted_metrics import START
 from prometheus_host import Prometheus, free_port
 
@@ -182,3 +183,16 @@ def test_no_credentials_travel_unasked(front: Front, tmp_path: Path) -> None:
     assert read(telemetry(tmp_path, front.url, "scrape_s: 15")) == 10
     assert all("Authorization" not in headers for headers in front.seen)
     assert datetime.now(UTC) > START
+
+
+def test_certificates_of_ones_own(planted: Prometheus, tmp_path: Path) -> None:
+    """A server with a certificate that nobody knows is asked only if ``ca_file`` names it."""
+    certificate, key = self_signed(tmp_path)
+    with fronting(planted.url, certificate, key) as front:
+        assert front.url.startswith("https://")
+        with pytest.raises(SourceFailed, match="certificate is not trusted") as failed:
+            read(telemetry(tmp_path, front.url, "scrape_s: 15"))
+        assert failed.value.altogether
+        assert read(telemetry(tmp_path, front.url, f"ca_file: {certificate.name}")) == 10
+        with pytest.raises(SourceFailed, match="check ca_file"):
+            read(telemetry(tmp_path, front.url, "ca_file: missing.pem"))
