@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import lcm
 from pathlib import Path
@@ -23,14 +23,15 @@ from optimizer.output.simulation_files import simulation_files
 from optimizer.output.simulation_json import simulation_document, simulation_table
 from optimizer.output.simulation_text import simulation_text
 from optimizer.output.writing import check_destination, write_folder
+from optimizer.rolling.simulated import with_plan
 from optimizer.simulate.asked import (
     REQUESTS,
     Asked,
-    asked_by_history,
     asked_directly,
     asked_in_all,
+    history_signals,
 )
-from optimizer.simulate.choosing import Spec, read_specs
+from optimizer.simulate.choosing import WHOLE_FLEET, Spec, read_specs
 from optimizer.simulate.compare import Compared, swept
 from optimizer.simulate.machines import Settings
 from optimizer.simulate.study import Choose, Span, study
@@ -81,10 +82,12 @@ def simulate_world(name: str, request: Request) -> ExitCode:
         world, _ = gather(path, watch)
         _check_names(world, request.only)
         with watch.stage("read demand"):
-            asked, source = _asked(world, path, request)
+            asked, source, direct = _asked(world, path, request)
         if asked.smooth:
             watch.warn(SMOOTH)
-        found = interruptible(lambda: _compared(world, asked, source, specs, span, request, watch))
+        found = interruptible(
+            lambda: _compared(world, asked, source, direct, specs, span, request, watch)
+        )
         if request.out is not None:
             with watch.stage("write the results"):
                 write_folder(request.out, simulation_files(found))
@@ -93,35 +96,49 @@ def simulate_world(name: str, request: Request) -> ExitCode:
 
 
 def _compared(
-    world: World, asked: Asked, source: str, specs: tuple[Spec, ...], span: Span,
-    request: Request, watch: Watch,
+    world: World, asked: Asked, source: str, direct: Signals | None, specs: tuple[Spec, ...],
+    span: Span, request: Request, watch: Watch,
 ) -> Compared:  # fmt: skip
+    one_by_one = tuple(spec for spec in specs if spec.kind != WHOLE_FLEET)
     made = study(
-        world, asked, source, specs, span=span, settings=request.settings, seed=request.seed,
+        world, asked, source, one_by_one, span=span, settings=request.settings, seed=request.seed,
         lag_s=request.lag_s, choose=request.choose, watch=watch,
     )  # fmt: skip
+    if len(one_by_one) < len(specs):
+        if direct is None:
+            raise UnusableData(
+                "telemetry tells what services were asked in all, not what users asked of them: "
+                "a plan cannot be played on it\n    → use --trace, or leave out the policy plan"
+            )
+        share = request.choose.granted or world.policy.unserved_share
+        promised = replace(world, policy=replace(world.policy, unserved_share=share))
+        made = with_plan(made, promised, direct, lag_s=request.lag_s, watch=watch)
     if not request.frontier:
         return Compared(made)
     lag_s, choose = request.lag_s, request.choose
     return Compared(made, swept(world, made, asked, lag_s=lag_s, choose=choose, watch=watch))
 
 
-def _asked(world: World, path: Path, request: Request) -> tuple[Asked, str]:
-    """What is replayed, and where it comes from in words."""
+def _asked(world: World, path: Path, request: Request) -> tuple[Asked, str, Signals | None]:
+    """What is replayed, where it comes from in words, and what of it users asked themselves, if
+    that is known."""
+    direct: Signals | None = None
     if request.telemetry is not None:
         asked = asked_in_all(world, _measured(request.telemetry))
         source = f"measured, in {request.telemetry}"
     elif (file := request.trace or _own_trace(path)) is not None:
-        asked, source = asked_directly(world, _traced(world, file, request.only)), f"{file}"
+        direct, source = _traced(world, file, request.only), f"{file}"
+        asked = asked_directly(world, direct)
     else:
-        asked = asked_by_history(world)
+        direct = history_signals(world)
+        asked = asked_directly(world, direct)
         source = world.history.note or "the world's history"
     if not request.only:
-        return asked, source
+        return asked, source, direct
     silent = [name for name in request.only if name not in asked.services]
     if silent:
         raise UnusableData(f"nothing was asked of {', '.join(silent)} in this time")
-    return asked.only(request.only), source
+    return asked.only(request.only), source, direct
 
 
 def _own_trace(path: Path) -> Path | None:

@@ -26,8 +26,8 @@ def simulate(
             "--policy",
             metavar="LIST",
             help="Policies with commas between them: ours, reactive, hpa, tracking, scheduled, "
-            "yesterday, static, foresight. With parameters: reactive:0.7:5m, hpa:0.6; what is not "
-            "given is chosen on earlier demand.",
+            "yesterday, static, foresight, plan (planned again every hour, slow). With parameters: "
+            "reactive:0.7:5m, hpa:0.6; what is not given is chosen on earlier demand.",
         ),
     ] = "ours,reactive,hpa,scheduled,static,foresight:1h,foresight",
     trace: Annotated[

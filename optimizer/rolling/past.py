@@ -54,6 +54,17 @@ class Past:
         hourly[at[kept], hours - age[kept]] = frame["rps"].to_numpy(np.float64)[kept]
         return cls(tuple(pairs), now, step_s, hourly, np.empty((len(pairs), 0)))
 
+    @classmethod
+    def of_steps(
+        cls, series: tuple[tuple[str, str], ...], now: datetime, step_s: int, steps: Floats
+    ) -> Past:
+        """From what was asked step by step until ``now``, a full hour."""
+        per_hour = 3600 // step_s
+        whole = steps[:, steps.shape[1] % per_hour :]
+        hours = whole.reshape(len(steps), -1, per_hour)
+        hourly = np.stack([_mean(one, per_hour) for one in hours])[:, -KEPT_HOURS:]
+        return cls(series, now, step_s, hourly, steps)
+
     @property
     def steps_per_hour(self) -> int:
         return 3600 // self.step_s

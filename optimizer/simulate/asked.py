@@ -68,10 +68,15 @@ def by_minute(rps: Floats, step_s: int, *, highest: bool = False) -> Floats:
 
 def asked_by_history(world: World) -> Asked:
     """The hourly history of ``world``, traced through calls and laid on minutes."""
+    return asked_directly(world, history_signals(world))
+
+
+def history_signals(world: World) -> Signals:
+    """The hourly history of ``world``: what users asked of services themselves."""
     grid = hourly_grid(world.history, world.starts)
     keys = [SignalKey(REQUESTS, service, origin) for service, origin in grid.series]
     starts = world.starts - timedelta(hours=grid.rps.shape[1])
-    return asked_directly(world, Signals(starts, 3600, tuple(keys), grid.rps))
+    return Signals(starts, 3600, tuple(keys), grid.rps)
 
 
 def asked_directly(world: World, signals: Signals) -> Asked:

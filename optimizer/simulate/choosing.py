@@ -262,6 +262,9 @@ KINDS: Final[Mapping[str, _Kind]] = {
 }
 """Policies by name."""
 
+WHOLE_FLEET: Final = "plan"
+"""A policy for all services at once; whoever plays services one by one leaves it out."""
+
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -271,8 +274,12 @@ def read_specs(text: str) -> tuple[Spec, ...]:
     found: dict[str, Spec] = {}
     for part in (one.strip() for one in text.split(",")):
         kind, *given = part.split(":")
+        if part == WHOLE_FLEET:
+            found[part] = Spec(part, kind, ())
+            continue
         if kind not in KINDS:
-            faults.append(Fault(NOWHERE, f"unknown policy {part!r}", nearest(kind, [*KINDS])))
+            near = nearest(kind, [*KINDS, WHOLE_FLEET])
+            faults.append(Fault(NOWHERE, f"unknown policy {part!r}", near))
             continue
         takes = KINDS[kind].takes
         values = [_value(one, what) for one, what in zip(given, takes, strict=False)]

@@ -13,7 +13,9 @@ from rolling_worlds import STEP_S, days
 from small_worlds import STARTS
 
 from models.demand import HISTORY_COLUMNS
+from models.errors import UnusableData
 from models.offerings import Purchase
+from models.signals import SignalKey, Signals
 from optimizer.forecast.demand import LEVELS
 from optimizer.problem import Floats
 from optimizer.rolling.carry import joined, rerouted
@@ -21,6 +23,7 @@ from optimizer.rolling.facts import Facts, GroupKey
 from optimizer.rolling.hedge import NO_CORRECTIONS, Lookback, choose, play_back
 from optimizer.rolling.past import HOUR, Past
 from optimizer.rolling.play import Cloud, Trace, play
+from optimizer.rolling.simulated import direct_trace
 from optimizer.rolling.state import Ahead, Cohort, Decision, Routes
 
 FACTS = Facts(days(1).world)
@@ -254,3 +257,27 @@ def test_beyond_its_end_a_plan_repeats_its_last_day() -> None:
     one = plan(STARTS, 36, 1)
     one = replace(one, counts=np.arange(36)[None])
     assert [int(one.counts_at(STARTS + h * HOUR)[0]) for h in (35, 36, 37, 60)] == [35, 12, 13, 12]
+
+
+# Demand to roll over
+
+
+def test_demand_is_split_over_origins_and_begins_with_an_hour() -> None:
+    keys = (SignalKey("requests_rps", "shop"), SignalKey("requests_rps", "stock", "europe"))
+    values = np.stack([np.arange(360.0), np.full(360, 5.0)])  # steps of 30 s from half past
+    signals = Signals(STARTS + HOUR / 2, 30, keys, values)
+    trace = direct_trace(FACTS.world, signals)
+    assert trace.starts == STARTS + HOUR
+    assert trace.series == (("shop", "america"), ("shop", "europe"), ("stock", "europe"))
+    assert trace.rps.shape == (3, 120)
+    assert trace.rps[:2].sum(axis=0) == pytest.approx(np.arange(60.5, 300.0, 2.0))
+    assert trace.rps[2] == pytest.approx(np.full(120, 5.0))
+    frame = FACTS.world.history.frame
+    share = frame[frame["origin"] == "america"]["rps"].sum() / frame["rps"].sum()
+    assert trace.rps[0] == pytest.approx(share * trace.rps[:2].sum(axis=0))
+
+
+def test_without_requests_there_is_nothing_to_roll_over() -> None:
+    signals = Signals(STARTS, 60, (SignalKey("errors_rps", "shop"),), np.ones((1, 60)))
+    with pytest.raises(UnusableData, match="nothing was asked"):
+        direct_trace(FACTS.world, signals)
