@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from providers.otlp.items import has_too_many, has_too_many_in
 from providers.otlp.trace_json import trace_request
 
 LARGEST: Final = 8 * 2**20
@@ -41,7 +42,7 @@ class Malformed(Exception):
 
 
 class TooLarge(Exception):
-    """A body has more than ``LARGEST`` bytes once it is unpacked."""
+    """A body has more than ``LARGEST`` bytes once it is unpacked, or too many items."""
 
 
 def form_of(content_type: str) -> Form | None:
@@ -70,17 +71,21 @@ def unpacked(body: bytes) -> bytes:
 
 
 def read(body: bytes, form: Form, kind: type[_Kind]) -> _Kind:
-    """The message in a body."""
+    """The message in a body; raises ``Malformed`` or ``TooLarge``."""
     if form is Form.PROTOBUF:
         try:
+            if has_too_many(body):
+                raise TooLarge
             message: _Kind = kind.FromString(body)
             return message
-        except DecodeError:
+        except (DecodeError, ValueError):
             raise Malformed(f"the body is no {kind.DESCRIPTOR.name} in protobuf") from None
     try:
         document = json.loads(body)
         if not isinstance(document, dict):
             raise Malformed("the body is no JSON object")
+        if has_too_many_in(document):
+            raise TooLarge
         if kind is ExportTraceServiceRequest:
             return cast("_Kind", trace_request(document))
         return cast(

@@ -31,16 +31,15 @@ class Exposure(Collector):
         for (path, status), count in sorted(self._answers().items()):
             answers.add_metric([path, str(status)], count)
         yield answers
-        spans = CounterMetricFamily("trimtab_otlp_spans", "What became of spans.", labels=["fate"])
-        for fate, count in sorted(tally.spans.items()):
-            spans.add_metric([fate], count)
-        yield spans
-        lines = CounterMetricFamily(
-            "trimtab_otlp_log_lines", "What became of lines of logs.", labels=["fate"]
-        )
-        for fate, count in sorted(tally.log_lines.items()):
-            lines.add_metric([fate], count)
-        yield lines
+        for counts, of_what, about in (
+            (tally.spans, "spans", "What became of spans."),
+            (tally.log_lines, "log_lines", "What became of lines of logs."),
+            (tally.points, "points", "What became of points of metrics."),
+        ):
+            fates = CounterMetricFamily(f"trimtab_otlp_{of_what}", about, labels=["fate"])
+            for fate, count in sorted(counts.items()):
+                fates.add_metric([fate], count)
+            yield fates
         orphans = "Requests whose caller's span was not seen before their step was closed."
         yield CounterMetricFamily("trimtab_otlp_orphans", orphans, value=tally.orphans)
         yield CounterMetricFamily("trimtab_otlp_steps", "Steps closed.", value=tally.steps)

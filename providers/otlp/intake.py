@@ -12,11 +12,15 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from models.signals import Signals
 from providers.otlp.calls import calls_between
 from providers.otlp.edges import MOST_EDGES, Edges, values_of_services
+from providers.otlp.gauges import Gauges
 from providers.otlp.logs import ErrorLines, Logs
 from providers.otlp.names import FORGET_AFTER_S
 from providers.otlp.spans import LINK, SPAN, Registers, read_spans
@@ -67,6 +71,7 @@ class Tally:
 
     spans: Counter[str] = field(default_factory=Counter)
     log_lines: Counter[str] = field(default_factory=Counter)
+    points: Counter[str] = field(default_factory=Counter)
     steps: int = 0
     orphans: int = 0
     edges_folded: int = 0
@@ -98,6 +103,7 @@ class Intake:
         self.held = 0  # spans
         self._edges = Edges(MOST_EDGES)
         self._logs = Logs(self.names, pace.step_s, known)
+        self._gauges = Gauges(self.names, pace.step_s)
 
     def take_spans(self, request: ExportTraceServiceRequest, now: float) -> Counter[str]:
         """Keep the spans of a request; those rejected are returned, by reason.
@@ -128,6 +134,12 @@ class Intake:
         self.tally.log_lines.update(fates)
         return Counter()
 
+    def take_metrics(self, request: ExportMetricsServiceRequest, now: float) -> Counter[str]:
+        """Keep the points of a request that are understood; none is ever rejected."""
+        fates = self._gauges.take(request, now, self._next, now + self.pace.wait_s)
+        self.tally.points.update(fates)
+        return Counter()
+
     def close(self, now: float) -> None:
         """Hand over the steps that ended ``wait_s`` ago."""
         self._close_until(now - self.pace.wait_s)
@@ -138,7 +150,7 @@ class Intake:
 
     def _close_until(self, until: float) -> None:
         while self._next + self.pace.step_s <= until:
-            if self.held or self._logs.open:
+            if self.held or self._logs.open or self._gauges.open:
                 self._close_step()
             else:  # nothing came for as long as spans are remembered
                 self._next = math.floor(until / self.pace.step_s) * self.pace.step_s
@@ -156,6 +168,7 @@ class Intake:
         self.tally.edges_folded = self._edges.folded
         of_logs, told = self._logs.close(starts)
         values.update(of_logs)
+        values.update(self._gauges.close(starts))
         self._next += step
         self._forget(closed_only=False)
         if values:

@@ -23,6 +23,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
 )
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -46,6 +50,7 @@ from providers.otlp.bodies import (
 )
 from providers.otlp.exposure import Exposure
 from providers.otlp.intake import Full, Intake
+from providers.otlp.items import MOST
 
 MOST_WAITING: Final = 64 * 2**20
 """Bytes of bodies that may wait to be read."""
@@ -101,6 +106,12 @@ class Server:
                 ExportTraceServiceResponse,
                 "rejected_spans",
                 intake.take_spans,
+            ),
+            "/v1/metrics": _Signal(
+                ExportMetricsServiceRequest,
+                ExportMetricsServiceResponse,
+                "rejected_data_points",
+                intake.take_metrics,
             ),
             "/v1/logs": _Signal(
                 ExportLogsServiceRequest,
@@ -219,7 +230,7 @@ class Server:
 
 
 def _too_large() -> _Refused:
-    said = f"a body may have {LARGEST:,} bytes, also once it is unpacked"
+    said = f"a body may have {LARGEST:,} bytes once it is unpacked, and {MOST:,} items"
     return _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, said)
 
 

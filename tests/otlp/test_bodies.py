@@ -10,12 +10,18 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otlp_spans import T0, Kept, Seen, called, request_of
 
+from providers.otlp import items
 from providers.otlp.bodies import LARGEST, Form, Malformed, TooLarge, form_of, read, unpacked
 from providers.otlp.intake import Intake
 from providers.otlp.spans import Registers, read_spans
@@ -155,6 +161,63 @@ def test_bombs_are_not_unpacked() -> None:
     with pytest.raises(TooLarge):
         unpacked(gzip.compress(bytes(LARGEST)) * 1_000)
     assert len(unpacked(gzip.compress(bytes(LARGEST)))) == LARGEST
+
+
+def _message(field: int, body: bytes) -> bytes:
+    size, written = len(body), b""
+    while size >= 0x80:
+        written += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return bytes([field << 3 | 2]) + written + bytes([size]) + body
+
+
+@pytest.mark.parametrize(
+    "kind", [ExportTraceServiceRequest, ExportLogsServiceRequest, ExportMetricsServiceRequest]
+)
+def test_too_many_items_are_not_made(kind: type[Message]) -> None:
+    spans = _message(1, _message(2, _message(2, b"") * items.MOST))
+    scopes = _message(1, _message(2, b"") * (items.MOST + 1))
+    for body in (spans, scopes, _message(1, b"") * (items.MOST + 1)):
+        with pytest.raises(TooLarge):
+            read(body, Form.PROTOBUF, kind)
+    fine = read(_message(1, _message(2, _message(2, b"") * 99)), Form.PROTOBUF, kind)
+    assert fine.ByteSize() == len(_message(1, _message(2, _message(2, b"") * 99)))
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [(("resourceSpans", "scopeSpans", "spans"), ExportTraceServiceRequest),
+     (("resourceLogs", "scopeLogs", "logRecords"), ExportLogsServiceRequest)],
+)  # fmt: skip
+def test_too_many_items_of_json_are_not_made(
+    names: tuple[str, str, str], kind: type[Message]
+) -> None:
+    resource, scope, item = names
+    document: dict[str, object] = {resource: [{scope: [{item: [{}] * items.MOST}]}]}
+    with pytest.raises(TooLarge):
+        read(json.dumps(document).encode(), Form.JSON, kind)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(st.binary(max_size=60), st.lists(st.integers(0, 5), max_size=4))
+def test_items_are_counted_as_protobuf_reads_them(junk: bytes, sizes: list[int]) -> None:
+    request = request_of([Seen("web") for _ in range(3)])
+    for size in sizes:
+        request.resource_spans.add().scope_spans.add().spans.extend([Span(name="x")] * size)
+    body = request.SerializeToString()
+    counted = sum(
+        1 + sum(1 + len(scope.spans) for scope in part.scope_spans)
+        for part in request.resource_spans
+    )
+    assert items._count(body, 0, len(body), 0, 0) == counted
+    with suppress(ValueError):
+        items.has_too_many(junk)  # whatever it is, it ends
+
+
+@pytest.mark.parametrize("start", [b"\x0b\x0c", b"\xff" * 1_000_000, b"\x0a" + b"\xff" * 12])
+def test_items_do_not_hide_behind_what_nobody_writes(start: bytes) -> None:
+    with pytest.raises(Malformed):
+        read(start + _message(1, b"") * (items.MOST + 1), Form.PROTOBUF, ExportTraceServiceRequest)
 
 
 @pytest.mark.parametrize("body", [b"plain", gzip.compress(b"cut off")[:-4], b"\x1f\x8b"])
