@@ -19,12 +19,14 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.planted import (
     DAY,
     DAYS,
     LOADS,
+    STARTS,
     STEPS,
     PlantedLoad,
     planted_load,
@@ -32,6 +34,10 @@ from benchmarks.planted import (
 )
 from benchmarks.registry import Case, Metric, benchmark
 
+LEARNT_HOURS = 28 * DAY
+SURGE_HOURS = 2 * DAY
+SURGE_EVERY = 36
+MOST_STRETCHES = 1200
 SEEDS = range(1000, 1010)
 EVERY = 6
 HORIZON = 7 * DAY
@@ -42,9 +48,13 @@ BINS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 
 @benchmark("foresight", "planted exhaustions and bottlenecks: how many are foreseen in time")
 def foresight(data: Path | None) -> Iterator[Case]:
-    del data
     yield Case("exhaustion", partial(measure_exhaustion, SEEDS))
     yield Case("bottleneck", partial(measure_bottlenecks, SEEDS))
+    if data is not None:
+        for name, from_share in (("appserver_hourly", 0.5), ("m4_hourly", 0.0)):
+            path = data / "traces" / f"{name}.parquet"
+            if path.exists():
+                yield Case(f"surges, {name}", partial(measure_surges, path, from_share))
 
 
 @dataclass
@@ -197,3 +207,59 @@ def _replayed(planted: PlantedLoad) -> tuple[Looks, list[bool]]:
             inside.append(seen.breaks.low <= planted.breaking_load <= seen.breaks.high)
     chance, earliest, expected = np.array(rows).T
     return Looks(at, chance, earliest, expected), inside
+
+
+def measure_surges(path: Path, from_share: float, folder: Path) -> Iterator[Metric]:
+    """Chances of surges and drops within two days, on stretches of public traces, and how many
+    came. ``from_share``: the part of each trace before that served development.
+    """
+    del folder
+    from optimizer.foresight.surges import FACTOR, crossings, over_usual, usual
+    from optimizer.foresight.traffic import foretold
+
+    stretches = np.array(list(_stretches(path, from_share)))
+    picked = np.random.default_rng(0).permutation(len(stretches))[:MOST_STRETCHES]
+    stretches = stretches[picked]
+    past, later = stretches[:, :LEARNT_HOURS], stretches[:, LEARNT_HOURS:]
+    expected = usual(past, 7 * DAY, SURGE_HOURS)
+    made = foretold([f"{i:05d}" for i in range(len(past))], past, STARTS, SURGE_HOURS)
+    found = np.array(
+        [
+            [
+                max(one.probability for one in crossings(
+                    rps, usually, quantiles, made.levels, None, factor
+                ))
+                for factor in (FACTOR, 1 / FACTOR)
+            ]
+            for rps, usually, quantiles in zip(past, expected, made.quantiles_rps, strict=True)
+        ]
+    )  # fmt: skip
+    ratio = over_usual(later, expected[:, LEARNT_HOURS:])
+    yield Metric("stretches", len(past), "1")
+    for name, said, rows in (
+        ("surge", found[:, 0], np.flatnonzero((ratio > FACTOR).any(axis=1))),
+        ("drop", found[:, 1], np.flatnonzero((ratio < 1 / FACTOR).any(axis=1))),
+    ):
+        came = np.zeros(len(past))
+        came[rows] = 1.0
+        yield Metric(f"{name}_rate", float(came.mean()), "1")
+        brier, base = float(((said - came) ** 2).mean()), float(came.mean() * (1 - came.mean()))
+        yield Metric(f"{name}_brier", brier, "1", baseline=base)
+        for low, high in pairwise(BINS):
+            part = np.flatnonzero((said >= low) & (said < (high if high < 1.0 else 2.0)))
+            if part.size:
+                label = f"{name}_came_of_{low:g}_to_{high:g}"
+                yield Metric(label, float(came[part].mean()), "1", float(said[part].mean()))
+                yield Metric(f"{name}_looks_{low:g}_to_{high:g}", part.size, "1")
+
+
+def _stretches(path: Path, from_share: float) -> Iterator[NDArray[np.float64]]:
+    """Hours of traces, ``LEARNT_HOURS`` to learn from and ``SURGE_HOURS`` that come."""
+    for _, trace in pd.read_parquet(path).groupby("series_id", observed=True):
+        hours = trace.set_index("ts")["value"].resample("1h").sum(min_count=1).to_numpy(float)
+        hours = hours[int(from_share * hours.size) :]
+        for end in range(LEARNT_HOURS, hours.size - SURGE_HOURS, SURGE_EVERY):
+            one = hours[end - LEARNT_HOURS : end + SURGE_HOURS]
+            known = ~np.isnan(one)
+            if known[-SURGE_HOURS - DAY :].all() and known.mean() >= 0.9:
+                yield one

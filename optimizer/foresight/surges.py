@@ -1,9 +1,9 @@
 """Surges and drops: demand far from the usual of its hour, or above what runs.
 
-Two views, of which the surer counts. *Days ahead*: the quantiles of the hourly forecast. *Hours
-ahead*: a regression of what demand will be, against the usual of its hour, on what it is now, on
-how it has changed, and on the same of the services that call this one: a surge arrives at callers
-first.
+Two views, of which the surer counts. *Days ahead*: the quantiles of the hourly forecast, and how
+often it happened before. *Hours ahead*: a regression of what demand will be, against the usual of
+its hour, on what it is now, on how it has changed, and on the same of the services that call this
+one: a surge arrives at callers first.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ Values = NDArray[np.float64]
 FACTOR: Final = 1.5
 """Demand this many times the usual of its hour is a surge; its inverse a drop."""
 
+DAY_HOURS: Final = 24
 USUAL_WEEKS: Final = 4
 """The usual of an hour is the median of the same hour in so many weeks before."""
 
 SOON_HOURS: Final = (1, 2, 3, 6, 12)
 LEAST_LEARNT: Final = 72
 """Hours from which early signs are learnt."""
+
+BEFORE: Final = 0.4
+"""Weight of how often it happened before, against the forecast."""
 
 BACK_HOURS: Final = 3
 _RIDGE: Final = 1.0
@@ -64,6 +68,13 @@ def usual(rps: Values, week: int, ahead: int) -> Values:
     pair = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, USUAL_WEEKS - 1)], -1)
     median: Values = np.take_along_axis(ordered, pair, axis=-1).mean(axis=-1)
     return np.where(count > 0, median, np.nan)
+
+
+def over_usual(rps: Values, expected: Values) -> Values:
+    """rps / expected; NaN where the usual is not known or nothing."""
+    ratio: Values = np.full(rps.shape, np.nan)
+    np.divide(rps, expected, out=ratio, where=expected > 0)
+    return ratio
 
 
 def chance_over(bound: Values, quantiles: Values, levels: Sequence[float]) -> Values:
@@ -105,6 +116,49 @@ def over_days(chance: Values, day: int) -> Crossing:
         reached[first : first + day] = 1.0 - none * (1.0 - so_far)
         none *= 1.0 - so_far[-1]
     return Crossing(reached)
+
+
+def often(crossed: NDArray[np.bool_], hours: int) -> float:
+    """In what share of all stretches of so many hours it happened [hour]; ½ of a stretch more
+    either way, so that what never did may.
+    """
+    size = min(hours, crossed.size)
+    total = np.concatenate([[0], np.cumsum(crossed)])
+    happened = total[size:] - total[:-size] > 0 if size else np.zeros(1, np.bool_)
+    return float((happened.sum() + 0.5) / (happened.size + 1.0))
+
+
+def pooled(foretold: Crossing, share: float) -> Crossing:
+    """Chances by a forecast, and that it happens as often as it did: a linear opinion pool (Stone
+    1961). A forecast that is far from the usual is often wrong in just that.
+    """
+    hours = foretold.reached.size
+    before = share * np.arange(1, hours + 1) / hours
+    return Crossing((1.0 - BEFORE) * foretold.reached + BEFORE * before)
+
+
+def crossings(
+    rps: Values,
+    expected: Values,
+    quantiles: Values,
+    levels: Sequence[float],
+    callers: Values | None,
+    factor: float,
+) -> tuple[Crossing, Crossing]:
+    """The chance that demand gets above ``factor`` times its usual (below, for less than 1): by
+    the forecast, ``quantiles`` [hour ahead, level], and by early signs.
+
+    ``rps``, ``expected`` and ``callers`` as of ``soon``.
+    """
+    ahead = expected[rps.size :]
+    over = chance_over(factor * ahead, quantiles, levels)
+    ratio = over_usual(rps, expected[: rps.size])
+    crossed = ratio > factor
+    if factor < 1.0:
+        over, crossed = np.where(np.isnan(ahead), 0.0, 1.0 - over), ratio < factor
+    before = often(crossed[np.isfinite(ratio)], len(quantiles))
+    near = soon(rps, expected, callers, factor)
+    return pooled(over_days(over, DAY_HOURS), before), Crossing(near.reached[: len(quantiles)])
 
 
 def soon(rps: Values, expected: Values, callers: Values | None, bound: float) -> Crossing:

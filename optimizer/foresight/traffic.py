@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,17 @@ from models.signals import SignalKey, Signals
 from models.world import World
 from optimizer.forecast.demand import forecast
 from optimizer.foresight.saying import EARLIEST, Moment
-from optimizer.foresight.surges import FACTOR, Crossing, chance_over, over_days, soon, usual
+from optimizer.foresight.surges import (
+    FACTOR,
+    Crossing,
+    chance_over,
+    crossings,
+    often,
+    over_days,
+    over_usual,
+    pooled,
+    usual,
+)
 
 Values = NDArray[np.float64]
 
@@ -44,13 +55,14 @@ def surges_and_drops(world: World, services: Signals, moment: Moment) -> tuple[P
     rps = np.stack([services.of(SignalKey("requests_rps", name)) for name in names])
     hours = moment.horizon_steps
     expected = usual(rps, WEEK, hours)
-    made = _forecast(names, rps, services, hours)
-    ratio = {name: rps[i] / expected[i, : rps.shape[1]] for i, name in enumerate(names)}
+    made = foretold(names, rps, services.starts, hours)
+    rows = {name: row for row, (name, _) in enumerate(made.series)}
+    ratio = {name: over_usual(rps[i], expected[i, : rps.shape[1]]) for i, name in enumerate(names)}
     found: list[Prediction] = []
     for i, name in enumerate(names):
         who, callers = _callers(world, name, ratio)
         capacity = _capacity(world, services, name)
-        row = made.series.index((name, ""))
+        row = rows[name]
         found += _of_service(
             name, rps[i], expected[i], made.quantiles_rps[row], made.levels, who, callers,
             capacity, moment,
@@ -58,8 +70,9 @@ def surges_and_drops(world: World, services: Signals, moment: Moment) -> tuple[P
     return tuple(found)
 
 
-def _forecast(names: list[str], rps: Values, services: Signals, hours: int) -> Forecast:
-    ts = pd.date_range(services.starts, periods=rps.shape[1], freq="1h")
+def foretold(names: Sequence[str], rps: Values, starts: datetime, hours: int) -> Forecast:
+    """The hourly forecast of ``rps`` [name, hour] from ``starts`` on, for the hours behind it."""
+    ts = pd.date_range(starts, periods=rps.shape[1], freq="1h")
     frame = pd.DataFrame(
         {
             "ts": np.tile(ts, len(names)),
@@ -69,7 +82,7 @@ def _forecast(names: list[str], rps: Values, services: Signals, hours: int) -> F
         }
     ).dropna()
     frame["ts"] = pd.to_datetime(frame["ts"], utc=True)
-    return forecast(History(frame), services.ends, hours)
+    return forecast(History(frame), starts + timedelta(hours=rps.shape[1]), hours)
 
 
 def _of_service(
@@ -83,22 +96,19 @@ def _of_service(
     capacity: float | None,
     moment: Moment,
 ) -> Iterator[Prediction]:
-    ahead = expected[rps.size :]
     now = float(rps[-1] / expected[rps.size - 1]) if expected[rps.size - 1] > 0 else float("nan")
     state = "not measured now" if np.isnan(now) else f"{now:.2f} times the usual now"
     signs = [f"demand is {state}"]
     if callers is not None and np.isfinite(callers[-1]):
         signs.append(f"its callers ({who}) have {callers[-1]:.2f} times their usual")
     for kind, factor in ((Kind.SURGE, FACTOR), (Kind.DROP, 1 / FACTOR)):
-        over = chance_over(factor * ahead, quantiles, levels)
-        if kind is Kind.DROP:
-            over = np.where(np.isnan(ahead), 0.0, 1.0 - over)
-        far, near = over_days(over, DAY), soon(rps, expected, callers, factor)
+        far, near = crossings(rps, expected, quantiles, levels, callers, factor)
         way = "above" if kind is Kind.SURGE else "below"
         what = f"requests_rps {way} {factor:.2g} times the usual"
         yield _said(kind, name, what, moment, far, near, tuple(signs))
     if capacity is not None:
-        far = over_days(chance_over(np.full(len(quantiles), capacity), quantiles, levels), DAY)
+        over = chance_over(np.full(len(quantiles), capacity), quantiles, levels)
+        far = pooled(over_days(over, DAY), often(rps[~np.isnan(rps)] > capacity, len(quantiles)))
         highest = float(quantiles[:, -1].max())
         evidence = (
             f"replicas that run now serve {capacity:.3g} rps",

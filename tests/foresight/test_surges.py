@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from optimizer.foresight.surges import chance_over, over_days, soon, usual
+from optimizer.foresight.surges import (
+    BEFORE,
+    Crossing,
+    chance_over,
+    often,
+    over_days,
+    pooled,
+    soon,
+    usual,
+)
 
 Values = NDArray[np.float64]
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -36,6 +45,16 @@ def test_the_usual_is_the_median_of_the_weeks_before() -> None:
     changed = rps.copy()
     changed[0, 20:] = 99.0
     np.testing.assert_array_equal(usual(changed, 7, 0)[0, :21], found[0, :21])
+
+
+def test_the_past_is_pooled_with_the_forecast() -> None:
+    crossed = np.zeros(10, bool)
+    crossed[4] = True
+    assert often(crossed, 3) == (3 + 0.5) / (8 + 1)  # of eight stretches three hold it
+    assert often(np.ones(5, bool), 3) > 0.8
+    assert often(np.zeros(0, bool), 3) == 0.25
+    both = pooled(Crossing(np.array([0.0, 1.0])), 0.5)
+    assert both.reached == pytest.approx([0.25 * BEFORE, 1 - BEFORE + 0.5 * BEFORE])
 
 
 def surging(seed: int, lag: int) -> tuple[Values, Values]:
