@@ -114,29 +114,25 @@ def follow_telemetry(
             host, _, port = address.rpartition(":")
             wanted = Address(host.strip("[]"), int(port))
             at = stack.enter_context(served(metrics.registry, wanted))
-            sys.stderr.write(f"metrics: http://{at}/metrics\n")
+            if not quiet:
+                sys.stderr.write(f"metrics: http://{at}/metrics\n")
         watch = stack.enter_context(watching(quiet=True))
+        told: set[str] = set()
 
         def one_round(now: datetime) -> Observed:
             request = _request(telemetry, asked.pop() if asked else Window(), now)
             observed = observe(parts, writer, request, after, stop, watch)
             if not observed.stopped:
                 metrics.tell(observed, now)
-                _tell(telemetry, observed, request, form, quiet)
+                if form is Format.JSON:
+                    name, ends = telemetry.content.telemetry, request.ends
+                    say(json.dumps(observed_document(name, observed, (), ends, ends)))
+                elif not quiet:
+                    say(round_text(observed, request.now, told))
             return observed
 
         follow(one_round, every.total_seconds(), stop)
     return ExitCode.FINE
-
-
-def _tell(
-    telemetry: Telemetry, observed: Observed, request: Request, form: Format, quiet: bool
-) -> None:
-    if form is Format.JSON:
-        name = telemetry.content.telemetry
-        say(json.dumps(observed_document(name, observed, (), request.ends, request.ends)))
-    elif not quiet:
-        say(round_text(observed, request.now))
 
 
 @contextmanager

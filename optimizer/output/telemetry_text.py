@@ -51,15 +51,21 @@ def _said(one: PartRead) -> list[str]:
     return [*found, *one.notes]
 
 
-def round_text(observed: Observed, at: datetime) -> str:
-    """A round in a line, and a line for each part that failed or brought something odd."""
+def round_text(observed: Observed, at: datetime, told: set[str]) -> str:
+    """A round in a line, and a line for each part that failed or brought something odd.
+
+    What is in ``told`` was told before, and is not repeated; what is new is added to it. Failures
+    are told each time.
+    """
     samples = sum(one.samples for one in observed.parts)
     changed = sum(one.changed for one in observed.parts)
     failed = sum(bool(one.why) for one in observed.parts)
     line = f"{at:%Y-%m-%d %H:%M:%S} UTC: {samples:,} samples, {changed:,} steps new, "
     line += f"{plural(failed, 'part')} failed, {observed.took_s:.1f} s"
     more = [f"{one.title}: {one.why}" for one in observed.parts if one.why]
-    more += [f"{one.title}: {text}" for one in observed.parts for text in _said(one)]
+    odd = [f"{one.title}: {text}" for one in observed.parts for text in _said(one)]
+    more += [text for text in odd if text not in told]
+    told.update(odd)
     return rendered(map(words, [line, *more]), 10_000, False).rstrip("\n")
 
 

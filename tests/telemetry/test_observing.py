@@ -18,6 +18,7 @@ from models.measured import Grid, Samples
 from models.signals import SignalKey
 from optimizer.metrics import Address, ObserveMetrics, served
 from optimizer.observe import _AHEAD, Observed, Request, follow, observe
+from optimizer.output.telemetry_text import round_text
 from providers.telemetry.seam import Chunk, Listener, Part
 from providers.telemetry.store import Store
 from providers.telemetry.writing import StoreWriter
@@ -236,6 +237,23 @@ def test_metrics_tell_what_was_done(writer: StoreWriter) -> None:
     )
     assert 'trimtab_telemetry_failures_total{part="f\\" ",source="b"} 2.0' in text
     assert "trimtab_telemetry_round_seconds_count 2.0" in text
+
+
+def test_what_is_odd_is_told_once_and_failures_each_time(writer: StoreWriter) -> None:
+    def noted(grid: Grid, listener: Listener) -> Iterator[Chunk]:
+        listener.note("the server says: \x1b[31modd")
+        raise SourceFailed("a", "it broke off", "look")
+        yield ramp(grid)
+
+    parts = [Part("a", "p", "1", noted, timedelta(days=1))]
+    told: set[str] = set()
+    first, again = (
+        round_text(observe(parts, writer, request(), None), NOW, told).splitlines()
+        for _ in range(2)
+    )
+    assert first[1:] == ["a/p: it broke off: look", "a/p: the server says: odd"]
+    assert again[1:] == first[1:2]
+    assert first[0].startswith("2026-03-02 12:00:00 UTC: 0 samples, 0 steps new, 1 part failed, ")
 
 
 def test_an_address_that_is_taken_is_a_fault() -> None:
