@@ -14,7 +14,7 @@ from models.signals import SIGNALS, SignalKey, Signals
 from models.world import World
 from optimizer.foresight.bottlenecks import bottleneck
 from optimizer.foresight.curve import Break
-from optimizer.foresight.saying import Moment, growth_in_words, said
+from optimizer.foresight.saying import Moment, growth_in_words, percent_a_day, said
 
 Values = NDArray[np.float64]
 
@@ -102,7 +102,7 @@ def _finding(
     per_day = float(np.expm1(seen.ahead.growth.rate[0] * moment.day_steps / seen.ahead.block))
     evidence = (
         f"{words} of {objective:g} ms {says}",
-        "load " + growth_in_words(seen.ahead, 0, moment, f"{100 * per_day:.2g} %"),
+        "load " + growth_in_words(seen.ahead, 0, moment, percent_a_day(per_day)),
     )
     prediction = said(Kind.BOTTLENECK, service.name, signal, moment, seen.ahead, 0, evidence)
     return CurveFinding(service.name, signal, objective, stated, breaks, wrong, says, prediction)

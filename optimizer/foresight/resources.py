@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.foreseen import Kind, Prediction
 from models.signals import SIGNALS, SignalKey, Signals
 from optimizer.foresight.exhaustion import Passage, passage
-from optimizer.foresight.saying import Moment, growth_in_words, lives_in_words, said
+from optimizer.foresight.saying import Moment, growth_in_words, lives_in_words, percent_a_day, said
 
 LIMITED: Final = ("disk_share", "memory_share")
 """Signals that are shares of something that can be full."""
@@ -61,11 +61,11 @@ def _evidence(key: SignalKey, ahead: Passage, row: int, moment: Moment) -> tuple
     meaning = SIGNALS[key.signal].in_words if key.signal in SIGNALS else key.signal
     if ahead.full[row]:
         return (f"{meaning}: nothing is left now",)
-    per_day = 100 * float(ahead.growth.rate[row]) * moment.day_steps / ahead.block
+    per_day = float(ahead.growth.rate[row]) * moment.day_steps / ahead.block
     level = 100 * float(ahead.growth.level[row])
     lines = [
         f"{meaning}: {level:.0f} % now",
-        growth_in_words(ahead, row, moment, f"{per_day:.2g} %"),
+        growth_in_words(ahead, row, moment, percent_a_day(per_day)),
     ]
     if ahead.wave_height[row] > WAVE_TOLD:
         lines.append(f"swings by {100 * ahead.wave_height[row]:.0f} % by hour and weekday")

@@ -73,6 +73,11 @@ def said(
     )
 
 
+def percent_a_day(share: float) -> str:
+    """A rate of growth, to two digits."""
+    return f"{100 * share:,.0f} %" if abs(share) >= 0.1 else f"{100 * share:.2g} %"
+
+
 def growth_in_words(ahead: Passage, row: int, moment: Moment, rate: str) -> str:
     """``rate`` says how much it grows a day."""
     growth = ahead.growth

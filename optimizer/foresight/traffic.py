@@ -21,10 +21,8 @@ from optimizer.foresight.surges import (
     Crossing,
     chance_over,
     crossings,
-    often,
     over_days,
     over_usual,
-    pooled,
     usual,
 )
 
@@ -108,7 +106,7 @@ def _of_service(
         yield _said(kind, name, what, moment, far, near, tuple(signs))
     if capacity is not None:
         over = chance_over(np.full(len(quantiles), capacity), quantiles, levels)
-        far = pooled(over_days(over, DAY), often(rps[~np.isnan(rps)] > capacity, len(quantiles)))
+        far = over_days(over, DAY)
         highest = float(quantiles[:, -1].max())
         evidence = (
             f"replicas that run now serve {capacity:.3g} rps",

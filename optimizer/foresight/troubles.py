@@ -21,7 +21,7 @@ from optimizer.foresight.failures import (
     reclaimed,
     restarts_again,
 )
-from optimizer.foresight.saying import Moment, growth_in_words, said
+from optimizer.foresight.saying import Moment, growth_in_words, percent_a_day, said
 
 CHANCE: Final = 1e-3
 """Errors have become more when chance alone would do as much this rarely."""
@@ -69,11 +69,11 @@ def _errors(signals: Signals, moment: Moment) -> list[Prediction]:
         )  # fmt: skip
         blocks = moment.day_steps / ahead.block
         unit = -np.log(_LEAST_SHARE)
-        per_day = 100 * float(np.expm1(ahead.growth.rate[0] * blocks * unit))
+        per_day = float(np.expm1(ahead.growth.rate[0] * blocks * unit))
         evidence = (
             f"{100 * change.recent:.2g} % of requests failed in the last {RECENT_HOURS:g} hours",
             f"{100 * change.usual:.2g} % did before; chance alone: {change.p_value:.1g}",
-            growth_in_words(ahead, 0, moment, f"{per_day:.2g} %"),
+            growth_in_words(ahead, 0, moment, percent_a_day(per_day)),
         )
         what = f"errors above {100 * FAILS_AT:g} % of requests"
         where = key.instance or (key.callee and f"calls to {key.callee}") or key.origin
