@@ -157,6 +157,35 @@ def test_rates_are_what_a_slow_checker_finds(rows: list[tuple[int, float, float]
     np.testing.assert_allclose(found, checked_rate(made, grid()), rtol=1e-9, atol=1e-12)
 
 
+def without_overtaken(rows: list[tuple[int, float, float]]) -> list[tuple[int, float, float]]:
+    """Without what lies within a stretch that came later, after the time had jumped back."""
+    stretches: list[list[tuple[int, float, float]]] = []
+    for row in rows:
+        if not stretches or row[1] < stretches[-1][-1][1]:
+            stretches.append([])
+        stretches[-1].append(row)
+    return [
+        row
+        for i, stretch in enumerate(stretches)
+        for row in stretch
+        if not any(late[0][1] <= row[1] <= late[-1][1] for late in stretches[i + 1 :])
+    ]
+
+
+@exactly
+@given(READINGS, READINGS)
+def test_jumps_back_are_what_a_slow_checker_finds(
+    rows: list[tuple[int, float, float]], others: list[tuple[int, float, float]]
+) -> None:
+    """Two counters whose readings came mixed, in any order."""
+    mixed = [(1, *row[1:]) for row in others] + rows
+    found = values(samples(mixed, WEB, SignalKey("errors_rps", "web"), counter="requests_total"))
+    for series, own in ((1, rows), (0, others)):  # keys are sorted: errors come first
+        kept = samples(without_overtaken(own), counter="requests_total")
+        expected = checked_rate(kept, grid()) if own else [math.nan] * 6
+        np.testing.assert_allclose(found[series], expected, rtol=1e-9, atol=1e-12)
+
+
 @exactly
 @given(
     st.lists(st.tuples(st.integers(1, 90), st.integers(0, 500)), min_size=30, max_size=60),
