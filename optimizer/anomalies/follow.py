@@ -33,7 +33,7 @@ from optimizer.anomalies.state import (
 )
 from optimizer.compiled import compiled
 
-ALARM_RARITY = 3.2  # once in 1,600 steps
+ALARM_RARITY = 3.2  # once in 1,600 steps, unless asked for otherwise
 GRAVE_RARITY = 6.0  # an event that becomes as rare is worth a second alarm
 LOW_RARITY = 2.0  # events begin here
 PRIOR_STEPS = 4_000.0  # for so long, what chance tells counts against what was seen

@@ -29,6 +29,7 @@ from optimizer.cli import (
     planning,
     proving,
     simulating,
+    straying,
 )
 from optimizer.cli.exits import EXIT_CODES_IN_WORDS, ExitCode, end_of
 from optimizer.cli.interrupting import leave_at_once
@@ -124,6 +125,11 @@ COMMANDS: Final = {
         listening.incidents,
         "Show what strays, grouped by cause.",
         "trimtab incidents telemetry --last 24h",
+    ),
+    "anomalies": Command(
+        straying.anomalies,
+        "Show what strays from the usual, and why.",
+        "trimtab anomalies telemetry --last 7d",
     ),
     "observe": Command(
         observing.observe,

@@ -56,10 +56,10 @@ def incidents_document(found: Sequence[Incident]) -> dict[str, Any]:
         "format": "trimtab-incidents",
         "incidents": [
             {
-                "root": _entry(one.root),
+                "root": anomaly_entry(one.root),
                 "why": one.why,
                 "anomalies": [
-                    _entry(a) for a in sorted(one.anomalies, key=lambda a: (a.starts, a.key))
+                    anomaly_entry(a) for a in sorted(one.anomalies, key=lambda a: (a.starts, a.key))
                 ],
             }
             for one in found
@@ -67,7 +67,8 @@ def incidents_document(found: Sequence[Incident]) -> dict[str, Any]:
     }
 
 
-def _entry(one: Anomaly) -> dict[str, Any]:
+def anomaly_entry(one: Anomaly) -> dict[str, Any]:
+    """One anomaly in a document."""
     return {
         **asdict(one.key),
         "starts": utc_text(one.starts),

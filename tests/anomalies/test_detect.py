@@ -56,7 +56,7 @@ def test_what_is_planted_is_found_within_its_time(kind: str) -> None:
     span = slice(LATE.start, LATE.stop + (100 if kind == "frozen" else 0))
     hits = during(found, span)
     assert hits, found
-    assert hits[0].score > 0.998
+    assert hits[0].score > 0.99999
     assert hits[0].starts < hits[0].ends
     assert "once in" in hits[0].why
 
@@ -81,12 +81,11 @@ def test_a_level_that_stays_is_one_anomaly_and_then_usual() -> None:
 
 
 def test_ordinary_series_raise_no_more_alarms_than_promised() -> None:
-    """Once in 1,600 steps and view, of which there are four; 40 series of 4,032 steps."""
+    """40 series of 4,032 steps, seen by four views."""
     chance = np.random.default_rng(4)
     signals = measured(*chance.normal(50, 2, (40, DAYS * DAY)))
-    found = detect(signals)
-    assert len(found) / 40 < 4 * 4032 / 1600
-    assert len(detect(signals, least=4.0)) < len(found) / 3
+    for least in (3.0, 3.5, 4.0):
+        assert len(detect(signals, least=least)) < 4 * signals.values.size / 10**least
 
 
 def test_a_constant_raises_no_alarm_and_its_end_does() -> None:
