@@ -34,7 +34,9 @@ from optimizer.simulate.asked import (
 from optimizer.simulate.choosing import WHOLE_FLEET, Spec, read_specs
 from optimizer.simulate.compare import Compared, swept
 from optimizer.simulate.machines import Settings
+from optimizer.simulate.planned import planned_prices
 from optimizer.simulate.study import Choose, Span, study
+from optimizer.verify.reading import read_plan
 from optimizer.watch import Watch
 from providers.telemetry.store import Store
 from scenarios.documents import read_world
@@ -55,6 +57,7 @@ class Request:
     policy: str
     trace: Path | None
     telemetry: Path | None
+    plan: Path | None
     only: tuple[str, ...]
     starts: str | None
     ends: str | None
@@ -99,10 +102,13 @@ def _compared(
     world: World, asked: Asked, source: str, direct: Signals | None, specs: tuple[Spec, ...],
     span: Span, request: Request, watch: Watch,
 ) -> Compared:  # fmt: skip
+    planned = None
+    if request.plan is not None:
+        planned = planned_prices(world, read_plan(request.plan)[0])
     one_by_one = tuple(spec for spec in specs if spec.kind != WHOLE_FLEET)
     made = study(
         world, asked, source, one_by_one, span=span, settings=request.settings, seed=request.seed,
-        lag_s=request.lag_s, choose=request.choose, watch=watch,
+        lag_s=request.lag_s, choose=request.choose, planned=planned, watch=watch,
     )  # fmt: skip
     if len(one_by_one) < len(specs):
         if direct is None:

@@ -49,6 +49,16 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            metavar="PLAN",
+            help="Replicas cost what they cost in this plan: plan.json, or a folder that holds "
+            "one. Default: the cheapest lawful offering.",
+            show_default=False,
+        ),
+    ] = None,
     service: Annotated[
         list[str] | None,
         typer.Option(
@@ -189,7 +199,7 @@ def simulate(
         patience_s=patience, max_replicas=most,
     )  # fmt: skip
     request = replaying.Request(
-        policy, trace, telemetry, tuple(service or ()), starts, ends, Choose(unserved, worth),
+        policy, trace, telemetry, plan, tuple(service or ()), starts, ends, Choose(unserved, worth),
         seed, lag, settings, frontier, services, out, form, quiet,
     )  # fmt: skip
     raise typer.Exit(replaying.simulate_world(world, request))

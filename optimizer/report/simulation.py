@@ -27,8 +27,10 @@ RIGHT: Final = 16.0
 BOTTOM: Final = 44.0
 LEAST_SHARE: Final = 1e-6
 """Smaller shares than this, and none at all, are drawn at the edge."""
-MOST_OVER: Final = 2.5
-"""Dearer settings than this multiple of perfect foresight are left out of the drawing."""
+MOST_SHARE: Final = 0.1
+MOST_OVER: Final = 2.0
+"""Settings that leave more unserved, or cost more than this multiple of perfect foresight, are left
+out of the drawing."""
 MOST_ROWS: Final = 500
 
 NAMES: Final = {
@@ -169,7 +171,11 @@ def _reached(sweep: Sweep) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def plot(sweep: Sweep) -> Plot:
     """Every family with its frontier as a line and its settings as marks."""
-    shown = [p for p in sweep.points if p.over_foresight <= MOST_OVER]
+    shown = [
+        p
+        for p in sweep.points
+        if p.over_foresight <= MOST_OVER and p.figures.unserved_share <= MOST_SHARE
+    ]
     highest = max((p.over_foresight for p in shown), default=1.0)
     lowest = min((p.over_foresight for p in shown), default=1.0)
     every = ticks(highest, round(8 * highest / (highest - lowest + 0.1)))
@@ -182,7 +188,7 @@ def plot(sweep: Sweep) -> Plot:
         if not own:
             continue
         best = sweep.best(family)
-        best = best[best[:, 0] <= MOST_OVER]
+        best = best[(best[:, 0] <= MOST_OVER) & (best[:, 1] <= MOST_SHARE)]
         spots = tuple(
             Spot(
                 coordinate(_x(p.figures.unserved_share)),
@@ -197,7 +203,7 @@ def plot(sweep: Sweep) -> Plot:
     return Plot(
         tuple(families),
         len(sweep.points) - len(shown),
-        tuple(Tick(round(_x(10.0**e), 1), _share(e)) for e in range(-6, 1)),
+        tuple(Tick(round(_x(10.0**e), 1), _share(e)) for e in range(-6, 0)),
         tuple(Tick(round(_y(v, base, top), 1), f"{v:.4g}") for v in marks),
     )
 
@@ -209,8 +215,8 @@ def _share(exponent: int) -> str:
 
 
 def _x(share: float) -> float:
-    low = math.log10(LEAST_SHARE)
-    at = (math.log10(min(max(share, LEAST_SHARE), 1.0)) - low) / -low
+    low, high = math.log10(LEAST_SHARE), math.log10(MOST_SHARE)
+    at = (math.log10(min(max(share, LEAST_SHARE), MOST_SHARE)) - low) / (high - low)
     return LEFT + (WIDTH - LEFT - RIGHT) * at
 
 

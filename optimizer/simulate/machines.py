@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +15,7 @@ from models.services import Service
 from models.world import World
 from optimizer.formulate.market import Options, survey
 from optimizer.formulate.reach import Distances, find_reach, measure
-from optimizer.problem import Bools
+from optimizer.problem import Bools, Floats
 from optimizer.simulate.asked import Asked
 from optimizer.simulate.cloud import PER_SECOND, Billing, Hazards, Machine, knee
 
@@ -55,13 +56,31 @@ class Bought:
     purchase: str
 
 
-def bought(world: World, asked: Asked, settings: Settings) -> tuple[Bought, ...]:
-    """The cheapest lawful way to hold a replica of each service in one place.
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a replica costs: in region ``region`` of the world; ``monthly_interruption`` None where
+    nobody says.
+    """
 
-    In a place where all of its users may be served, if there is one, else any of them; on an
-    instance that holds no more replicas than are usually needed, so that it is full. Spot only
-    where nothing limits its share or risk. Raises ``FaultyInput`` naming the services that may run
-    nowhere.
+    usd_per_hour: float
+    on_demand_usd_per_hour: float
+    spot: bool
+    region: int
+    place: str
+    instance_type: str
+    purchase: str
+    monthly_interruption: float | None = None
+
+
+def bought(
+    world: World, asked: Asked, settings: Settings, planned: Mapping[str, Price] | None = None
+) -> tuple[Bought, ...]:
+    """How replicas of each service are held: as ``planned``, else the cheapest lawful way.
+
+    The cheapest way is in one place: where all of the service's users may be served, if there is
+    one, else any of them; on an instance that holds no more replicas than are usually needed, so
+    that it is full. Spot only where nothing limits its share or risk. Raises ``FaultyInput``
+    naming the services that may run nowhere, or are not in the plan.
     """
     market = survey(world)
     distances = measure(world)
@@ -75,22 +94,23 @@ def bought(world: World, asked: Asked, settings: Settings) -> tuple[Bought, ...]
     found, faults = [], []
     for name, rps in zip(asked.services, asked.rps, strict=True):
         s = world.service_index[name]
-        own = market.options.where(market.options.service == s)
-        if not settings.spot or name in limited:
-            own = own.where(~own.spot)
-        askers = _askers(world, name)
+        service, askers = world.services[s], _askers(world, name)
         reach = allowed[s][askers]
-        good = reach.all(axis=0) if reach.all(axis=0)[own.region].any() else reach.any(axis=0)
-        own = own.where(good[own.region])
-        if not len(own):
-            fault = f"no offering may hold a replica of {name!r}"
-            faults.append(Fault(world.services[s].at, fault, "trimtab why-not says why"))
+        if planned is None:
+            own = market.options.where(market.options.service == s)
+            if not settings.spot or name in limited:
+                own = own.where(~own.spot)
+            price = _cheapest(world, service, own, reach, rps)
+        else:
+            price = planned.get(name)
+        if price is None:
+            what = "may hold" if planned is None else "of the plan holds"
+            hint = "trimtab why-not says why" if planned is None else "plan again, or leave it out"
+            faults.append(Fault(service.at, f"no offering {what} a replica of {name!r}", hint))
             continue
-        service = world.services[s]
-        usual = float(np.nan_to_num(np.nanmedian(rps))) / service.replica.throughput_rps
-        few = max(usual, service.min_replicas, own.replicas.min())
-        own = own.where(own.replicas <= few)
-        found.append(_cheapest(world, service, own, distances, askers, reach, settings))
+        served = [g for g, may in zip(askers, reach[:, price.region], strict=True) if may]
+        wait_s = _wait_s(world, service, distances, served, price.region, settings)
+        found.append(_held(service, price, wait_s, settings))
     if faults:
         raise FaultyInput(faults)
     return tuple(found)
@@ -105,30 +125,48 @@ def _askers(world: World, name: str) -> list[int]:
 
 
 def _cheapest(
-    world: World, service: Service, own: Options, distances: Distances, askers: list[int],
-    reach: Bools, settings: Settings,
-) -> Bought:  # fmt: skip
+    world: World, service: Service, own: Options, reach: Bools, rps: Floats
+) -> Price | None:
+    """``own``: what may hold the service; ``reach`` [origin that asks, region]; ``rps`` [step]."""
+    everywhere: Bools = np.logical_and.reduce(reach, axis=0)
+    anywhere: Bools = np.logical_or.reduce(reach, axis=0)
+    good = everywhere if everywhere[own.region].any() else anywhere
+    own = own.where(good[own.region])
+    if not len(own):
+        return None
+    usual = float(np.nan_to_num(np.nanmedian(rps))) / service.replica.throughput_rps
+    own = own.where(own.replicas <= max(usual, service.min_replicas, own.replicas.min()))
     each = own.price_usd_per_hour / own.replicas
     i = int(each.argmin())
-    region, book = int(own.region[i]), world.book.offerings
-    row = book.iloc[int(own.offering[i])]
-    spot = bool(own.spot[i])
+    region = int(own.region[i])
+    row = world.book.offerings.iloc[int(own.offering[i])]
     steady = ~own.spot & (own.region == region)
-    on_demand = float(each[steady].min()) if steady.any() else float(each[i])
+    told = row.get(MONTHLY_INTERRUPTION)
+    return Price(
+        float(each[i]),
+        float(each[steady].min()) if steady.any() else float(each[i]),
+        bool(own.spot[i]),
+        region,
+        world.regions[region].place,
+        str(row["instance_type"]),
+        str(row["purchase"]),
+        None if told is None or np.isnan(told) else float(told),
+    )
+
+
+def _held(service: Service, price: Price, wait_s: float, settings: Settings) -> Bought:
     replica = service.replica
-    served = [g for g, may in zip(askers, reach[:, region], strict=True) if may]
     slots = max(1, round(replica.throughput_rps * replica.service_time_ms / 1000))
-    wait_s = _wait_s(world, service, distances, served, region, settings)
     machine = Machine(
         serves_rps=replica.throughput_rps,
         boot_s=replica.boot_s,
-        usd_per_hour=float(each[i]),
+        usd_per_hour=price.usd_per_hour,
         slots=slots,
         boot_spread=settings.boot_spread,
         billing=settings.billing,
-        hazards=_hazards(settings, row.get(MONTHLY_INTERRUPTION)),
-        spot=spot,
-        on_demand_usd_per_hour=on_demand,
+        hazards=_hazards(settings, price.monthly_interruption),
+        spot=price.spot,
+        on_demand_usd_per_hour=price.on_demand_usd_per_hour,
         min_replicas=service.min_replicas,
         max_replicas=settings.max_replicas,
         cooldown_s=settings.cooldown_s,
@@ -136,16 +174,13 @@ def _cheapest(
         wait_s=wait_s,
         knee=knee(slots, replica.throughput_rps, wait_s),
     )
-    place = world.regions[region].place
-    return Bought(service.name, machine, place, str(row["instance_type"]), str(row["purchase"]))
+    return Bought(service.name, machine, price.place, price.instance_type, price.purchase)
 
 
-def _hazards(settings: Settings, told: object) -> Hazards:
+def _hazards(settings: Settings, told: float | None) -> Hazards:
     """``told``: what the price book says of interruptions, if it says anything."""
-    monthly = settings.monthly_interruption
-    if monthly is None:
-        known = isinstance(told, float) and not np.isnan(told)
-        monthly = float(told) if known else USUAL_INTERRUPTION  # type: ignore[arg-type]
+    given = (settings.monthly_interruption, told, USUAL_INTERRUPTION)
+    monthly = next(chance for chance in given if chance is not None)
     hazards = Hazards(settings.failures_per_month, monthly_interruption=monthly)
     return replace(hazards, notice_s=settings.notice_s, outage_hours=settings.outage_hours)
 

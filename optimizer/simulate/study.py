@@ -12,7 +12,7 @@ from models.world import World
 from optimizer.simulate.asked import Asked, by_minute
 from optimizer.simulate.choosing import Case, Goal, Spec, play, read_specs
 from optimizer.simulate.cloud import fate
-from optimizer.simulate.machines import AS_WORLD, Bought, Settings, bought
+from optimizer.simulate.machines import AS_WORLD, Bought, Price, Settings, bought
 from optimizer.simulate.play import Played
 from optimizer.watch import SILENT, Watch
 
@@ -151,11 +151,12 @@ def cases(
 def study(
     world: World, asked: Asked, source: str, specs: Sequence[Spec], *, span: Span = WHOLE,
     settings: Settings = AS_WORLD, seed: int = 0, lag_s: int = 15,
-    choose: Choose = AS_GRANTED, watch: Watch = SILENT,
+    choose: Choose = AS_GRANTED, planned: Mapping[str, Price] | None = None,
+    watch: Watch = SILENT,
 ) -> Study:  # fmt: skip
-    """Play every policy for every service of ``asked``."""
+    """Play every policy for every service of ``asked``; ``planned``: at the prices of a plan."""
     asked, first = span.within(asked)
-    held = bought(world, asked, settings)
+    held = bought(world, asked, settings, planned)
     minutes = slice(first, None)
     (foresight,) = read_specs(BOUND)
     bound: dict[str, Figures] = {}

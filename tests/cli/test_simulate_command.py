@@ -111,6 +111,24 @@ def test_telemetry_is_replayed(trimtab: Trimtab, tiny: Path, tmp_path: Path) -> 
     assert document["policies"][0]["unserved_share"] > 0.3
 
 
+def test_replicas_may_cost_what_they_cost_in_a_plan(
+    trimtab: Trimtab, tiny: Path, trace: Path, tmp_path: Path
+) -> None:
+    trimtab("plan", tiny, "--out", tmp_path / "plan", "--quiet")
+    plan = json.loads((tmp_path / "plan" / "plan.json").read_text())
+    paid = sum(sum(g["count_per_hour"]) * float(g["price_usd_per_hour"]) for g in plan["instances"])
+    held = sum(sum(g["count_per_hour"]) * g["replicas_per_instance"] for g in plan["instances"])
+    given = ("simulate", tiny, "--trace", trace, "--policy", "static:8", "--format", "json")
+    document = json.loads(trimtab(*given, "--plan", tmp_path / "plan").out)
+    usd = float(document["policies"][0]["usd"])
+    assert usd == pytest.approx(8 * 3 * paid / held, rel=1e-6)
+    plan["instances"][0]["instance_type"] = "m9.large"
+    (tmp_path / "other.json").write_text(json.dumps(plan))
+    refused = trimtab(*given, "--plan", tmp_path / "other.json")
+    assert refused.code == ExitCode.BAD_INPUT
+    assert "m9.large in aws/eu-central-1" in refused.err
+
+
 def test_chance_is_seeded(trimtab: Trimtab, tiny: Path, trace: Path) -> None:
     given = (
         "simulate", tiny, "--trace", trace, "--policy", "hpa:0.6", "--failures", 500,

@@ -24,7 +24,7 @@ def test_settings_are_drawn_on_a_logarithmic_scale(compared: Compared) -> None:
     ours, static = drawn.families
     span = WIDTH - LEFT - RIGHT
     xs = [float(spot.x) for spot in ours.spots]
-    assert xs == pytest.approx([LEFT + span * at for at in (4 / 6, 2.69897 / 6, 3 / 6)], abs=0.1)
+    assert xs == pytest.approx([LEFT + span * at for at in (4 / 5, 2.69897 / 5, 3 / 5)], abs=0.1)
     ys = [float(spot.y) for spot in ours.spots]
     assert ys[0] > ys[1] > ys[2] > float(static.spots[0].y)
     assert all(0 <= y <= HEIGHT for y in ys)
