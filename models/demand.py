@@ -51,7 +51,7 @@ class Forecast:
 
     ``series[i]`` is a (service, origin) pair; ``mean_rps`` has shape [series, period] and
     ``quantiles_rps`` [series, period, level], non-decreasing along levels, all ≥ 0. Period ``p``
-    covers the hour from ``starts`` + p hours.
+    covers ``step_s`` seconds from ``starts`` + p steps.
     """
 
     starts: datetime
@@ -60,6 +60,7 @@ class Forecast:
     mean_rps: NDArray[np.float64]
     quantiles_rps: NDArray[np.float64]
     choices: tuple[ModelChoice, ...] = ()
+    step_s: int = 3600
 
     @property
     def periods(self) -> int:
