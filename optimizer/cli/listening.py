@@ -53,8 +53,8 @@ def listen(
         ),
     ] = "127.0.0.1:4318",
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of telemetry.")
-    ] = Path("telemetry"),
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of telemetry, its own.")
+    ] = Path("traces"),
     step: Annotated[
         int,
         typer.Option(
@@ -66,6 +66,10 @@ def listen(
             help="Seconds that a value covers.",
         ),
     ] = 60,
+    keep_days: Annotated[
+        int,
+        typer.Option("--keep-days", metavar="DAYS", min=1, help="Older days are forgotten."),
+    ] = 90,
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -86,7 +90,8 @@ def listen(
     from optimizer.cli import serving
 
     host, port = _address(address)
-    serving.serve(host, port, out, step, serving.token_in(token_file), quiet=quiet)
+    kept = serving.Kept(out, step, keep_days)
+    serving.serve(host, port, kept, serving.token_in(token_file), quiet=quiet)
 
 
 def graph(

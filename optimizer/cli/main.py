@@ -114,17 +114,17 @@ COMMANDS: Final = {
     "listen": Command(
         listening.listen,
         "Receive traces and logs, and keep what they say.",
-        "trimtab listen --out telemetry",
+        "trimtab listen --out traces",
     ),
     "graph": Command(
         listening.graph,
         "Show who calls whom, as traces saw it.",
-        "trimtab graph telemetry shop --last 7d",
+        "trimtab graph traces shop --last 7d",
     ),
     "incidents": Command(
         listening.incidents,
         "Show what strays, grouped by cause.",
-        "trimtab incidents telemetry --last 24h",
+        "trimtab incidents traces --last 24h",
     ),
     "anomalies": Command(
         straying.anomalies,

@@ -9,7 +9,8 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -34,13 +35,26 @@ _MOST_CONNECTIONS: Final = 1_000
 _LAST_ANSWERS_S: Final = 10
 
 
-class _Folder:
-    """Where signals go."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where telemetry is kept, in what steps, and for how long."""
 
-    def __init__(self, writer: StoreWriter) -> None:
-        self._writer = writer
+    folder: Path
+    step_s: int
+    days: int
+
+
+class _Folder:
+    """Where signals go. Days that are too old are forgotten when a new one begins."""
+
+    def __init__(self, writer: StoreWriter, keep_days: int) -> None:
+        self._writer, self._keep_days = writer, keep_days
+        self._today: date | None = None
 
     def add(self, signals: Signals) -> None:
+        if signals.starts.date() != self._today:
+            self._today = signals.starts.date()
+            self._writer.retire(signals.starts, self._keep_days, None)
         self._writer.write(signals)
         self._writer.flush()
 
@@ -62,16 +76,21 @@ def token_in(path: Path | None) -> str | None:
     return token
 
 
-def serve(host: str, port: int, out: Path, step_s: int, token: str | None, *, quiet: bool) -> None:
+def serve(host: str, port: int, kept: Kept, token: str | None, *, quiet: bool) -> None:
     """Listen until SIGTERM or Ctrl-C, then write what is whole."""
-    with _bound(host, port) as door, StoreWriter(out, NAME, step_s) as writer:
+    with _bound(host, port) as door, StoreWriter(kept.folder, NAME, kept.step_s) as writer:
         address = _url(door)
         if token is None and not ipaddress.ip_address(door.getsockname()[0]).is_loopback:
             with watching(quiet) as watch:
                 watch.warn(f"anybody who reaches {address} may send: no token is asked for")
-        known = known_templates(out, datetime.now(UTC))
-        intake = Intake(_Folder(writer), time.time(), Pace(step_s=step_s), known)
-        _run(intake, token, door, "" if quiet else f"Listening on {address}, writing to {out}.")
+        known = known_templates(kept.folder, datetime.now(UTC))
+        intake = Intake(_Folder(writer, kept.days), time.time(), Pace(step_s=kept.step_s), known)
+        _run(
+            intake,
+            token,
+            door,
+            "" if quiet else f"Listening on {address}, writing to {kept.folder}.",
+        )
         if not quiet:
             say(_summary(intake.tally))
 

@@ -20,9 +20,10 @@ from otlp_spans import T0, Seen, called, request_of
 from typer.testing import CliRunner
 
 from models.errors import FaultyInput
-from models.signals import SignalKey
+from models.signals import SignalKey, Signals
 from optimizer.cli.main import app
 from providers.telemetry.store import Store
+from providers.telemetry.writing import StoreWriter
 
 TRIMTAB = [sys.executable, "-c", "from optimizer.cli.main import run; run()"]
 
@@ -65,12 +66,16 @@ def send_for(seconds: float, url: str, **headers: str) -> int:
 
 def test_what_is_whole_is_kept_when_the_run_is_ended(tmp_path: Path) -> None:
     out = tmp_path / "telemetry"
-    with listener(out) as (url, process):
+    old = datetime.now(UTC).replace(microsecond=0) - timedelta(days=9)
+    with StoreWriter(out, "otlp", 1) as writer:
+        writer.write(Signals(old, 1, (SignalKey("requests_rps", "old"),), np.ones((1, 1))))
+    with listener(out, "--keep-days", "7") as (url, process):
         sent = send_for(3.2, url)
         process.send_signal(signal.SIGTERM)
         said, complaint = process.communicate(timeout=60)
     assert (process.returncode, complaint) == (0, "")
     assert "steps closed" in said
+    assert old.date() not in Store(out).days()
     kept = Store(out).read(
         datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC) + timedelta(minutes=1)
     )
