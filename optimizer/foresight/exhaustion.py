@@ -105,7 +105,7 @@ def passage(
         np.zeros(series) if limit_spread is None else limit_spread,
         work,
     )
-    steps: NDArray[np.float64] = (times[1:] * block).astype(np.float64)
+    steps = np.minimum(times[1:] * float(block), float(horizon))  # the last block may end later
     reached = growth.reached.copy()
     for row in np.flatnonzero(reached[:, -1] > 0):
         if lived.levels[row].size:

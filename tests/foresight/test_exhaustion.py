@@ -94,6 +94,13 @@ def test_a_gap_within_growth_hides_nothing() -> None:
     assert look(values).quantile(0.5)[0] == pytest.approx(66, abs=12)
 
 
+@pytest.mark.parametrize("horizon", [1, 7, 24, 671])
+def test_nothing_is_expected_behind_the_horizon(horizon: int) -> None:
+    ahead = passage(noisy(RAMP)[None], DAY, HOUR.size % 168, horizon)
+    assert ahead.quantile(0.5)[0] <= horizon
+    assert ahead.probability[0] < 0.1 if horizon <= 24 else ahead.probability[0] > 0.8
+
+
 def test_what_is_full_is_certain() -> None:
     ahead = look(np.where(HOUR > 500, 1.0, 0.5))
     assert ahead.full[0]
