@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.combining import over_parts
+from models.combining import of_services
 from models.demand import CallGraph
 from models.errors import UnusableData
-from models.signals import Combine, SignalKey, Signals
+from models.signals import SignalKey, Signals
 from models.world import World
 from optimizer.forecast.grid import hourly_grid
 
@@ -95,16 +95,13 @@ def asked_in_all(world: World, signals: Signals) -> Asked:
 def _by_service(world: World, signals: Signals) -> tuple[list[str], Floats]:
     """All services, and what signals say of each [service, step]: 0 where they are silent."""
     names = [service.name for service in world.services]
+    rows = [i for i, key in enumerate(signals.keys) if key.signal == REQUESTS and not key.callee]
+    keys = tuple(signals.keys[i] for i in rows)
+    own = of_services(replace(signals, keys=keys, values=signals.values[rows]))
     rps = np.zeros((len(names), signals.steps))
-    rows: dict[str, list[int]] = {}
-    for i, key in enumerate(signals.keys):
-        if key.signal == REQUESTS and not key.callee:
-            rows.setdefault(key.service, []).append(i)
     for s, name in enumerate(names):
-        own = rows.get(name, [])
-        whole = [i for i in own if not signals.keys[i].instance]
-        if own:
-            rps[s] = over_parts(signals.values[whole or own], Combine.SUM)
+        if (key := SignalKey(REQUESTS, name)) in own:
+            rps[s] = own.of(key)
     return names, rps
 
 

@@ -55,6 +55,12 @@ def test_origins_add_up_and_callers_ask() -> None:
     assert _of(alone, second) == pytest.approx([6, 8])
 
 
+def test_a_whole_that_is_measured_beside_its_origins_counts_once() -> None:
+    values = {"front": [11.0, 12.0], "front__a": [1.0, 2.0], "front__b": [10.0, 10.0]}
+    asked = asked_directly(played_world(), _signals(60, **values))
+    assert _of(asked, "front") == pytest.approx([11, 12])
+
+
 def test_minutes_are_those_of_the_clock() -> None:
     world = played_world()
     name = world.services[0].name
