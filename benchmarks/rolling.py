@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -78,6 +77,8 @@ class Shop:
 
 def measure(data: Path, traffic: Traffic, folder: Path) -> Iterator[Metric]:
     """Every way of running the shop over the same days."""
+    from models.rules import BudgetRule
+    from optimizer.rolling.facts import Facts
     from optimizer.rolling.planning import Planner
     from optimizer.rolling.play import Cloud, play
     from optimizer.rolling.policies import Foresight, Rolling, Standing
@@ -87,11 +88,14 @@ def measure(data: Path, traffic: Traffic, folder: Path) -> Iterator[Metric]:
     shop = shop_with(data, traffic)
     facts, trace, horizon = shop.facts, shop.trace, shop.horizon
 
-    def played(decide: Decide, boot: timedelta = horizon.boot) -> Played:
-        return play(trace, lambda _: facts, Cloud(boot), decide)
+    def played(decide: Decide) -> Played:
+        return play(trace, lambda _: facts, Cloud(horizon.boot), decide)
 
     planner = Planner("ortools", horizon.method, horizon.time_limit_s, horizon.boot_s)
-    bound = played(Foresight(trace, planner, horizon.boot))
+    rules = tuple(rule for rule in facts.world.rules if not isinstance(rule, BudgetRule))
+    free = Facts(replace(facts.world, rules=rules))  # no budget holds an hour's peak all hour
+    foresight = Foresight(trace, planner, horizon.boot)
+    bound = play(trace, lambda _: free, Cloud(horizon.boot), foresight)
     yield from figures("foresight", bound, bound, facts)
     begun = horizon.begin(facts, trace.starts, shop.before)
     first, _ = horizon.step(facts, begun, Seen(None, ()))

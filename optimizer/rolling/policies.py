@@ -147,7 +147,8 @@ def cheapest_keys(
 
 @dataclass(eq=False)
 class Foresight:
-    """Plans made day by day with demand as it is going to be: the most of any step of each hour.
+    """Plans made day by day with demand as it is going to be: the most that each origin asks for in
+    any step of an hour.
 
     What an hour needs is there when it begins. Nobody can do this; it is what to compare with.
     """
@@ -200,13 +201,9 @@ class Foresight:
         rps = np.pad(rps, ((0, 0), (0, hours * per_hour - rps.shape[1])), mode="edge")
         names, origins = [s.name for s in world.services], [o.name for o in world.origins]
         demand = demand_of(facts.graph, names, origins, trace.series, rps)
-        total = demand.sum(axis=1).reshape(len(names), hours, per_hour)
-        # The step in which a service is busiest in an hour, for all its origins.
-        busiest = np.argmax(total, axis=2).reshape(len(names), hours) + np.arange(hours) * per_hour
-        each = np.arange(len(names))[:, None]
-        peak = np.moveaxis(demand[each, :, busiest], 2, 1)
-        direct = direct_demand_rps(names, origins, trace.series, rps)
-        own = np.moveaxis(direct[each, :, busiest], 2, 1)
+        blocks = (len(names), len(origins), hours, per_hour)
+        peak = demand.reshape(blocks).max(axis=3)
+        own = direct_demand_rps(names, origins, trace.series, rps).reshape(blocks).max(axis=3)
         mean = rps.reshape(len(rps), hours, per_hour).mean(axis=2)
         said = Forecast(
             trace.at(step), (0.5,), trace.series, mean, np.repeat(mean[:, :, None], 1, axis=2)
