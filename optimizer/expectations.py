@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.demand import Forecast
+from models.events import DemandEvent
 from models.foreseen import Anomaly
 from models.signals import SignalKey, Signals
 from models.world import World
@@ -44,6 +45,13 @@ class Expectations:
         return self.forecast.starts - timedelta(hours=self.past_rps.shape[1])
 
     @property
+    def events(self) -> tuple[DemandEvent, ...]:
+        """Those that touch the hours behind or ahead, by time."""
+        ends = self.forecast.starts + timedelta(hours=self.forecast.periods)
+        shown = [e for e in self.world.events if e.starts < ends and e.ends > self.past_starts]
+        return tuple(sorted(shown, key=lambda event: (event.starts, event.name)))
+
+    @property
     def order(self) -> NDArray[np.int64]:
         """Series, the busiest ahead first."""
         return np.argsort(-self.forecast.mean_rps.sum(axis=1), kind="stable")
@@ -74,7 +82,9 @@ def expect(
 
     Raises ``UnusableData`` if nothing was observed before the world starts.
     """
-    expected = forecast(world.history, world.starts, hours, executor=executor, watch=watch)
+    expected = forecast(
+        world.history, world.starts, hours, events=world.events, executor=executor, watch=watch
+    )
     grid = hourly_grid(world.history, world.starts)
     past = grid.rps[:, -past_hours(hours) :]
     with watch.stage("look for what strays"):
@@ -90,10 +100,18 @@ def expect(
 
 
 def _signals(grid: Grid, world: World) -> Signals:
-    """The history as signals, of every hour that is kept: what is usual takes weeks to learn."""
-    return Signals(
-        world.starts - timedelta(hours=grid.rps.shape[1]),
-        3600,
-        tuple(SignalKey("requests_rps", service, origin) for service, origin in grid.series),
-        grid.rps,
-    )
+    """The history as signals, of every hour that is kept: what is usual takes weeks to learn.
+
+    Hours of events are left out: that they are unusual is known.
+    """
+    starts = world.starts - timedelta(hours=grid.rps.shape[1])
+    values = grid.rps.copy()
+    for event in world.events:
+        first = max((event.starts - starts) // timedelta(hours=1), 0)
+        last = max(-((starts - event.ends) // timedelta(hours=1)), 0)
+        rows = [
+            i for i, (service, origin) in enumerate(grid.series) if event.moves(service, origin)
+        ]
+        values[rows, first:last] = np.nan
+    keys = tuple(SignalKey("requests_rps", service, origin) for service, origin in grid.series)
+    return Signals(starts, 3600, keys, values)

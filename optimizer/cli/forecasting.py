@@ -44,7 +44,7 @@ def forecast(
         bool,
         typer.Option(
             "--plot",
-            help="Draw history, quantiles and anomalies on one page: forecast.html in the folder "
+            help="Draw history, quantiles, events and anomalies on one page: forecast.html in the folder "
             "of --out, by default WORLD-forecast.",
         ),
     ] = False,

@@ -28,6 +28,7 @@ def foresee(
         typer.Option(
             "--horizon", metavar="DURATION", parser=duration,
             help="How far to look ahead: 6h, 7d or 2w, at most 28d.",
+            show_default="7d",
         ),
     ] = timedelta(days=7),
     at: Annotated[

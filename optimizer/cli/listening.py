@@ -25,6 +25,7 @@ LastOption = Annotated[
         metavar="DURATION",
         parser=duration,
         help="How much of it, up to the last that was measured: 90m, 24h, 7d.",
+        show_default="24h",
     ),
 ]
 

@@ -50,6 +50,18 @@ def forecast_document(it: Expectations) -> Document:
                 zip(made.series, made.choices, strict=True)
             )
         ],
+        "events": [
+            {
+                "name": event.name,
+                "kind": event.kind,
+                "starts": utc_text(event.starts),
+                "ends": utc_text(event.ends),
+                "services": sorted(event.services),
+                "origins": sorted(event.origins),
+                "factor": event.factor,
+            }
+            for event in it.events
+        ],
         "anomalies": [
             {
                 "signal": one.key.signal,
@@ -109,21 +121,35 @@ def forecast_schema() -> Document:
                     quantiles_rps=said(list_of(rps), "by hour and level"),
                 )
             ),
+            events=said(list_of(_event()), "known events in the hours that are shown"),
             anomalies=said(
-                list_of(
-                    record(
-                        signal=TEXT,
-                        service=TEXT,
-                        origin=TEXT,
-                        starts=MOMENT,
-                        ends=MOMENT,
-                        score=NUMBER_OR_NULL,
-                        value=NUMBER_OR_NULL,
-                        expected=NUMBER_OR_NULL,
-                        why=TEXT,
-                    )
-                ),
-                "what strayed in the hours of the history that are shown",
+                list_of(_anomaly()), "what strayed in the hours of the history that are shown"
             ),
         ),
     }
+
+
+def _event() -> Document:
+    return record(
+        name=TEXT,
+        kind=TEXT,
+        starts=MOMENT,
+        ends=MOMENT,
+        services=said(list_of(TEXT), "empty: all"),
+        origins=said(list_of(TEXT), "empty: all"),
+        factor=said(NUMBER_OR_NULL, "null: as earlier events of its kind"),
+    )
+
+
+def _anomaly() -> Document:
+    return record(
+        signal=TEXT,
+        service=TEXT,
+        origin=TEXT,
+        starts=MOMENT,
+        ends=MOMENT,
+        score=NUMBER_OR_NULL,
+        value=NUMBER_OR_NULL,
+        expected=NUMBER_OR_NULL,
+        why=TEXT,
+    )

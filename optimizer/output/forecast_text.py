@@ -63,6 +63,9 @@ def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
     yield shown
     if len(made.series) > MOST_SERIES:
         yield _more(len(made.series) - MOST_SERIES)
+    for event in it.events:
+        span = f"{event.starts:%Y-%m-%d %H:%M} to {event.ends:%d %b %H:%M}"
+        yield words(f"Event: {event.name} ({event.kind}), {span}")
     if it.anomalies:
         yield from _strayed(it)
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from models.events import DemandEvent
 from models.foreseen import Anomaly
 from optimizer.expectations import Expectations
 from optimizer.report.charts import Frame, ticks
@@ -25,7 +26,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An anomaly on a chart, in its coordinates."""
+    """A stretch of time on a chart, in its coordinates."""
 
     x: float
     width: float
@@ -47,6 +48,7 @@ class Chart:
     median: str
     now: float
     marks: tuple[Mark, ...]
+    events: tuple[Mark, ...]
     y_ticks: tuple[Tick, ...]
     x_ticks: tuple[Tick, ...]
     hovers: tuple[Hover, ...]
@@ -79,6 +81,7 @@ class Page:
     charts_left_out: int
     rows: tuple[Row, ...]
     rows_left_out: int
+    events: tuple[tuple[str, str, str, str, str], ...]
     strayed: tuple[tuple[str, str, str, str, str], ...]
     strayed_left_out: int
 
@@ -103,6 +106,7 @@ def _page(it: Expectations) -> Page:
         charts_left_out=max(0, len(order) - MOST_CHARTS),
         rows=tuple(_row(it, s, float(changes[s])) for s in order[:MOST_ROWS]),
         rows_left_out=max(0, len(order) - MOST_ROWS),
+        events=tuple(_event(one) for one in it.events),
         strayed=tuple(_strayed(one) for one in it.anomalies[:MOST_ROWS]),
         strayed_left_out=max(0, len(it.anomalies) - MOST_ROWS),
     )
@@ -192,6 +196,7 @@ def _chart(it: Expectations, s: int, rank: int) -> Chart:
         median=frame.pieces(median, behind),
         now=round(frame.x(behind), 1),
         marks=_marks(it, s, frame),
+        events=_event_marks(it, s, frame),
         y_ticks=tuple(Tick(round(frame.y(v), 1), f"{v:,g}") for v in marks),
         x_ticks=_day_ticks(it.past_starts, frame),
         hovers=_hovers(it, s, frame),
@@ -199,17 +204,42 @@ def _chart(it: Expectations, s: int, rank: int) -> Chart:
 
 
 def _marks(it: Expectations, s: int, frame: Frame) -> tuple[Mark, ...]:
-    service, origin = it.forecast.series[s]
-    made = []
-    for one in it.anomalies:
-        if (one.key.service, one.key.origin) != (service, origin):
-            continue
-        first = max((one.starts - it.past_starts) / timedelta(hours=1), 0.0)
-        last = min((one.ends - it.past_starts) / timedelta(hours=1), float(frame.periods))
-        if last > first:
-            x, end = round(frame.x(first), 1), round(frame.x(last), 1)
-            made.append(Mark(x, round(end - x, 1), f"{hour(one.starts)}: {one.why}"))
-    return tuple(made)
+    series = it.forecast.series[s]
+    found = [
+        _stretch(it, frame, one.starts, one.ends, one.why)
+        for one in it.anomalies
+        if (one.key.service, one.key.origin) == series
+    ]
+    return tuple(mark for mark in found if mark)
+
+
+def _event_marks(it: Expectations, s: int, frame: Frame) -> tuple[Mark, ...]:
+    found = [
+        _stretch(it, frame, event.starts, event.ends, event.name)
+        for event in it.events
+        if event.moves(*it.forecast.series[s])
+    ]
+    return tuple(mark for mark in found if mark)
+
+
+def _stretch(
+    it: Expectations, frame: Frame, starts: datetime, ends: datetime, words: str
+) -> Mark | None:
+    """What of a stretch of time lies in the frame."""
+    first = max((starts - it.past_starts) / timedelta(hours=1), 0.0)
+    last = min((ends - it.past_starts) / timedelta(hours=1), float(frame.periods))
+    if last <= first:
+        return None
+    x, end = round(frame.x(first), 1), round(frame.x(last), 1)
+    return Mark(x, round(end - x, 1), f"{hour(starts)}: {words}")
+
+
+def _event(event: DemandEvent) -> tuple[str, str, str, str, str]:
+    effect = "as earlier ones of its kind" if event.factor is None else f"× {event.factor:g}"
+    span = f"{hour(event.starts)} to {hour(event.ends)}"
+    services = listed(sorted(event.services)) if event.services else "all services"
+    origins = listed(sorted(event.origins)) if event.origins else "all origins"
+    return event.name, event.kind, span, f"{services}; {origins}", effect
 
 
 def _day_ticks(starts: datetime, frame: Frame) -> tuple[Tick, ...]:

@@ -86,6 +86,31 @@ def test_what_strays_in_the_history_is_told(trimtab: Trimtab, tiny: Path) -> Non
     assert anomaly["value"] > anomaly["expected"]
 
 
+def test_events_are_shown_and_do_not_stray(trimtab: Trimtab, tiny: Path) -> None:
+    first = datetime(2026, 2, 1, tzinfo=UTC)
+    rows = ["ts,service,origin,rps"]
+    for h in range(28 * 24):
+        ts = (first + timedelta(hours=h)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        sale = 26 * 24 <= h < 26 * 24 + 6
+        rows.append(f"{ts},web,europe,{(200 + 10 * (h % 24)) * (4 if sale else 1)}")
+    (tiny / "demand.csv").write_text("\n".join([*rows, ""]))
+    text = (tiny / "world.yaml").read_text()
+    events = """demand:
+  history: demand.csv
+  events:
+    - {name: sale, starts: 2026-02-27T00:00Z, ends: 2026-02-27T06:00Z}
+    - {name: next sale, like: sale, starts: 2026-03-01T00:00Z, ends: 2026-03-01T06:00Z}"""
+    (tiny / "world.yaml").write_text(text.replace("demand: {history: demand.csv}", events))
+    document = json.loads(trimtab("forecast", tiny, "--format", "json", "--hours", 8).out)
+    assert [event["name"] for event in document["events"]] == ["sale", "next sale"]
+    assert document["anomalies"] == []
+    mean = document["series"][0]["mean_rps"]
+    assert mean[0] > 2 * 200 > mean[6]  # the sale is expected, and its end
+    schema = json.loads(trimtab("schema", "forecast").out)
+    Draft202012Validator(schema).validate(document)
+    assert "Event: next sale" in trimtab("forecast", tiny).out
+
+
 def test_a_folder_of_something_else_is_left_alone(trimtab: Trimtab, tiny: Path) -> None:
     done = trimtab("forecast", tiny, "--out", tiny)
     assert done.code == ExitCode.BAD_INPUT

@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 
 from models.demand import Forecast, ModelChoice
+from models.events import DemandEvent
 from models.foreseen import Anomaly
 from models.plan import Plan
 from models.signals import SignalKey
@@ -67,6 +68,25 @@ def test_what_strayed_before_the_hours_shown_is_not_drawn(plan: Plan) -> None:
     page = render_forecast(it)
     assert not re.findall(r'class="strayed" x="[0-9.]+" y', page)
     assert page.count("long ago") == 1
+
+
+def test_events_are_drawn_where_they_move_demand(plan: Plan) -> None:
+    it = expectations(plan)
+    service, _ = it.forecast.series[1]
+    sale = DemandEvent(
+        "sale", "sale", it.forecast.starts + timedelta(hours=6),
+        it.forecast.starts + timedelta(hours=12), frozenset({service}), factor=2.0,
+    )  # fmt: skip
+    over = replace(sale, name="long ago", starts=sale.starts - timedelta(days=90),
+                   ends=sale.ends - timedelta(days=90))  # fmt: skip
+    it = replace(it, world=replace(it.world, events=(sale, over)))
+    page = render_forecast(it)
+    (mark,) = re.findall(r'class="event" x="([0-9.]+)" y="[0-9.]+" width="([0-9.]+)"', page)
+    at, width = map(float, mark)
+    assert abs(at - (48 + 582.0 * (PAST + 6) / (PAST + AHEAD))) < 0.1
+    assert abs(width - 582.0 * 6 / (PAST + AHEAD)) < 0.2
+    assert "× 2" in page
+    assert "long ago" not in page
 
 
 def test_many_series_are_counted_not_drawn(plan: Plan) -> None:
