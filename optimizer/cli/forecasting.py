@@ -44,8 +44,8 @@ def forecast(
         bool,
         typer.Option(
             "--plot",
-            help="Draw history, quantiles, events and anomalies on one page: forecast.html in the folder "
-            "of --out, by default WORLD-forecast.",
+            help="Draw history, quantiles, events and anomalies on one page: forecast.html in the "
+            "folder of --out, by default WORLD-forecast.",
         ),
     ] = False,
     out: OutOption = None,
