@@ -19,20 +19,21 @@ from optimizer.cli.options import Format
 from optimizer.cli.solving import Request
 from optimizer.gather import gather
 from optimizer.output.plan_schema import plan_schema
-from optimizer.output.writing import OURS
 from optimizer.plan import make_plan
 
 COMPARISON_FILES = {"comparison.csv", "comparison.html", "comparison.json"}
-NODES_FILES = {"nodes.csv", "nodes.html", "nodes.json"}
-ONLY_WHERE_SOMETHING_COUNTS = {
-    "memory.npz",
-    "changes.csv",
-    "scenarios.csv",
-    "shadow.csv",
-    "spot_risk.csv",
+PLAN_FILES = {
+    "plan.json",
+    "report.html",
+    "counts.csv",
+    "routes.csv",
+    "bill.csv",
+    "commitments.csv",
+    "demand.csv",
+    "binding.csv",
+    "exclusions.csv",
+    "forecast.csv",
 }
-GRADE_FILES = {"grade.csv", "grade.html", "grade.json"}
-PLAN_FILES = OURS - COMPARISON_FILES - NODES_FILES - GRADE_FILES - ONLY_WHERE_SOMETHING_COUNTS
 Trimtab = Callable[..., Any]
 
 
