@@ -29,6 +29,8 @@ LONGEST_INTERVAL_S: Final = 300
 between them: nobody knows when what was counted came. Prometheus looks back as far."""
 LEAST_COVERED: Final = 0.5
 """Share of a step that readings of a counter must cover for its rate to be known."""
+LARGEST: Final = 1e30
+"""No signal is ever so large; sums and squares of what is smaller stay finite."""
 _NAMED: Final = 3
 
 
@@ -100,7 +102,7 @@ class Oddity(StrEnum):
     AHEAD = "lie in the future: is a clock wrong?"
     BACK = "were counted on a clock that then jumped back: what came later counts"
     RESET = "are of counters that had started again"
-    IMPOSSIBLE = "are negative or infinite: left out"
+    IMPOSSIBLE = "are negative, infinite or beyond all measure: left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def _possible(rows: _Rows, covers_ms: int, now: datetime, notices: _Notices) -> 
     ahead = rows.at_ms + covers_ms > int(now.timestamp() * 1000) + AHEAD_MS
     notices.add(Oddity.AHEAD, rows.series[ahead])
     rows = rows.only(~ahead)
-    impossible = np.isinf(rows.value) | (rows.value < 0)
+    impossible = (rows.value < 0) | (rows.value > LARGEST)
     notices.add(Oddity.IMPOSSIBLE, rows.series[impossible])
     return rows.only(~impossible)
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from models.errors import Location, SourceFailed, raise_alone
+from models.labels import cleaned
 from models.measured import COUNTERS
 from models.signals import SIGNALS
 from scenarios.credentials import check_address, refuse_secrets
@@ -229,5 +230,4 @@ def named_by(
 
 
 def _first(labels: Mapping[str, str], *keys: str) -> str:
-    found = next((labels[key] for key in keys if labels.get(key)), "")
-    return found.encode("utf-8", "replace").decode("utf-8")  # JSON may hold half a character
+    return next((found for key in keys if (found := cleaned(labels.get(key, "")))), "")

@@ -139,7 +139,8 @@ def cases(
     highest = by_minute(asked.rps, asked.step_s, highest=True)
     for s, one in enumerate(held):
         own = world.services[world.service_index[one.service]].unmet_at_most
-        may = own or world.policy.unmet_at_most or world.policy.unserved_share
+        unmet = world.policy.unmet_at_most if own is None else own
+        may = unmet or world.policy.unserved_share
         seconds = asked.rps.shape[1] * asked.step_s
         yield Case(
             asked.starts, demand[s], highest[s], asked.rps[s], asked.step_s, first, one.machine,

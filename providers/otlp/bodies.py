@@ -24,6 +24,8 @@ from providers.otlp.trace_json import trace_request
 LARGEST: Final = 8 * 2**20
 """Bytes of a body, packed or not."""
 _GZIP: Final = 31  # window bits of zlib that ask for gzip's header and check sum
+_PIECE: Final = 4096
+"""Bytes unpacked at once: zlib copies what follows a member, so that it must never be much."""
 _IDS: Final = frozenset(
     {"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"}
 )
@@ -53,20 +55,23 @@ def form_of(content_type: str) -> Form | None:
 
 def unpacked(body: bytes) -> bytes:
     """The contents of a gzip body, however many members it has."""
-    parts, size = [], 0
-    while body:
-        unpacker = zlib.decompressobj(_GZIP)
+    parts, size, at = [], 0, 0
+    unpacker = zlib.decompressobj(_GZIP)
+    while at < len(body):
+        if unpacker.eof:
+            unpacker = zlib.decompressobj(_GZIP)
+        piece = body[at : at + _PIECE]
         try:
-            part = unpacker.decompress(body, LARGEST - size + 1)
+            part = unpacker.decompress(piece, LARGEST - size + 1)
         except zlib.error:
             raise Malformed("the body is no gzip") from None
         size += len(part)
         if size > LARGEST:
             raise TooLarge
-        if not unpacker.eof:
-            raise Malformed("the gzip body breaks off")
         parts.append(part)
-        body = unpacker.unused_data
+        at += len(piece) - len(unpacker.unused_data)
+    if body and not unpacker.eof:
+        raise Malformed("the gzip body breaks off")
     return b"".join(parts)
 
 

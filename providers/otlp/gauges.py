@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags, Metric, NumberDataPoint
 
+from models.measured import LARGEST
 from models.signals import SIGNALS, Combine, SignalKey
 from providers.otlp.names import NOTHING
 from providers.otlp.spans import Registers, resource_of
@@ -67,7 +68,7 @@ class _Points:
         if how is How.TOTAL:
             return self.total / self.moments
         mean = self.total / self.count
-        return 1 - mean if how is How.NOT_IDLE else mean
+        return max(1 - mean, 0.0) if how is How.NOT_IDLE else mean
 
 
 _Key = tuple[int, int, str]  # service, instance, metric
@@ -142,12 +143,12 @@ class Gauges:
 
 
 def _value(point: NumberDataPoint) -> float | None:
-    """None where a point says that there is none."""
+    """None where a point says that there is none, or what no share can be."""
     if point.flags & DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
         return None
     kind = point.WhichOneof("value")
     value = float(getattr(point, kind)) if kind else math.nan
-    return value if math.isfinite(value) else None
+    return value if 0.0 <= value <= LARGEST else None
 
 
 def _state(point: NumberDataPoint) -> str:

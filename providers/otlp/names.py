@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from models.labels import cleaned
 
 NOTHING: Final = 0
 """The number of the empty name."""
@@ -12,12 +13,6 @@ OTHER: Final = "(other)"
 LONGEST: Final = 200
 FORGET_AFTER_S: Final = 3600.0
 _SWEEP_EVERY_S: Final = 60.0
-_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
-
-
-def cleaned(name: str) -> str:
-    """A name on one line without control characters, at most ``LONGEST`` characters of it."""
-    return _UNSEEN.sub(" ", name[: 2 * LONGEST]).strip()[:LONGEST]
 
 
 class Names:
@@ -40,7 +35,7 @@ class Names:
         """The number of ``name``, seen at ``now`` [s]."""
         number = self._numbers.get(name)
         if number is None:
-            number = self._numbers.get(name := cleaned(name))
+            number = self._numbers.get(name := cleaned(name, LONGEST))
         if number is None:
             number = self._new(name, now)
         self._seen_at[number] = now

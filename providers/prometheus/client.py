@@ -131,7 +131,7 @@ class Server:
         try:
             found = [_series(one) for one in data["result"]]
             said = [*document.get("warnings", ()), *document.get("infos", ())]
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise garbled(self.name, type(error).__name__) from None
         plain = tuple(one for one in found if one is not None)
         return Answer(plain, tuple(map(str, said)), len(found) - len(plain))

@@ -189,9 +189,11 @@ class _Notes:
     def tell(self) -> None:
         if self._nameless:
             some = sorted(self._nameless)[:_SHOWN]
-            shown = "; ".join(
-                "{" + ", ".join(f"{name}={value}" for name, value in labels) + "}"
-                for labels in some
+            shown = without_secrets(
+                "; ".join(
+                    "{" + ", ".join(f"{name}={value}" for name, value in labels) + "}"
+                    for labels in some
+                )
             )
             count = len(self._nameless)
             self._listener.note(f"{count:,} series name no service and are left out: {shown}")

@@ -95,8 +95,9 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
         except BlockingIOError as error:
             message = f"another process is writing to {self.folder}\n    → let it end first"
             raise OutputFailed(message) from error
-        for left in (*self.folder.glob(f"{_UNFINISHED}*"), *(self.folder / DAYS).glob(".*")):
-            left.unlink(missing_ok=True)  # of a writer that died: we hold the lock
+        for folder in (self.folder, self.folder / DAYS):
+            for left in folder.glob(f"{_UNFINISHED}*"):
+                left.unlink(missing_ok=True)  # of a writer that died: we hold the lock
         if not (self.folder / DESCRIPTION).exists():
             about = {"format": FORMAT, "version": VERSION, "name": name, "step_s": step_s}
             self._replace(self.folder / DESCRIPTION, about)
@@ -220,7 +221,7 @@ def _refuse_foreign(folder: Path) -> None:
     if not folder.is_dir():
         message = f"{folder} is a file"
     elif any(path.name not in (DAYS, _LOCK) and not path.name.startswith(_UNFINISHED)
-             for path in folder.iterdir()):  # fmt: skip
+             for path in (*folder.iterdir(), *(folder / DAYS).glob("*"))):  # fmt: skip
         message = f"{folder} holds something else than telemetry"
     else:
         return

@@ -93,6 +93,17 @@ def test_what_is_not_understood_is_counted_and_left_out() -> None:
     assert intake.tally.points == {"unused": 5, "late": 1, "ahead": 1}
 
 
+def test_what_no_share_can_be_is_left_out() -> None:
+    values, intake = values_of(
+        metrics_of("process.cpu.utilization", (1, 1.7e308, ""), (1, 1.7e308, "")),
+        metrics_of("system.memory.utilization", (1, -5, "used")),
+    )
+    assert values == {}
+    assert intake.tally.points == {"unused": 3}
+    values, _ = values_of(metrics_of("system.cpu.utilization", (1, 1.5, "idle")))
+    assert set(values.values()) == {0.0}
+
+
 def test_the_real_sdk_metrics_become_signals() -> None:
     def busy(_: CallbackOptions) -> list[Observation]:
         return [Observation(0.25, {"cpu.mode": "user"}), Observation(0.05, {"cpu.mode": "system"})]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.otlp.names import FORGET_AFTER_S, LONGEST, OTHER, Names, cleaned
+from models.labels import cleaned
+from providers.otlp.names import FORGET_AFTER_S, LONGEST, OTHER, Names
 from providers.otlp.sampling import weight_of
 
 
@@ -40,7 +41,7 @@ def test_there_are_never_more_names_than_room(steps: list[tuple[str, float]], mo
 
 def test_names_lose_what_terminals_and_files_stumble_over() -> None:
     assert cleaned("a\x1b[31m\nb\ud800c\u202e") == "a [31m b c"
-    assert len(cleaned("x" * 10_000)) == LONGEST
+    assert len(cleaned("x" * 10_000, LONGEST)) == LONGEST
 
 
 @pytest.mark.parametrize(

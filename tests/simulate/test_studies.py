@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -16,9 +17,9 @@ from optimizer.simulate.asked import asked_directly
 from optimizer.simulate.choosing import KINDS, Case, Goal, Tried, play, read_specs
 from optimizer.simulate.cloud import Machine, fate
 from optimizer.simulate.compare import swept
-from optimizer.simulate.machines import Settings
+from optimizer.simulate.machines import Settings, bought
 from optimizer.simulate.scheduled import minute_of_week, schedule
-from optimizer.simulate.study import Choose, Span, Study, study
+from optimizer.simulate.study import Choose, Span, Study, cases, study
 from optimizer.simulate.sweep import FAMILIES
 
 DAYS = 4
@@ -114,6 +115,19 @@ def test_what_is_granted_is_kept_where_days_are_alike(made: Study) -> None:
     for policy in ("ours", "reactive", "yesterday"):
         assert made.of(policy).unserved_share < 0.02
     assert made.of("ours").usd < made.of("reactive:0.7:5m").usd < made.of("static").usd
+
+
+def test_a_service_that_grants_nothing_is_not_granted_what_others_are() -> None:
+    made = played_world()
+    front, back = made.services
+    strict = replace(
+        made, services=(replace(front, unmet_at_most=0.0), back),
+        policy=replace(made.policy, unmet_at_most=0.2, unserved_share=1e-4),
+    )  # fmt: skip
+    asked = asked_directly(strict, wave_signals(2))
+    held = bought(strict, asked, Settings())
+    granted = [one.goal.granted for one in cases(strict, asked, held, 1440, 0, 15, Choose())]
+    assert granted == [1e-4, 0.2]
 
 
 def test_chance_is_the_same_for_the_same_seed() -> None:

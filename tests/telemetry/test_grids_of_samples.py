@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from models.combining import longer_steps, of_services
 from models.measured import (
     COUNTERS,
+    LARGEST,
     LONGEST_INTERVAL_S,
     Grid,
     Oddity,
@@ -268,6 +269,12 @@ def test_the_future_is_left_out_and_named() -> None:
 def test_the_impossible_is_left_out() -> None:
     made = samples([(0, 0, -5.0), (0, 60, math.inf), (0, 120, math.nan)])
     assert np.isnan(values(made)).all()
+    assert oddities(made) == {Oddity.IMPOSSIBLE: 2}
+
+
+def test_sums_of_all_that_is_possible_stay_finite() -> None:
+    made = samples([(0, 0, 1.7e308), (0, 1, 1.7e308), (0, 60, LARGEST), (0, 61, LARGEST)])
+    assert values(made)[0][:2] == pytest.approx([math.nan, LARGEST], nan_ok=True)
     assert oddities(made) == {Oddity.IMPOSSIBLE: 2}
 
 

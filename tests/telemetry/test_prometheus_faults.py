@@ -60,6 +60,8 @@ def test_what_passes_is_asked_again(front: Front, trouble: list[int | bytes | st
         ([b'{"status":"success","data":{"resultType":"scalar"}}'], "'scalar' came"),
         ([b'{"status":"success","data":{"resultType":"matrix","result":[{}]}}'], "KeyError"),
         ([b'{"status":"success","data":{"resultType":"matrix","result":7}}'], "TypeError"),
+        ([(b'{"status":"success","data":{"resultType":"matrix",'
+          b'"result":[{"metric":{},"values":[[]]}]}}')], "IndexError"),
         ([b"[" * 100_000], "no status of success"),
     ],
 )  # fmt: skip

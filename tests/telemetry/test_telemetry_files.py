@@ -16,6 +16,7 @@ from written_snapshots import written as snapshot_of
 from models.errors import FaultyInput
 from models.inventory import GroupKind, InstanceGroup, Sample
 from models.inventory import Signal as CloudSignal
+from models.labels import LONGEST
 from models.measured import Grid, gridded
 from models.signals import SignalKey, Signals
 from optimizer.sources import parts_of
@@ -153,7 +154,8 @@ def test_what_labels_name() -> None:
     assert named_by(names, {**labels, "env": "test"}).service == "shop"
     assert named_by(names, {"job": "x", "proxy": "p", "service": ""}, "proxy").service == "p"
     assert named_by(names, {"job": "x"}).service == ""
-    assert named_by(names, {"app": "a\ud800"}).service == "a?"
+    assert named_by(names, {"app": "a\ud800\x1b[2J\nb"}).service == "a [2J b"
+    assert named_by(names, {"service": "\x1b", "app": "x" * 10_000}).service == "x" * LONGEST
 
 
 def table(**columns: Sequence[object]) -> pd.DataFrame:

@@ -242,6 +242,20 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     writer(tmp_path).close()
 
 
+def test_hidden_files_of_somebody_else_are_not_removed(tmp_path: Path) -> None:
+    hidden = tmp_path / "theirs" / "days" / ".settings"
+    hidden.parent.mkdir(parents=True)
+    hidden.write_text("precious")
+    with pytest.raises(FaultyInput, match="holds something else"):
+        writer(tmp_path / "theirs")
+    with writer(tmp_path / "mine"):
+        pass
+    hidden = hidden.rename(tmp_path / "mine" / "days" / ".settings")
+    with writer(tmp_path / "mine"):
+        pass
+    assert hidden.read_text() == "precious"
+
+
 def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
     with writer(tmp_path / "mine"):
         pass
