@@ -182,7 +182,8 @@ def simulate(
 ) -> None:  # fmt: skip
     """Replay demand against policies of scaling in a simulated cloud, and compare them.
 
-    Cost is that of replicas at list prices, beside that of perfect foresight, which nobody beats.
+    Cost is that of replicas at list prices, beside that of perfect foresight, which nobody beats
+    without letting requests go or wait.
     """
     from optimizer.cli import replaying
     from optimizer.simulate.cloud import PER_HOUR, PER_SECOND

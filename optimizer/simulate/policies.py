@@ -97,7 +97,7 @@ class Yesterday:
 class Foresight:
     """Exactly what is needed, known beforehand, for blocks of ``block_steps`` steps.
 
-    Nobody can do better without letting requests go.
+    Nobody can do better without letting requests go or wait.
     """
 
     block_steps: int = 1
