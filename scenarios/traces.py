@@ -88,6 +88,9 @@ def _read(path: Path, faults: Faults) -> pd.DataFrame | None:
         return None
     try:
         table = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    except FileNotFoundError:
+        faults.add(at, "there is no such file", "check the path")
+        return None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         kind = "CSV" if path.suffix == ".csv" else "Parquet"
         faults.add(at, f"the file is not readable {kind}: {first_line(error)}", "export it again")

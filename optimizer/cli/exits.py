@@ -56,7 +56,8 @@ def _complaint(error: Exception) -> str:
         heading = [f"{count:,} faults in the input:"] if count > 1 else []
         return "\n".join([*heading, *map(_told, error.faults)])
     if isinstance(error, TrimtabError):
-        return plain(str(error))
+        said, arrow, hint = str(error).partition("\n    → ")
+        return f"{plain(said)}{arrow}{plain(hint)}"
     kind = type(error).__name__
     return f"trimtab failed: {kind}: {plain(str(error))}\n    → run again with --debug to see where"
 

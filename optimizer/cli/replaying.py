@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from math import lcm
 from pathlib import Path
 
+import typer
+
 from models.errors import NOWHERE, Fault, FaultyInput, UnusableData
 from models.signals import Signals
 from models.world import World
 from optimizer.cli.exits import ExitCode
 from optimizer.cli.finding import find_world
 from optimizer.cli.interrupting import interruptible
+from optimizer.cli.observing import moment
 from optimizer.cli.options import TableFormat
 from optimizer.cli.progress import watching
 from optimizer.cli.screen import say, stdout_screen
@@ -44,8 +47,8 @@ from scenarios.faults import Faults, nearest
 from scenarios.traces import read_trace
 
 SMOOTH = (
-    "demand is known by the hour at best: it is laid on minutes, bursts within steps are not in "
-    "it, and all policies look better than they are"
+    "demand is known in steps longer than a minute: it is laid on minutes, bursts within steps "
+    "are not in it, and all policies look better than they are"
 )
 MOST_TELEMETRY_DAYS = 400
 
@@ -194,13 +197,9 @@ def _moment(option: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        hint = "write it with its time zone, such as 2026-03-01T00:00Z"
-        raise FaultyInput([Fault(NOWHERE, f"{option} is no time: {text!r}", hint)])
-    return moment.astimezone(UTC)
+        return moment(text)
+    except typer.BadParameter as error:
+        raise FaultyInput([Fault(NOWHERE, f"{option}: {error.message}")]) from error
 
 
 def _show(found: Compared, request: Request) -> None:

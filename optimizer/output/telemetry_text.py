@@ -31,7 +31,8 @@ def observed_text(
         made.caption = words(f"... and {len(measured) - SHOWN:,} more: --format json lists all")
     parts: list[RenderableType] = [made]
     if not measured:
-        parts.append(words("Nothing was measured then.", "yellow"))
+        text = "Nothing was measured in this time. Other times: --last 28d, or --from."
+        parts.append(words(text, "yellow"))
     for part in observed.parts:
         parts += [words(f"{part.title}: {text}", "yellow") for text in _said(part)]
     failed = [part for part in observed.parts if part.why]

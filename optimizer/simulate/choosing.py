@@ -189,6 +189,7 @@ def _static(case: Case, values: tuple[float, ...]) -> Outcome:
     else:
         known = case.before[~np.isnan(case.before)]
         count = int(enough(known.max(initial=0.0, keepdims=True), case.replica)[0])
+    count = max(count, case.machine.min_replicas)
     wanted = Static(count).wanted(case.demand, case.replica)
     return Outcome(case.follow(wanted, 0), f"{count:,} always")
 

@@ -124,7 +124,7 @@ def described(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         message = f"{folder} holds no telemetry\n    → trimtab observe writes it"
         raise UnusableData(message) from error
     except (OSError, ValueError) as error:

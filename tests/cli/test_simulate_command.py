@@ -38,7 +38,7 @@ def trace(tmp_path: Path) -> Path:
 def test_history_is_replayed_with_a_warning(trimtab: Trimtab, tiny: Path) -> None:
     done = trimtab("simulate", tiny, "--policy", FEW, "--services")
     assert done.code == ExitCode.FINE
-    assert done.err.startswith("warning: demand is known by the hour at best")
+    assert done.err.startswith("warning: demand is known in steps longer than a minute")
     assert "2026-03-02 12:00 to 2026-03-04 00:00 UTC" in done.out
     assert "reactive:0.7:5m" in done.out
     assert "target 70%, 5 min" in done.out
@@ -145,9 +145,10 @@ def test_chance_is_seeded(trimtab: Trimtab, tiny: Path, trace: Path) -> None:
     [
         (("--policy", "hpa:0.6,ourz"), "unknown policy 'ourz'"),
         (("--service", "wep"), "no service is called 'wep'"),
-        (("--from", "yesterday"), "--from is no time"),
+        (("--from", "yesterday"), "--from: 'yesterday' is no moment"),
         (("--from", "2020-01-01T00:00Z"), "choose --from and --to inside"),
-        (("--trace", "nowhere.csv"), "not readable CSV"),
+        (("--from", "2020-01-01"), "choose --from and --to inside"),
+        (("--trace", "nowhere.csv"), "nowhere.csv: there is no such file"),
         (("--telemetry", "nowhere"), "holds no telemetry"),
     ],
 )
@@ -155,6 +156,22 @@ def test_bad_input_is_told(trimtab: Trimtab, tiny: Path, given: tuple[str, ...],
     done = trimtab("simulate", tiny, *given)
     assert done.code == ExitCode.BAD_INPUT
     assert said in done.err
+
+
+def test_hints_stand_on_lines_of_their_own(trimtab: Trimtab, tiny: Path) -> None:
+    done = trimtab("simulate", tiny, "--telemetry", "nowhere")
+    assert done.err == "nowhere holds no telemetry\n    → trimtab observe writes it\n"
+
+
+def test_static_never_says_fewer_replicas_than_run(
+    trimtab: Trimtab, tiny: Path, trace: Path
+) -> None:
+    world = tiny / "world.yaml"
+    text = world.read_text()
+    world.write_text(text.replace("spot_tolerant: true", "min_replicas: 20", 1))
+    given = ("simulate", tiny, "--trace", trace, "--policy", "static:1", "--format", "json")
+    first = json.loads(trimtab(*given).out)["services"][0]
+    assert first["chosen"] == "20 always"
 
 
 def test_two_sources_are_too_many(trimtab: Trimtab, tiny: Path, trace: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_makes_no_grid_is_refused(tmp_path: Path, times: tuple[str, ...], s
         ("a.csv", "ts,rps,rps\n1,2,3\n", "stands twice"),
         ("a.csv", "", "not readable CSV"),
         ("a.parquet", "no", "not readable Parquet"),
-        ("a.csv", None, "not readable CSV"),
+        ("a.csv", None, "there is no such file"),
     ],
 )
 def test_files_that_are_no_traces(tmp_path: Path, name: str, text: str | None, said: str) -> None:

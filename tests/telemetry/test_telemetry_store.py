@@ -268,6 +268,8 @@ def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
         writer(tmp_path / "file")
     with pytest.raises(UnusableData, match="holds no telemetry"):
         _ = Store(tmp_path).step_s
+    with pytest.raises(UnusableData, match="holds no telemetry"):
+        _ = Store(tmp_path / "file").step_s
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"no parquet at all"])
