@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from optimizer.foresight.curve import Break, Curve, fitted
 from optimizer.foresight.exhaustion import Passage, passage
+from optimizer.foresight.growth import ASKED
 
 CURVE_DAYS: Final = 28
 """What is older says nothing of the curve of today."""
@@ -78,6 +79,7 @@ def bottleneck(
         np.array([np.log(max(first.load, _NO_LOAD))]),
         np.array([first.spread]),
         empties=False,
+        doubt=ASKED,
     )
     return Bottleneck(curve, breaks, ahead)
 

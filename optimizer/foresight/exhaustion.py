@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.foresight.growth import Growth, grown
+from optimizer.foresight.growth import FILLING_UP, Doubt, Growth, grown
 from optimizer.foresight.lives import Lives, dropped, endless, lives, without_spikes
 from optimizer.foresight.waves import daily_wave, weekly_wave
 
@@ -65,6 +65,7 @@ def passage(
     limit_spread: NDArray[np.float64] | None = None,
     *,
     empties: bool = True,
+    doubt: Doubt = FILLING_UP,
 ) -> Passage:
     """When ``values`` [series, step] reach ``limit`` [series] (1), as seen after the last step.
 
@@ -104,6 +105,7 @@ def passage(
         later,
         np.zeros(series) if limit_spread is None else limit_spread,
         work,
+        doubt,
     )
     steps = np.minimum(times[1:] * float(block), float(horizon))  # the last block may end later
     reached = growth.reached.copy()

@@ -48,14 +48,28 @@ ALIKE: Final = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 1.0)
 NOISE_FLOOR: Final = 1e-3
 """Share of the limit to within which levels are known at best."""
 
-MODEL_ERROR: Final = 0.12
-"""Further growth may be off by this share of itself: nothing grows on as exactly as a formula."""
-
 TEMPER: Final = 0.7
 """Evidence counts by this power, as no hypothesis is exactly right (Grünwald 2012)."""
 
-ENDS: Final = 0.05
-"""What has grown for A steps goes on for h more with the chance (A / (A + h)) to this power."""
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How little growth is believed to go on as it did.
+
+    ``model_error``: further growth may be off by this share of itself: nothing grows on as exactly
+    as a formula. ``ends``: what has grown for A steps goes on for h more with the chance
+    (A / (A + h)) to this power.
+    """
+
+    model_error: float
+    ends: float
+
+
+FILLING_UP: Final = Doubt(0.12, 0.05)
+"""Of what is used up: nobody but whoever looks after it ends that."""
+
+ASKED: Final = Doubt(0.2, 0.15)
+"""Of what users ask for, which is less steady."""
 
 JUMPS: Final = 2
 """So many of the largest jumps may be one-off events that no growth follows from."""
@@ -120,6 +134,7 @@ def grown(
     later_wave: Values,
     limit_spread: Values,
     work: NDArray[np.bool_],
+    doubt: Doubt,
 ) -> Growth:
     """Foresee ``values`` [series, step]: without waves, NaN before the present life and nowhere
     else.
@@ -144,12 +159,12 @@ def grown(
         variant, phi, which = np.nonzero(likely > _NEGLIGIBLE)
         share = likely[variant, phi, which] / likely[variant, phi, which].sum()
         last = float(values[row, -1])
-        path, spread = _ahead(fits, tried, row + series * variant, phi, which, last, times)
+        path, spread = _ahead(fits, tried, row + series * variant, phi, which, last, times, doubt)
         spread = np.sqrt(spread + limit_spread[row] ** 2)
         over = ndtr((path + later_wave[row][:, None] - limit[row]) / spread)
         over = np.maximum.accumulate(over, axis=0)
         age = tried.onset[which]
-        stays = (age / (age + times[:, None])) ** np.where(tried.shape[which] >= 0, ENDS, 0.0)
+        stays = (age / (age + times[:, None])) ** np.where(tried.shape[which] >= 0, doubt.ends, 0.0)
         came = np.cumsum(np.diff(over, axis=0, prepend=0.0) * stays, axis=0)
         reached[row] = came @ share
         rate[row] = (path[0] - last) @ share / times[0]
@@ -277,6 +292,7 @@ def _ahead(
     which: NDArray[np.int64],
     last: float,
     times: Values,
+    doubt: Doubt,
 ) -> tuple[Values, Values]:
     """Path and variance [time, chosen hypothesis] from the value ``last``."""
     alike = np.asarray(ALIKE)[phi]
@@ -294,5 +310,5 @@ def _ahead(
     lever = (moved - once * mean) ** 2
     told = np.divide(lever, spread, out=np.zeros(lever.shape), where=spread > 0)
     level = np.where(alike < 1, once**2, 0.0) / fits.count[row]
-    variance = noise * (twice + told + level) + (MODEL_ERROR * slope * (later - now)) ** 2
+    variance = noise * (twice + told + level) + (doubt.model_error * slope * (later - now)) ** 2
     return path, variance
