@@ -33,6 +33,8 @@ def _parts(it: Compared, services: bool, width: int) -> Iterator[RenderableType]
     )
     yield ""
     yield _policies(study, width)
+    if any(study.over_foresight(study.of(name), None) < 1 for name in study.policies):
+        yield words("Below 1 ÷ foresight: requests waited or went unserved.", "dim")
     if services:
         yield _services(study, width)
     if it.sweep is not None:
