@@ -29,6 +29,7 @@ PART_WORDS = {
     "round_trips": "round trips",
     "commitments": "commitments",
     "demand_factors": "what a what-if does to demand",
+    "events": "events that move demand",
 }
 
 

@@ -15,6 +15,7 @@ from models.changes import ChangeCosts
 from models.commitments import Discount, ResourceCommitment, SpendCommitment
 from models.demand import History
 from models.egress import EgressPrice
+from models.events import DemandEvent
 from models.latency import RoundTrips
 from models.places import PlaceFilter, Region
 from models.risk import CvarPolicy
@@ -50,7 +51,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
         World: (
             "name", "description", "at", "starts", "services", "origins", "dependencies",
             "workflows", "rules", "policy", "fleet", "history", "regions", "book", "egress",
-            "round_trips", "demand_factors", "commitments",
+            "round_trips", "demand_factors", "commitments", "events",
         ),
         Policy: (
             "horizon_hours", "demand_quantile", "headroom", "count_hours", "route_hours",
@@ -93,6 +94,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
         ),
         RoundTrips: ("measured_ms", "factor"),
         History: ("frame", "note"),
+        DemandEvent: ("name", "kind", "starts", "ends", "services", "origins", "factor"),
         DemandFactor: ("factor", "services", "origins", "first_hour", "last_hour"),
         LatencyRule: (*_WRITTEN, "service", "within_ms", "origins"),
         WorkflowRule: (*_WRITTEN, "workflow", "within_ms"),
@@ -141,6 +143,7 @@ def _nouns(world: World) -> Iterator[Any]:
     for service in world.services:
         yield from (service, service.replica)
     yield from (*world.origins, *world.dependencies, *world.regions, *world.demand_factors)
+    yield from world.events
     for workflow in world.workflows:
         yield from (workflow, *workflow.steps)
     for commitment in world.commitments:

@@ -109,6 +109,8 @@ def test_events_are_shown_and_do_not_stray(trimtab: Trimtab, tiny: Path) -> None
     schema = json.loads(trimtab("schema", "forecast").out)
     Draft202012Validator(schema).validate(document)
     assert "Event: next sale" in trimtab("forecast", tiny).out
+    assert trimtab("plan", tiny, "--out", tiny.parent / "plan").code == ExitCode.FINE
+    assert trimtab("verify", tiny.parent / "plan", tiny).code == ExitCode.FINE
 
 
 def test_a_folder_of_something_else_is_left_alone(trimtab: Trimtab, tiny: Path) -> None:
