@@ -45,6 +45,7 @@ class Prediction:
     ``earliest_at``: not before that, with nine chances in ten. ``probability``: that it happens
     within the horizon that was looked at. ``evidence``: what speaks for it, in words with figures.
     ``of`` is the service, ``what`` what breaks or runs out: a signal, quota, budget, instance.
+    ``since``: it is so already, since then; None: it is still to come.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Prediction:
     expected_at: datetime
     probability: float
     evidence: tuple[str, ...]
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

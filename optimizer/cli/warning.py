@@ -74,10 +74,15 @@ def foresee_world(name: str, asked: Asked) -> ExitCode:
 
 def _signals(store: Store, at: datetime | None) -> Signals:
     """The hours of the last weeks before ``at``, whole ones only."""
-    ends = store.measured_until() if at is None else at
-    if ends is None:
+    until = store.measured_until()
+    if until is None:
         raise UnusableData(f"{store.folder} holds no signals\n    → trimtab observe reads them")
-    ends = ends.replace(minute=0, second=0, microsecond=0)
+    ends = (until if at is None else at).replace(minute=0, second=0, microsecond=0)
+    if ends > until:
+        raise UnusableData(
+            f"--at {ends:%Y-%m-%d %H:%M} UTC: {store.folder} holds nothing after "
+            f"{until:%Y-%m-%d %H:%M} UTC\n    → without --at, all is seen as it was then"
+        )
     signals = store.read(ends - timedelta(days=KEPT_DAYS), ends, step_s=HOUR_S)
     if not signals.keys:
         raise UnusableData(f"{store.folder} holds nothing of the {KEPT_DAYS} days before {ends}")

@@ -12,7 +12,7 @@ from models.foreseen import Kind, Prediction
 from models.rules import BudgetRule
 from models.signals import SignalKey, Signals
 from models.world import World
-from optimizer.foresight.saying import Moment
+from optimizer.foresight.saying import Moment, so_since
 from optimizer.foresight.spending import overspending
 from optimizer.todays_fleet import TodaysFleet
 
@@ -49,13 +49,12 @@ def budget_exhaustions(world: World, services: Signals, moment: Moment) -> tuple
             f"{seen.so_far_usd:,.0f} of {rule.usd_per_month:,.0f} USD are spent this month",
             f"{seen.expected_usd:,.0f} USD are expected by its end",
         )
-        found.append(
-            Prediction(
-                Kind.EXHAUSTION, rule.team or world.name, f"budget {rule.name}", moment.made_at,
-                max(seen.earliest_at, moment.made_at), max(seen.expected_at, moment.made_at),
-                seen.probability if within else 0.0, evidence,
-            )
+        one = Prediction(
+            Kind.EXHAUSTION, rule.team or world.name, f"budget {rule.name}", moment.made_at,
+            max(seen.earliest_at, moment.made_at), max(seen.expected_at, moment.made_at),
+            seen.probability if within else 0.0, evidence,
         )  # fmt: skip
+        found.append(one if seen.spent_at is None else so_since(one, seen.spent_at))
     return tuple(found)
 
 

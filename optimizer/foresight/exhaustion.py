@@ -25,7 +25,8 @@ TIMES: Final = 56
 @dataclass(frozen=True, eq=False)
 class Passage:
     """The chance [series, time] that the limit has been reached by each of ``times`` (steps
-    ahead), with what speaks for it. ``full`` [series]: it is reached now.
+    ahead), with what speaks for it. ``full_for`` [series]: for how many steps it has been reached;
+    0 where it is not, or where the limit is not known exactly.
     """
 
     times: NDArray[np.float64]
@@ -34,7 +35,7 @@ class Passage:
     lives: Lives
     wave_height: NDArray[np.float64]
     block: int
-    full: NDArray[np.bool_]
+    full_for: NDArray[np.int64]
 
     @property
     def probability(self) -> NDArray[np.float64]:
@@ -114,18 +115,28 @@ def passage(
             age = kept - int(lived.starts[row])
             lasting = lived.lasting(int(row), age, float(growth.level[row]), steps)
             reached[row] = np.cumsum(np.diff(reached[row], prepend=0.0) * lasting)
-    full = _last_known(values, max(day_steps, 2)) >= bound
-    reached[full] = 1.0
-    return Passage(steps, reached, growth, lived, np.ptp(wave, axis=1), block, full)
+    full_for = np.zeros(series, np.int64)
+    if limit_spread is None:
+        within = max(day_steps, 2)
+        full_for[:] = [
+            so_for(one, one >= top, within) for one, top in zip(values, bound, strict=True)
+        ]
+        reached[full_for > 0] = 1.0
+    return Passage(steps, reached, growth, lived, np.ptp(wave, axis=1), block, full_for)
 
 
-def _last_known(values: NDArray[np.float64], within: int) -> NDArray[np.float64]:
-    """The last value [series] within so many steps; lower than any limit where there is none."""
-    tail = values[:, -within:]
-    known = ~np.isnan(tail)
-    at = tail.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    last: NDArray[np.float64] = np.where(known.any(axis=1), tail[np.arange(len(tail)), at], -np.inf)
-    return last
+def so_for(values: NDArray[np.float64], so: NDArray[np.bool_], within: int) -> int:
+    """For how many steps it has been ``so`` [step], up to the last one; 0 where it is not.
+
+    What ``values`` do not know (NaN) changes nothing, but the last known one is at most
+    ``within`` steps old.
+    """
+    known = np.flatnonzero(~np.isnan(values))
+    if not known.size or known[-1] < values.size - within or not so[known[-1]]:
+        return 0
+    not_so = np.flatnonzero(~so[known])
+    first = known[not_so[-1] + 1] if not_so.size else known[0]
+    return int(values.size - first)
 
 
 def _in_blocks(

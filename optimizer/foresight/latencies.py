@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,13 @@ from models.signals import SIGNALS, SignalKey, Signals
 from models.world import World
 from optimizer.foresight.bottlenecks import bottleneck
 from optimizer.foresight.curve import Break
-from optimizer.foresight.saying import Moment, growth_in_words, percent_a_day, said
+from optimizer.foresight.saying import (
+    Moment,
+    already,
+    growth_in_words,
+    percent_a_day,
+    said,
+)
 
 Values = NDArray[np.float64]
 
@@ -23,6 +29,10 @@ LATENCIES: Final = ("latency_p95_ms", "latency_p99_ms", "latency_p50_ms", "laten
 
 WRONG_BY: Final = 1.1
 """A stated throughput is wrong when it lies outside the interval by more than this factor."""
+
+
+BROKEN_OF: Final = (3, 4)
+"""An objective is broken now when it was in so many of the last so many steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +63,43 @@ def bottlenecks(world: World, services: Signals, moment: Moment) -> tuple[CurveF
         if objective <= 0 or signal is None or load is None:
             continue
         latency = services.of(SignalKey(signal, service.name))
-        found.append(_finding(service, signal, load, unit, latency, moment))
+        found.append(
+            _with_now(_finding(service, signal, load, unit, latency, moment), latency, moment)
+        )
     return tuple(found)
+
+
+def _with_now(one: CurveFinding, latency: Values, moment: Moment) -> CurveFinding:
+    """What is broken now is not foreseen, whatever the curve says of it."""
+    broken = broken_for(latency, one.objective_ms)
+    if not broken:
+        return one
+    now = moment.made_at
+    said_of = f"{SIGNALS[one.signal].in_words} of {one.objective_ms:g} ms: {one.says}"
+    told = one.prediction or Prediction(
+        Kind.BOTTLENECK, one.service, one.signal, now, now, now, 1.0, (said_of,)
+    )
+    return replace(one, prediction=already(told, moment, broken))
+
+
+def broken_for(latency: Values, objective: float) -> int:
+    """For how many steps the objective has been broken, up to the last; 0: it holds.
+
+    It is broken while it is in at least ``BROKEN_OF[0]`` of the last ``BROKEN_OF[1]`` steps that
+    were measured: one slow hour is none yet.
+    """
+    least, of = BROKEN_OF
+    known = np.flatnonzero(~np.isnan(latency))
+    if known.size < of or known[-1] < latency.size - of:
+        return 0
+    slow = np.cumsum(np.concatenate([[0], latency[known] > objective]))
+    broken = slow[of:] - slow[:-of] >= least
+    if not broken[-1]:
+        return 0
+    held = np.flatnonzero(~broken)
+    first = int(held[-1]) + 1 if held.size else 0
+    inside = known[first : first + of]
+    return int(latency.size - inside[latency[inside] > objective][0])
 
 
 def load_of(services: Signals, name: str) -> tuple[Values | None, str]:

@@ -59,8 +59,8 @@ def _what(key: SignalKey) -> str:
 
 def _evidence(key: SignalKey, ahead: Passage, row: int, moment: Moment) -> tuple[str, ...]:
     meaning = SIGNALS[key.signal].in_words if key.signal in SIGNALS else key.signal
-    if ahead.full[row]:
-        return (f"{meaning}: nothing is left now",)
+    if ahead.full_for[row]:
+        return (f"{meaning}: nothing is left",)
     per_day = float(ahead.growth.rate[row]) * moment.day_steps / ahead.block
     level = 100 * float(ahead.growth.level[row])
     lines = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -61,7 +61,7 @@ def said(
     evidence: tuple[str, ...],
 ) -> Prediction:
     """The prediction that ``ahead`` makes of one of its series."""
-    return Prediction(
+    one = Prediction(
         kind,
         of,
         what,
@@ -70,6 +70,25 @@ def said(
         moment.after(float(ahead.quantile(0.5)[row])),
         float(min(max(ahead.probability[row], 0.0), 1.0)),
         evidence,
+    )
+    return already(one, moment, int(ahead.full_for[row]))
+
+
+def already(one: Prediction, moment: Moment, steps: int) -> Prediction:
+    """The same of what has been so for ``steps``, and is not to be foreseen; as it is for 0."""
+    return so_since(one, moment.after(-steps)) if steps > 0 else one
+
+
+def so_since(one: Prediction, since: datetime) -> Prediction:
+    """The same of what has been so since then."""
+    evidence = (f"it is so now, since {since:%d %B %H:%M}", *one.evidence)
+    return replace(
+        one,
+        earliest_at=one.made_at,
+        expected_at=one.made_at,
+        probability=1.0,
+        evidence=evidence,
+        since=since,
     )
 
 

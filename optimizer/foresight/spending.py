@@ -21,7 +21,7 @@ _LEAST_SPREAD: Final = 0.01
 class Overspending:
     """``probability`` that the month costs more than the budget; when it runs out then, the
     earliest with nine chances in ten and the most likely; ``expected_usd`` of the whole month and
-    ``so_far_usd``.
+    ``so_far_usd``. ``spent_at``: when the budget was used up; None where something is left.
     """
 
     probability: float
@@ -29,6 +29,7 @@ class Overspending:
     expected_at: datetime
     expected_usd: float
     so_far_usd: float
+    spent_at: datetime | None = None
 
 
 def overspending(spent_usd: Values, ends: datetime, budget_usd: float) -> Overspending | None:
@@ -56,7 +57,10 @@ def overspending(spent_usd: Values, ends: datetime, budget_usd: float) -> Oversp
     paths = so_far + np.cumsum(ahead)[:, None] * factors if left else np.full((1, 1), so_far)
     over = totals > budget_usd
     if so_far > budget_usd:
-        return Overspending(1.0, ends, ends, float(np.median(totals)), so_far)
+        since = start + timedelta(
+            days=int((np.cumsum(spent_usd[-gone:]) > budget_usd).argmax()) + 1
+        )
+        return Overspending(1.0, ends, ends, float(np.median(totals)), so_far, since)
     days = np.where(over, (paths > budget_usd).argmax(axis=0) + 1, left)
     crossing = np.sort(days[over]) if over.any() else np.array([left])
     probability = (float(over.sum()) + 0.5) / (over.size + 1.0)

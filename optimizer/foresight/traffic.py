@@ -15,7 +15,9 @@ from models.foreseen import Kind, Prediction
 from models.signals import SignalKey, Signals
 from models.world import World
 from optimizer.forecast.demand import forecast
-from optimizer.foresight.saying import EARLIEST, Moment
+from optimizer.foresight.exhaustion import so_for
+from optimizer.foresight.lives import carried
+from optimizer.foresight.saying import EARLIEST, Moment, already
 from optimizer.foresight.surges import (
     FACTOR,
     Crossing,
@@ -29,6 +31,9 @@ from optimizer.foresight.surges import (
 Values = NDArray[np.float64]
 
 DAY, WEEK = 24, 168
+NOW_HOURS: Final = 2
+"""What was measured so lately is so now."""
+
 LEAST_HOURS: Final = 2 * WEEK
 """Nobody knows the usual of an hour of the week before it came twice."""
 
@@ -59,11 +64,11 @@ def surges_and_drops(world: World, services: Signals, moment: Moment) -> tuple[P
     found: list[Prediction] = []
     for i, name in enumerate(names):
         who, callers = _callers(world, name, ratio)
-        capacity = _capacity(world, services, name)
+        serves = _serves(world, services, name)
         row = rows[name]
         found += _of_service(
             name, rps[i], expected[i], made.quantiles_rps[row], made.levels, who, callers,
-            capacity, moment,
+            serves, moment,
         )  # fmt: skip
     return tuple(found)
 
@@ -91,10 +96,11 @@ def _of_service(
     levels: tuple[float, ...],
     who: str,
     callers: Values | None,
-    capacity: float | None,
+    serves: Values | None,
     moment: Moment,
 ) -> Iterator[Prediction]:
-    now = float(rps[-1] / expected[rps.size - 1]) if expected[rps.size - 1] > 0 else float("nan")
+    ratio = over_usual(rps, expected[: rps.size])
+    now = float(ratio[-1])
     state = "not measured now" if np.isnan(now) else f"{now:.2f} times the usual now"
     signs = [f"demand is {state}"]
     if callers is not None and np.isfinite(callers[-1]):
@@ -103,8 +109,14 @@ def _of_service(
         far, near = crossings(rps, expected, quantiles, levels, callers, factor)
         way = "above" if kind is Kind.SURGE else "below"
         what = f"requests_rps {way} {factor:.2g} times the usual"
-        yield _said(kind, name, what, moment, far, near, tuple(signs))
-    if capacity is not None:
+        beyond = ratio > factor if kind is Kind.SURGE else ratio < factor
+        yield already(
+            _said(kind, name, what, moment, far, near, tuple(signs)),
+            moment,
+            so_for(ratio, beyond, NOW_HOURS),
+        )
+    if serves is not None:
+        capacity = float(serves[-1])
         over = chance_over(np.full(len(quantiles), capacity), quantiles, levels)
         far = over_days(over, DAY)
         highest = float(quantiles[:, -1].max())
@@ -113,8 +125,10 @@ def _of_service(
             f"demand stays below {highest:.3g} rps with a chance of {100 * levels[-1]:g} %",
         )
         nothing = Crossing(np.zeros(1))
-        yield _said(
-            Kind.SURGE, name, "requests_rps above what runs", moment, far, nothing, evidence
+        yield already(
+            _said(Kind.SURGE, name, "requests_rps above what runs", moment, far, nothing, evidence),
+            moment,
+            so_for(rps, rps > serves, NOW_HOURS),
         )
 
 
@@ -147,12 +161,16 @@ def _callers(world: World, name: str, ratio: dict[str, Values]) -> tuple[str, Va
     return ", ".join(who), known[most, np.arange(rows.shape[1])]
 
 
-def _capacity(world: World, services: Signals, name: str) -> float | None:
-    """What the replicas that run serve, as the world states it."""
+def _serves(world: World, services: Signals, name: str) -> Values | None:
+    """What the replicas that ran served [hour], as the world states it; None where they were not
+    counted in the last day. Hours that were not counted are like the one before.
+    """
     key = SignalKey("replicas", name)
     if key not in services or name not in world.service_index:
         return None
-    count = services.of(key)[-DAY:]
-    known = count[~np.isnan(count)]
+    count = services.of(key)
+    if np.isnan(count[-DAY:]).all():
+        return None
     throughput = world.services[world.service_index[name]].replica.throughput_rps
-    return float(known[-1]) * throughput if known.size else None
+    served: Values = carried(count[None])[0] * throughput
+    return served

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import pandas as pd
@@ -28,6 +28,7 @@ FORESIGHT_FORMAT: Final = "trimtab-foresight"
 FORESIGHT_VERSION: Final = 1
 COLUMNS: Final = (
     "kind", "of", "what", "probability", "earliest_at", "expected_at", "made_at", "evidence",
+    "since",
 )  # fmt: skip
 
 
@@ -47,6 +48,7 @@ def foresight_document(world: World, it: Foresight, least: float) -> Document:
                 "probability": round(one.probability, 4),
                 "earliest_at": utc_text(one.earliest_at.replace(microsecond=0)),
                 "expected_at": utc_text(one.expected_at.replace(microsecond=0)),
+                "since": _moment_or_none(one.since),
                 "evidence": list(one.evidence),
             }
             for one in it.likely(least)
@@ -76,11 +78,15 @@ def foresight_table(it: Foresight, least: float) -> pd.DataFrame:
             one.kind.value, one.of, one.what, round(one.probability, 4),
             utc_text(one.earliest_at.replace(microsecond=0)),
             utc_text(one.expected_at.replace(microsecond=0)), utc_text(one.made_at),
-            "; ".join(one.evidence),
+            "; ".join(one.evidence), _moment_or_none(one.since),
         )
         for one in it.likely(least)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _moment_or_none(at: datetime | None) -> str | None:
+    return None if at is None else utc_text(at.replace(microsecond=0))
 
 
 def foresight_schema() -> Document:
@@ -104,6 +110,10 @@ def foresight_schema() -> Document:
                     probability=said(share, "that it happens within the horizon"),
                     earliest_at=said(MOMENT, "not before that, with nine chances in ten"),
                     expected_at=MOMENT,
+                    since={
+                        "anyOf": [MOMENT, {"type": "null"}],
+                        "description": "it is so already, since then; null: it is to come",
+                    },
                     evidence=list_of(TEXT),
                 )
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from rich.console import RenderableType
@@ -50,10 +50,10 @@ def _predictions(likely: tuple[Prediction, ...], width: int) -> RenderableType:
         what = Text(f"{one.kind.value}\n", "bold").append_text(words(one.of))
         cells: list[RenderableType] = [
             words(f"{chance} %", "red" if one.probability >= _SURE else "yellow"),
-            words(f"{_lead(one.made_at, one.expected_at)}\n{one.expected_at:%a %d %b %H:%M}"),
+            words(_when(one)),
         ]
         if wide:
-            cells.append(words(f"{one.earliest_at:%a %d %b %H:%M}"))
+            cells.append(words(f"{one.earliest_at:%a %d %b %H:%M}" if one.since is None else ""))
         evidence = Text("\n").join([words(one.what), *map(words, one.evidence)])
         made.add_row(*cells, what, evidence)
     if len(likely) > SHOWN:
@@ -61,10 +61,13 @@ def _predictions(likely: tuple[Prediction, ...], width: int) -> RenderableType:
     return made
 
 
-def _lead(made_at: datetime, at: datetime) -> str:
-    ahead = at - made_at
-    if ahead <= timedelta(0):
-        return "now"
+def _when(one: Prediction) -> str:
+    if one.since is not None:
+        return f"now, since\n{one.since:%a %d %b %H:%M}"
+    return f"{_lead(one.expected_at - one.made_at)}\n{one.expected_at:%a %d %b %H:%M}"
+
+
+def _lead(ahead: timedelta) -> str:
     hours = ahead / timedelta(hours=1)
     return f"in {hours:.0f} h" if ahead < _DAYS_FROM else f"in {hours / 24:.1f} days"
 

@@ -109,6 +109,7 @@ def test_the_past_is_seen_as_it_was(trimtab: Trimtab, tiny: Path, telemetry: Pat
         (("--horizon", "soon"), "is no duration"),
         (("--at", "2026-03-18T00:00"), "has no time zone"),
         (("--at", "2020-01-01"), "holds nothing of"),
+        (("--at", "2031-01-01"), "holds nothing after 2026-03-27 00:00 UTC"),
     ],
 )
 def test_bad_input_is_told(

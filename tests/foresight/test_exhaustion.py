@@ -103,7 +103,7 @@ def test_nothing_is_expected_behind_the_horizon(horizon: int) -> None:
 
 def test_what_is_full_is_certain() -> None:
     ahead = look(np.where(HOUR > 500, 1.0, 0.5))
-    assert ahead.full[0]
+    assert ahead.full_for[0] == HOUR.size - 501
     assert ahead.probability[0] == 1.0
 
 

@@ -127,6 +127,43 @@ def test_anomalies_stand_beside_predictions_of_their_service() -> None:
     )
 
 
+def test_what_is_so_already_is_told_with_its_beginning() -> None:
+    step = np.arange(HOURS)
+    rps = signals().of(SignalKey("requests_rps", "back")).copy()
+    rps[-5:] *= 3.0
+    full = np.where(step >= HOURS - 30, 1.0, 0.5)
+    full[-20:-10] = np.nan
+    few = np.where(step >= HOURS - 7, 1.0, 10.0)
+    slow = np.where(step >= HOURS - 9, 40.0, 12.0)  # 20 ms is the objective
+    slow[-50] = 40.0
+    world = a_world(500.0)
+    changed = {
+        "back__requests_rps": rps, "front__disk_share": full, "front__replicas": few,
+        "back__latency_p95_ms": slow,
+    }  # fmt: skip
+    seen = foresee(world, signals(0, **changed), WEEK)
+    hours = {
+        (Kind.SURGE, "back", "times"): 5,
+        (Kind.EXHAUSTION, "front", "disk"): 30,
+        (Kind.SURGE, "front", "runs"): 7,
+        (Kind.BOTTLENECK, "back", "latency"): 9,
+    }
+    for which, ago in hours.items():
+        one = find(seen, *which)
+        assert one.since == one.made_at - timedelta(hours=ago)
+        assert (one.probability, one.earliest_at, one.expected_at) == (
+            1.0, one.made_at, one.made_at
+        )  # fmt: skip
+        assert one.evidence[0].startswith("it is so now, since ")
+    spent = find(seen, Kind.EXHAUSTION, "small", "budget total")
+    assert spent.since == datetime(2026, 3, 4, tzinfo=UTC)  # ten times today's replicas
+    assert find(seen, Kind.EXHAUSTION, "back", "disk").since is None
+    ended = slow.copy()
+    ended[-3:] = 12.0
+    calm = foresee(world, signals(0, **{**changed, "back__latency_p95_ms": ended}), WEEK)
+    assert not [p for p in calm.predictions if p.kind is Kind.BOTTLENECK and p.since]
+
+
 def test_times_are_in_order_whatever_is_measured() -> None:
     chance = np.random.default_rng(3)
     wild = np.cumsum(chance.normal(0.002, 0.02, HOURS)).clip(0, 0.99)
