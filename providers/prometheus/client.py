@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,13 +10,18 @@ from typing import Any, Final
 import numpy as np
 import requests
 from numpy.typing import NDArray
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
+from providers.prometheus.deadline import EndingAdapter, ends_within
 from providers.prometheus.errors import TooMuch, garbled, refused, unanswered
 
 LARGEST_ANSWER: Final = 64 * 2**20
+MOST_VALUES: Final = 8_000_000
+"""JSON values of an answer: two and a half million samples. Small ones take forty times the
+memory of their text, so that bytes alone bound nothing."""
+_LAST_S: Final = 4_102_444_800  # 2100
+_NO_MOMENT_S: Final = -1.0
 _RETRIED: Final = (429, 500, 502, 503, 504)
 _RETRIES: Final = 4
 _LONGEST_WAIT_S: Final = 20
@@ -48,7 +52,8 @@ class Answer:
 class Server:
     """``headers`` and ``user`` with a password are asked for anew for every question: secrets may
     change. ``trust``: True, or a file of certificates. ``retry_s``: seconds before the first
-    retry; each next one waits twice as long.
+    retry; each next one waits twice as long. ``timeout_s``: of silence; a question with all its
+    retries takes ``patience_s`` at most.
     """
 
     name: str
@@ -59,16 +64,26 @@ class Server:
     timeout_s: float = 30.0
     retry_s: float = 0.5
     largest: int = LARGEST_ANSWER
+    most_values: int = MOST_VALUES
     _session: requests.Session = field(default_factory=requests.Session, repr=False)
 
     def __post_init__(self) -> None:
         retry = Retry(
-            total=_RETRIES, backoff_factor=self.retry_s, backoff_max=_LONGEST_WAIT_S,
+            total=_RETRIES, backoff_factor=self.retry_s, backoff_max=self._longest_wait_s,
             status_forcelist=_RETRIED, allowed_methods=None, raise_on_status=False,
-            redirect=0, retry_after_max=_LONGEST_WAIT_S,
+            redirect=0, retry_after_max=self._longest_wait_s,  # type: ignore[arg-type] # a float will do
         )  # fmt: skip
-        self._session.mount("http://", HTTPAdapter(max_retries=retry))
-        self._session.mount("https://", HTTPAdapter(max_retries=retry))
+        self._session.mount("http://", EndingAdapter(max_retries=retry))
+        self._session.mount("https://", EndingAdapter(max_retries=retry))
+
+    @property
+    def patience_s(self) -> float:
+        """What all tries and the pauses between them may take."""
+        return self.timeout_s * (_RETRIES + 1) + self._longest_wait_s * _RETRIES
+
+    @property
+    def _longest_wait_s(self) -> float:
+        return min(_LONGEST_WAIT_S, self.timeout_s)
 
     def over(self, query: str, first_s: int, last_s: int, step_s: int) -> Answer:
         """The query evaluated at every step from ``first_s`` to ``last_s``, both included, in
@@ -84,16 +99,15 @@ class Server:
         return self._asked("query", {"query": query, "time": last_s})
 
     def _asked(self, what: str, form: dict[str, str | int]) -> Answer:
-        deadline = time.monotonic() + self.timeout_s * (_RETRIES + 1) + _RETRIES * _LONGEST_WAIT_S
         try:
-            with self._session.post(
+            with ends_within(self.patience_s), self._session.post(
                 f"{self.url.rstrip('/')}/api/v1/{what}",
                 data={**form, "timeout": f"{self.timeout_s:g}s"},
                 headers={"Accept": "application/json"},
                 auth=_Credentials(self.headers(), self.user()),
                 timeout=self.timeout_s, verify=self.trust, allow_redirects=False, stream=True,
             ) as response:  # fmt: skip
-                body = b"".join(self._pieces(response, deadline))
+                body = b"".join(self._pieces(response))
                 status = response.status_code
         except (requests.RequestException, HTTPError, OSError) as error:
             if not isinstance(error, requests.RequestException | HTTPError):  # ca_file is missing
@@ -103,18 +117,19 @@ class Server:
             return self._read(status, body)
         raise failure  # without the error: it may repeat what was sent
 
-    def _pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
         size = 0
         for piece in response.iter_content(_PIECE):
             size += len(piece)
             if size > self.largest:
                 message = f"an answer of more than {self.largest // 2**20} MiB"
                 raise TooMuch(self.name, message, "ask for fewer series, or a longer step")
-            if time.monotonic() > deadline:
-                raise requests.Timeout
             yield piece
 
     def _read(self, status: int, body: bytes) -> Answer:
+        if sum(body.count(mark) for mark in (b"[", b"{", b",", b":")) > self.most_values:
+            message = f"an answer of more than {self.most_values:,} values"
+            raise TooMuch(self.name, message, "ask for fewer series, or a longer step")
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
@@ -134,6 +149,8 @@ class Server:
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise garbled(self.name, type(error).__name__) from None
         plain = tuple(one for one in found if one is not None)
+        if any((one.at_ms < 0).any() for one in plain):
+            raise garbled(self.name, "a sample of no moment between 1970 and 2100")
         return Answer(plain, tuple(map(str, said)), len(found) - len(plain))
 
 
@@ -146,6 +163,7 @@ def _series(one: Mapping[str, Any]) -> Series | None:
     values = one["values"]
     labels = {str(name): str(value) for name, value in one["metric"].items()}
     at = np.array([pair[0] for pair in values], np.float64)
+    at = np.where((at >= 0) & (at < _LAST_S), at, _NO_MOMENT_S)
     number = np.array([float(pair[1]) for pair in values], np.float64)
     return Series(labels, np.rint(at * 1000).astype(np.int64), number)
 

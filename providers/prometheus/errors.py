@@ -9,6 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from models.errors import SourceFailed
 from models.secrets import without_secrets
+from providers.prometheus.deadline import Overdue
 
 
 class TooMuch(SourceFailed):
@@ -43,6 +44,9 @@ def unanswered(source: str, error: requests.RequestException | HTTPError) -> Sou
     elif isinstance(error, requests.Timeout):
         why, step = "no answer in time", "check the network, or raise timeout_s"
         altogether = isinstance(error, requests.ConnectTimeout)
+    elif isinstance(error, Overdue):
+        why, step = "its answer does not come to an end", "look at the server, or raise timeout_s"
+        altogether = True
     elif isinstance(error, requests.exceptions.RetryError):
         why, step = "refused again and again", "ask less at once, or later"
     elif isinstance(error, requests.exceptions.InvalidHeader):

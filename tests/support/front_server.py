@@ -7,7 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,7 +18,8 @@ class Front:
     """``script``: what to do with the next requests, one after the other; then forward them.
 
     A number: answer with that status. Bytes: answer that with status 200. ``drop``: break off.
-    ``hang``: answer half and wait until the end.
+    ``hang``: answer half and wait until the end. ``drip headers``, ``drip body``: a byte now and
+    then, for ever.
     """
 
     url: str = ""
@@ -49,8 +50,19 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(200, what)
         elif what == "drop":
             self.connection.close()
-        else:
+        elif what == "hang":
             self._hang()
+        else:
+            self._drip(of_headers=what == "drip headers")
+
+    def _drip(self, *, of_headers: bool) -> None:
+        start = b"HTTP/1.1 200 OK\r\n"
+        if not of_headers:
+            start += b"Content-Length: 1000000\r\n\r\n"
+        with suppress(OSError):  # until the other side has had enough
+            self.wfile.write(start)
+            while not self.front.over.wait(0.02):
+                self.wfile.write(b"x")
 
     def _hang(self) -> None:
         self.send_response(200)

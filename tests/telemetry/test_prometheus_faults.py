@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +64,11 @@ def test_what_passes_is_asked_again(front: Front, trouble: list[int | bytes | st
         ([(b'{"status":"success","data":{"resultType":"matrix",'
           b'"result":[{"metric":{},"values":[[]]}]}}')], "IndexError"),
         ([b"[" * 100_000], "no status of success"),
+        *(([(b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},'
+             b'"values":[[%s,"1"]]}]}}' % at)], "no moment between 1970 and 2100")
+          for at in (b"NaN", b"1e300", b"-1e300", b"-1", b"4102444801", b"Infinity")),
+        ([(b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},'
+           b'"values":[[null,"1"]]}]}}')], "no moment between"),
     ],
 )  # fmt: skip
 def test_what_stays_is_said(front: Front, trouble: list[int | bytes | str], said: str) -> None:
@@ -94,6 +100,33 @@ def test_an_answer_that_never_ends_is_too_late(front: Front) -> None:
 def test_an_answer_that_is_too_large_is_not_read(front: Front) -> None:
     with pytest.raises(TooMuch, match="more than 0 MiB"):
         asked(server(front, largest=100))
+
+
+@pytest.mark.parametrize("part", ["drip headers", "drip body"])
+@pytest.mark.parametrize("by_tls", [False, True])
+def test_an_answer_that_drips_for_ever_ends(tmp_path: Path, part: str, by_tls: bool) -> None:
+    certificate, key = self_signed(tmp_path) if by_tls else (None, None)
+    with fronting("", certificate, key) as front:
+        front.script = [part] * 2
+        trust = True if certificate is None else str(certificate)
+        with pytest.raises(SourceFailed, match="does not come to an end") as failed:
+            asked(server(front, timeout_s=0.05, trust=trust))
+        assert failed.value.altogether
+        assert len(front.seen) == 1
+
+
+def test_many_small_values_are_not_made_into_objects(front: Front) -> None:
+    empty = b'{"status":"success","data":{"resultType":"matrix","result":[%s]}}'
+    front.script = [empty % b",".join([b"[]"] * 200_000)]
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooMuch, match="more than 100,000 values") as failed:
+            asked(server(front, most_values=100_000))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "ask for fewer series" in str(failed.value)
+    assert most < 8 * 2**20  # the text is read twice over; the lists would take 13 MiB more
 
 
 def test_nobody_is_there() -> None:
