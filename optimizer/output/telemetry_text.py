@@ -39,10 +39,22 @@ def observed_text(
     if failed:
         title = plural(len(failed), "part was", "parts were") + " not read to the end"
         listed = table(title, ["Part", "Why"])
-        for part in failed:
-            listed.add_row(words(part.title), words(part.why, "red"))
+        for said, why in _failures(observed):
+            listed.add_row(words(said), words(why, "red"))
         parts.append(listed)
     return rendered(parts, width, colour)
+
+
+def _failures(observed: Observed) -> list[tuple[str, str]]:
+    """What was not read, and why: parts of a source that failed for the same reason together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for part in observed.parts:
+        if part.why:
+            found.setdefault((part.source, part.why), []).append(part.title)
+    return [
+        (titles[0] if len(titles) == 1 else f"{source}: {len(titles):,} queries or files", why)
+        for (source, why), titles in found.items()
+    ]
 
 
 def _said(one: PartRead) -> list[str]:
@@ -53,7 +65,7 @@ def _said(one: PartRead) -> list[str]:
 
 
 def round_text(observed: Observed, at: datetime, told: set[str]) -> str:
-    """A round in a line, and a line for each part that failed or brought something odd.
+    """A round in a line, and a line for each reason why parts failed, and for what was odd.
 
     What is in ``told`` was told before, and is not repeated; what is new is added to it. Failures
     are told each time.
@@ -63,7 +75,7 @@ def round_text(observed: Observed, at: datetime, told: set[str]) -> str:
     failed = sum(bool(one.why) for one in observed.parts)
     line = f"{at:%Y-%m-%d %H:%M:%S} UTC: {samples:,} samples, {changed:,} steps new, "
     line += f"{plural(failed, 'part')} failed, {observed.took_s:.1f} s"
-    more = [f"{one.title}: {one.why}" for one in observed.parts if one.why]
+    more = [f"{what}: {why}" for what, why in _failures(observed)]
     odd = [f"{one.title}: {text}" for one in observed.parts for text in _said(one)]
     more += [text for text in odd if text not in told]
     told.update(odd)

@@ -18,7 +18,7 @@ from models.measured import Grid, Samples
 from models.signals import SignalKey
 from optimizer.metrics import Address, ObserveMetrics, served
 from optimizer.observe import _AHEAD, Observed, Request, follow, observe
-from optimizer.output.telemetry_text import round_text
+from optimizer.output.telemetry_text import observed_text, round_text
 from providers.telemetry.seam import Chunk, Listener, Part
 from providers.telemetry.store import Store
 from providers.telemetry.writing import StoreWriter
@@ -111,6 +111,10 @@ def test_a_server_that_is_down_is_waited_for_once(writer: StoreWriter) -> None:
     whys = [one.why for one in observed.parts]
     assert whys == ["this question: look", "all of it: look", "all of it: look", ""]
     assert asked == ["this question", "all of it"]
+    told = [round_text(observed, NOW, set()), observed_text("t", observed, (), 100, False)]
+    for text in told:
+        assert text.count("this question: look") == text.count("all of it: look") == 1
+        assert "a: 2 queries or files" in text
 
 
 def test_what_was_missed_is_read_on(writer: StoreWriter) -> None:
