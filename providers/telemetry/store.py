@@ -2,23 +2,29 @@
 
 ::
 
-    telemetry.json           name and step: what the folder is
-    progress.json            until when each source has been read
-    days/2026-03-01.parquet  what was measured that day (UTC)
+    telemetry.json                         name and step: what the folder is
+    progress.json                          until when each source has been read
+    days/2026-03-01.parquet                what trimtab observe read of that day (UTC)
+    days/2026-03-01.otlp.parquet           what trimtab listen received of it
+    increments/2026-03-01.000007.parquet   what came since the day was written
 
-A day is written beside its old file and takes its place at once, so that readers need no lock and
-whoever is killed leaves days as they were before or as they are now. Writing the same again
-changes nothing: that is what makes a day that was written before a crash, and is read again after
-it, come out the same.
+A file is written beside its place and takes it at once, so that readers need no lock and whoever is
+killed leaves days as they were before or as they are now. Increments go into their day when there
+are many of them or the day is over; the file of the day says up to which number it holds them, so
+that it makes no difference whether one that it holds is still there. Writing the same again changes
+nothing: that is what makes a day that was written before a crash, and is read again after it, come
+out the same.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,13 +34,24 @@ from models.combining import longer_steps
 from models.errors import UnusableData
 from models.measured import Grid
 from models.signals import SignalKey, Signals
-from providers.telemetry.days import DAY_S, Wanted, read_day
+from providers.telemetry.days import ALL, DAY_S, KeptDay, Vanished, Wanted, read_day
+from providers.telemetry.layout import (
+    DAYS,
+    DESCRIPTION,
+    INCREMENTS,
+    OBSERVED,
+    PROGRESS,
+    DayOf,
+    day_of,
+)
 
-DESCRIPTION: Final = "telemetry.json"
-PROGRESS: Final = "progress.json"
-DAYS: Final = "days"
 FORMAT: Final = "trimtab-telemetry"
-VERSION: Final = 1
+VERSION: Final = 2
+READ_VERSIONS: Final = (1, 2)
+"""Before 2 there were no increments."""
+_LOOKS: Final = 20
+"""So often is looked again where increments went into their day meanwhile. A day is merged once in
+many rounds: more than one look in a row happens to nobody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +74,35 @@ class Store:
         return described(self.folder)
 
     def path(self, day: date) -> Path:
-        return self.folder / DAYS / f"{day.isoformat()}.parquet"
+        """The file of a day as ``trimtab observe`` keeps it."""
+        return DayOf(day).path(self.folder)
+
+    def kept(self) -> dict[DayOf, int]:
+        """Days as each writer keeps them, sorted, and the number of the last increment."""
+        found: dict[DayOf, int] = {}
+        try:
+            days = [path.name for path in (self.folder / DAYS).glob("[0-9]*.parquet")]
+            increments = [path.name for path in (self.folder / INCREMENTS).glob("[0-9]*.parquet")]
+        except OSError as error:
+            raise UnusableData(f"{self.folder} cannot be read: {error.strerror}") from error
+        for name in (*days, *increments):
+            known = day_of(name)
+            if known is None:
+                raise UnusableData(f"{self.folder} holds {name}, which is no day")
+            of, number = known
+            found[of] = max(found.get(of, 0), number)
+        return {of: found[of] for of in sorted(found)}
 
     def days(self) -> tuple[date, ...]:
         """The days of which something is kept, the oldest first."""
-        try:
-            names = [path.stem for path in (self.folder / DAYS).glob("[0-9]*.parquet")]
-            return tuple(sorted(map(date.fromisoformat, names)))
-        except OSError as error:
-            raise UnusableData(f"{self.folder} cannot be read: {error.strerror}") from error
-        except ValueError as error:
-            raise UnusableData(f"{self.folder / DAYS} holds files that are no days") from error
+        return tuple(sorted({of.day for of in self.kept()}))
+
+    def day(self, of: DayOf, wanted: Wanted = ALL) -> KeptDay | None:
+        """A day as one writer keeps it; None when it keeps nothing of it (any more)."""
+        for _ in range(_LOOKS):
+            with suppress(Vanished):
+                return read_day(self.folder, of, self.kept().get(of, 0), wanted)
+        raise UnusableData(f"{of.path(self.folder)}: an increment of it is missing")
 
     def read(
         self, starts: datetime, ends: datetime, *, step_s: int | None = None,
@@ -87,22 +122,28 @@ class Store:
         )
         last = (grid.ends - timedelta(microseconds=1)).date()
         pieces = []
-        for day in self.days():
-            if grid.steps and grid.starts.date() <= day <= last:
-                piece = read_day(self.path(day), day, wanted)
-                if step_s % piece.step_s == 0:
-                    pieces.append(longer_steps(piece, step_s))
+        for of in sorted(self.kept(), key=_first_that_gives_way):
+            if grid.steps and grid.starts.date() <= of.day <= last:
+                kept = self.day(of, wanted)
+                if kept is not None and step_s % kept.signals.step_s == 0:
+                    pieces.append(longer_steps(kept.signals, step_s))
         return _joined(pieces, grid)
 
     def measured_until(self) -> datetime | None:
         """The end of the last step that is kept; None when nothing is."""
         _ = self._description  # raises when this is no telemetry at all
-        for day in reversed(self.days()):
-            one = read_day(self.path(day), day)
-            known = np.flatnonzero(~np.isnan(one.values).all(axis=0))
-            if known.size:
-                return one.at(int(known[-1]) + 1)
+        for _, kept in groupby(reversed(self.kept()), key=lambda of: of.day):
+            ends = [end for of in kept if (end := self._measured_until(of)) is not None]
+            if ends:
+                return max(ends)
         return None
+
+    def _measured_until(self, of: DayOf) -> datetime | None:
+        kept = self.day(of)
+        if kept is None:
+            return None
+        known = np.flatnonzero(~np.isnan(kept.signals.values).all(axis=0))
+        return kept.signals.at(int(known[-1]) + 1) if known.size else None
 
     def progress(self) -> dict[str, datetime]:
         """Until when each part of each source has been read."""
@@ -130,7 +171,7 @@ def described(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UnusableData(f"{path} cannot be read as JSON") from error
     sound = isinstance(found, dict) and found.get("format") == FORMAT
-    if not sound or found.get("version") != VERSION or not _is_step(found.get("step_s")):
+    if not sound or found.get("version") not in READ_VERSIONS or not _is_step(found.get("step_s")):
         raise UnusableData(f"{path} does not describe telemetry as this version writes it")
     return dict(found)
 
@@ -139,8 +180,13 @@ def _is_step(step_s: object) -> bool:
     return type(step_s) is int and 1 <= step_s <= 3600 and 3600 % step_s == 0
 
 
+def _first_that_gives_way(of: DayOf) -> tuple[date, bool]:
+    """Where two have measured the same, what was asked for in a file counts."""
+    return of.day, of.writer == OBSERVED
+
+
 def _joined(pieces: Collection[Signals], grid: Grid) -> Signals:
-    """Signals of one step, end to end, cut to a grid."""
+    """Signals of one step, end to end, cut to a grid; a gap of a later one hides nothing."""
     keys: tuple[SignalKey, ...] = tuple(sorted({key for piece in pieces for key in piece.keys}))
     row = {key: i for i, key in enumerate(keys)}
     values = np.full((len(keys), grid.steps), np.nan)
@@ -148,7 +194,9 @@ def _joined(pieces: Collection[Signals], grid: Grid) -> Signals:
         rows = np.array([row[key] for key in piece.keys], np.int64)
         offset = int(piece.starts.timestamp()) // grid.step_s - grid.first
         low, high = max(offset, 0), min(offset + piece.steps, grid.steps)
-        values[rows, low:high] = piece.values[:, low - offset : high - offset]
+        part = piece.values[:, low - offset : high - offset]
+        held = values[rows, low:high]
+        values[rows, low:high] = np.where(np.isnan(part), held, part)
     measured = ~np.isnan(values).all(axis=1)
     keys = tuple(key for key, has in zip(keys, measured, strict=True) if has)
     return Signals(grid.starts, grid.step_s, keys, values[measured])

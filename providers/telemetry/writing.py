@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,21 +20,29 @@ import pyarrow.parquet as pq
 from models.combining import longer_steps
 from models.errors import NOWHERE, Fault, FaultyInput, OutputFailed
 from models.signals import Signals
-from providers.telemetry.days import DAY_S, read_day, table_of
-from providers.telemetry.store import (
+from providers.telemetry.days import DAY_S, cells_of, table_of
+from providers.telemetry.held import HeldDay
+from providers.telemetry.layout import (
     DAYS,
     DESCRIPTION,
-    FORMAT,
+    INCREMENTS,
+    OBSERVED,
     PROGRESS,
-    VERSION,
-    Store,
-    described,
+    RECEIVED,
+    UNFINISHED,
+    DayOf,
+    day_of,
+    is_unfinished,
+    lock_of,
 )
+from providers.telemetry.store import FORMAT, VERSION, Store, described
 
 HOUR_S: Final = 3600
-_LOCK: Final = ".lock"
+MOST_INCREMENTS: Final = 60
+"""Of a day, before they go into it: an hour of minutes."""
+_OVER_FOR: Final = timedelta(hours=1)
+"""When a day has been over for so long, hardly anything of it is late any more."""
 _DAYS_HELD: Final = 8
-_UNFINISHED: Final = ".unfinished-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +56,24 @@ class Written:
 
 
 class StoreWriter(AbstractContextManager["StoreWriter"]):
-    """Writes to a folder that nobody else writes to meanwhile."""
+    """Writes to a folder under a name under which nobody else writes there meanwhile."""
 
-    def __init__(self, folder: Path, name: str, step_s: int) -> None:
+    def __init__(self, folder: Path, name: str, step_s: int, writer: str = OBSERVED) -> None:
         """Raises ``FaultyInput`` when the folder is not for this telemetry, ``OutputFailed`` when
-        somebody else is writing there.
+        somebody else is writing there as ``writer``.
         """
-        self.folder, self._lock = folder, -1
-        self._held: dict[date, Signals] = {}
-        self._dirty: set[date] = set()
+        self.folder, self.writer, self._lock = folder, writer, -1
+        self._step_s = step_s
+        self._held: dict[DayOf, HeldDay] = {}
+        self.store = Store(folder)
         try:
-            self._open(name, step_s)
+            self._open(name)
         except OSError as error:
             self.close()
             raise OutputFailed(f"cannot write to {folder}: {error.strerror}") from error
         except BaseException:
             self.close()
             raise
-        self.store = Store(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -85,81 +93,99 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
             os.close(self._lock)
             self._lock = -1
 
-    def _open(self, name: str, step_s: int) -> None:
-        if self.folder.exists() and not (self.folder / DESCRIPTION).exists():
+    def _open(self, name: str) -> None:
+        if not self.folder.exists() or not (self.folder / DESCRIPTION).exists():
             _refuse_foreign(self.folder)
-        (self.folder / DAYS).mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        else:
+            described(self.folder)  # before anything is touched
+        for part in (DAYS, INCREMENTS):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.folder / lock_of(self.writer), os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             message = f"another process is writing to {self.folder}\n    → let it end first"
             raise OutputFailed(message) from error
-        for folder in (self.folder, self.folder / DAYS):
-            for left in folder.glob(f"{_UNFINISHED}*"):
-                left.unlink(missing_ok=True)  # of a writer that died: we hold the lock
-        if not (self.folder / DESCRIPTION).exists():
-            about = {"format": FORMAT, "version": VERSION, "name": name, "step_s": step_s}
-            self._replace(self.folder / DESCRIPTION, about)
+        with _alone_in(self.folder):
+            self._describe(name)
+        for folder in (self.folder, self.folder / DAYS, self.folder / INCREMENTS):
+            for left in folder.glob(f"{UNFINISHED}*"):
+                if is_unfinished(left.name, self.writer):  # of one that died: we hold its lock
+                    left.unlink(missing_ok=True)
+
+    def _describe(self, name: str) -> None:
+        """Say what the folder is, or check that it is what it should be."""
+        path = self.folder / DESCRIPTION
+        about = {"format": FORMAT, "version": VERSION, "name": name, "step_s": self._step_s}
+        if not path.exists():
+            self._replace(path, about)
         found = described(self.folder)
-        if (found["name"], found["step_s"]) != (name, step_s):
+        if (found["name"], found["step_s"]) != (name, self._step_s):
             message = (
                 f"{self.folder} holds telemetry {found['name']!r} in steps of "
-                f"{found['step_s']} s, not {name!r} of {step_s} s"
+                f"{found['step_s']} s, not {name!r} of {self._step_s} s"
             )
             raise FaultyInput([Fault(NOWHERE, message, "choose another folder with --out")])
+        if found["version"] != VERSION:
+            self._replace(path, about)  # those who know no increments must not read it any more
 
     def write(self, signals: Signals) -> Written:
         """Keep what is measured of ``signals``; where they have gaps, what is there stays.
 
         Days are held in memory until ``flush``; those that were touched long ago go to disk.
         """
-        written = Written()
-        first, last = signals.starts.date(), (signals.ends - timedelta(microseconds=1)).date()
-        day = first
+        changed = too_late = 0
+        day, last = signals.starts.date(), (signals.ends - timedelta(microseconds=1)).date()
         while signals.steps and day <= last:
             one = _of_day(signals, day)
             if one.keys:
-                done = self._merge(day, one)
-                written = Written(written.changed + done.changed, written.too_late + done.too_late)
+                held = self._hold(DayOf(day, self.writer))
+                if held.step_s == one.step_s:
+                    changed += held.merge(one)
+                else:
+                    too_late += int((~np.isnan(one.values)).sum())
             day += timedelta(days=1)
         while len(self._held) > _DAYS_HELD:
             oldest = next(iter(self._held))
-            self._to_disk(oldest)
+            self._to_disk(self._held[oldest])
             del self._held[oldest]
-        return written
+        return Written(changed, too_late)
+
+    def _hold(self, of: DayOf) -> HeldDay:
+        """A day, as the one that was touched last."""
+        held = self._held.pop(of, None)
+        if held is None:
+            held = HeldDay(of, self.store.day(of), self._step_s)
+        self._held[of] = held
+        return held
 
     def flush(self) -> None:
         """Put on disk what is held in memory."""
-        for day in sorted(self._dirty):
-            self._to_disk(day)
+        for of in sorted(self._held):
+            self._to_disk(self._held[of])
 
-    def _to_disk(self, day: date) -> None:
-        if day in self._dirty:
-            self._replace(self.store.path(day), table_of(self._held[day]))
-            self._dirty.discard(day)
+    def _to_disk(self, held: HeldDay) -> None:
+        """What is new of a day: as an increment, or with all of it."""
+        if not held.dirty:
+            return
+        if held.mostly_new or held.newest - held.merged >= MOST_INCREMENTS:
+            self._merge(held)
+        else:
+            number = held.newest + 1
+            self._replace(held.of.increment(self.folder, number), held.increment())
+            held.is_on_disk(number, held.merged)
 
-    def _merge(self, day: date, new: Signals) -> Written:
-        old = self._held.pop(day, None)
-        if old is None:
-            path = self.store.path(day)
-            none = Signals(new.starts, new.step_s, (), np.zeros((0, new.steps)))
-            old = read_day(path, day) if path.exists() else none
-        self._held[day] = old  # as the one that was touched last
-        if old.step_s != new.step_s:
-            return Written(too_late=int((~np.isnan(new.values)).sum()))
-        keys = tuple(sorted({*old.keys, *new.keys}))
-        row = {key: i for i, key in enumerate(keys)}
-        values = np.full((len(keys), new.steps), np.nan)
-        values[[row[key] for key in old.keys]] = old.values
-        rows = [row[key] for key in new.keys]
-        before = values[rows]
-        values[rows] = np.where(np.isnan(new.values), before, new.values)
-        changed = int(((values[rows] != before) & ~np.isnan(new.values)).sum())
-        if changed:
-            self._held[day] = Signals(new.starts, new.step_s, keys, values)
-            self._dirty.add(day)
-        return Written(changed)
+    def _merge(self, held: HeldDay) -> None:
+        """Write all of a day; its increments go once they are in it."""
+        self._replace(held.of.path(self.folder), held.whole())
+        held.is_on_disk(held.newest, held.newest)
+        self._forget_increments(held.of, held.merged)
+
+    def _forget_increments(self, of: DayOf, until: int) -> None:
+        for path in sorted((self.folder / INCREMENTS).glob(f"{of.day.isoformat()}.*")):
+            found = day_of(path.name)
+            if found is not None and found[0] == of and found[1] <= until:
+                self._forget(path)
 
     def note_progress(self, until: Mapping[str, datetime]) -> None:
         """Keep until when parts of sources have been read, beside those noted before.
@@ -173,24 +199,50 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
 
     def retire(self, now: datetime, keep_days: int, hours_after_days: int | None) -> int:
         """Drop days older than ``keep_days``; keep those older than ``hours_after_days`` by the
-        hour. Returns how many days are new in that state.
+        hour; merge those that are over. Only of this writer. Returns how many days are new in the
+        first two states.
         """
         self.flush()
         retired = 0
-        today = now.astimezone(UTC).date()
-        for day in self.store.days():
-            path, age = self.store.path(day), (today - day).days
+        today, over = now.astimezone(UTC).date(), (now.astimezone(UTC) - _OVER_FOR).date()
+        for of, newest in self.store.kept().items():
+            age = (today - of.day).days
+            if of.writer != self.writer:
+                continue
             if age > keep_days:
-                self._held.pop(day, None)
-                self._forget(path)
+                self._held.pop(of, None)
+                self._forget_day(of)
                 retired += 1
             elif hours_after_days is not None and age > hours_after_days:
-                one = read_day(path, day)
-                if one.step_s < HOUR_S:
-                    self._held.pop(day, None)
-                    self._replace(path, table_of(longer_steps(one, HOUR_S)))
-                    retired += 1
+                retired += self._by_the_hour(of)
+            elif of.day < over and newest:
+                self._settle(of)
         return retired
+
+    def _forget_day(self, of: DayOf) -> None:
+        """Without increments first: a day that lacks the first of them would not be readable."""
+        self._settle(of)
+        self._forget(of.path(self.folder))
+
+    def _settle(self, of: DayOf) -> None:
+        """Merge the increments of a day that are not in it, and forget those that are."""
+        kept = self.store.day(of)
+        if kept is not None and kept.newest > kept.merged:
+            self._merge(HeldDay(of, kept, self._step_s))
+            self._held.pop(of, None)
+        elif kept is not None:
+            self._forget_increments(of, kept.merged)
+
+    def _by_the_hour(self, of: DayOf) -> bool:
+        """Keep a day by the hour; whether it was not."""
+        kept = self.store.day(of)
+        if kept is None or kept.signals.step_s >= HOUR_S:
+            return False
+        self._held.pop(of, None)
+        hours = longer_steps(kept.signals, HOUR_S)
+        self._replace(of.path(self.folder), table_of(cells_of(hours), kept.newest))
+        self._forget_increments(of, kept.newest)
+        return True
 
     def _forget(self, path: Path) -> None:
         try:
@@ -201,7 +253,7 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
 
     def _replace(self, path: Path, content: pa.Table | Mapping[str, Any]) -> None:
         """Give ``path`` its content at once: it is whole on disk before it has that name."""
-        beside = path.with_name(f"{_UNFINISHED}{path.name}")
+        beside = path.with_name(f"{UNFINISHED}{path.name}")
         try:
             if isinstance(content, pa.Table):
                 pq.write_table(content, beside, compression="zstd")
@@ -216,29 +268,48 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
             raise OutputFailed(f"cannot write {path}: {error.strerror}") from error
 
 
+_OF_A_START: Final = frozenset(
+    {DAYS, INCREMENTS, lock_of(OBSERVED), lock_of(RECEIVED), f"{UNFINISHED}{DESCRIPTION}"}
+)
+"""What a writer leaves that died before it could say what the folder is."""
+
+
 def _refuse_foreign(folder: Path) -> None:
     """A folder of something else does not become one of telemetry."""
+    inside = [folder / DAYS, folder / INCREMENTS]
+    if not folder.exists():
+        return
     if not folder.is_dir():
         message = f"{folder} is a file"
-    elif any(path.name not in (DAYS, _LOCK) and not path.name.startswith(_UNFINISHED)
-             for path in (*folder.iterdir(), *(folder / DAYS).glob("*"))):  # fmt: skip
+    elif any(path.name not in _OF_A_START for path in folder.iterdir()) or any(
+        path.exists() and not (path.is_dir() and not any(path.iterdir())) for path in inside
+    ):
         message = f"{folder} holds something else than telemetry"
     else:
         return
     raise FaultyInput([Fault(NOWHERE, message, "choose another folder with --out")])
 
 
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Held for a moment, while the folder is described: writers of other names wait for it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _of_day(signals: Signals, day: date) -> Signals:
-    """What is measured of ``signals`` on a day, on the grid of the whole day."""
+    """The part of ``signals`` that is measured on a day."""
     starts = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    steps = DAY_S // signals.step_s
-    offset = int((starts - signals.starts).total_seconds()) // signals.step_s
-    low, high = max(offset, 0), min(offset + steps, signals.steps)
+    first = round((starts - signals.starts) / timedelta(seconds=signals.step_s))
+    low, high = max(first, 0), min(first + DAY_S // signals.step_s, signals.steps)
     part = signals.values[:, low:high]
     rows = np.flatnonzero(~np.isnan(part).all(axis=1))
-    values = np.full((len(rows), steps), np.nan)
-    values[:, low - offset : high - offset] = part[rows]
-    return Signals(starts, signals.step_s, tuple(signals.keys[i] for i in rows), values)
+    keys = tuple(signals.keys[i] for i in rows)
+    return Signals(signals.at(low), signals.step_s, keys, part[rows])
 
 
 def _sync(path: Path) -> None:

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from models.errors import FaultyInput, OutputFailed, UnusableData
 from models.signals import SignalKey, Signals
+from providers.telemetry import days, writing
 from providers.telemetry.store import Store
 from providers.telemetry.writing import StoreWriter
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 STEP_S = 600
+STEP = timedelta(seconds=STEP_S)
 WEB = SignalKey("requests_rps", "web", "europe")
 SLOW = SignalKey("latency_p95_ms", "web", instance="=cmd|' /C calc'!A0\x1b[31m")
 EDGE = SignalKey("requests_rps", "web", callee="stöck")
@@ -203,6 +205,168 @@ def test_killed_anywhere_every_day_is_old_or_new(
     assert before != after
 
 
+def minute(i: int, value: float) -> Signals:
+    """A step more of every series, the later ones at the end of the first day."""
+    at = START - timedelta(hours=10) + i * timedelta(seconds=STEP_S)
+    return signals({WEB: [value], SLOW: [np.nan if i % 2 else value], EDGE: [value]}, at)
+
+
+ROUNDS = 6
+
+
+def _rounds(folder: Path, first: float) -> None:
+    """Rounds of a daemon: each is on disk before the next; then the day is over."""
+    with writer(folder) as out:
+        for i in range(ROUNDS):
+            out.write(minute(i, first + i))
+            out.flush()
+        out.retire(START + timedelta(hours=4), keep_days=30, hours_after_days=None)
+
+
+def test_a_round_writes_what_is_new(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+        out.flush()
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+        out.write(minute(0, 7.0))
+        out.flush()
+        now = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    assert before.items() <= now.items()
+    (new,) = now.keys() - before.keys()
+    assert new == tmp_path / "increments" / "2026-03-01.000001.parquet"
+    assert pq.read_metadata(new).num_rows == 3
+    assert Store(tmp_path).read(minute(0, 0.0).starts, START).of(EDGE)[0] == 7.0
+
+
+def test_many_increments_go_into_their_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "MOST_INCREMENTS", 3)
+    with writer(tmp_path) as out:
+        out.write(ramp())
+        for i in range(30):
+            out.write(minute(i % 7, float(i)))
+            out.flush()
+            assert len(list((tmp_path / "increments").iterdir())) <= 3
+            found = Store(tmp_path).read(START - timedelta(hours=10), START)
+            assert found.of(WEB)[i % 7] == i
+    assert len(list((tmp_path / "increments").iterdir())) > 0
+    with writer(tmp_path) as out:  # another goes on counting where the first one ended
+        out.write(minute(3, 99.0))
+    assert Store(tmp_path).read(START - timedelta(hours=10), START).of(WEB)[3] == 99.0
+
+
+def test_killed_anywhere_between_rounds_loses_no_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every moment at which a writer may die, each step is as an earlier round or this one left
+    it, and later rounds are there only with earlier ones.
+    """
+    monkeypatch.setattr(writing, "MOST_INCREMENTS", 2)
+    starts, ends = START - timedelta(hours=10), START - timedelta(hours=10) + ROUNDS * STEP
+    expected = None
+    at, killed = 0, True
+    while killed:
+        at, killed = at + 1, False
+        folder = tmp_path / str(at)
+        _rounds(folder, first=0.0)
+        with monkeypatch.context() as patched:
+            _killing(patched, at, _half_written)
+            try:
+                _rounds(folder, first=100.0)
+            except Killed:
+                killed = True
+        found = Store(folder).read(starts, ends).of(WEB)
+        rounds = int((found >= 100).sum())
+        np.testing.assert_array_equal(
+            found, [100.0 + i if i < rounds else i for i in range(ROUNDS)]
+        )
+        _rounds(folder, first=100.0)
+        whole = Store(folder).read(starts, ends)
+        expected = expected or whole
+        assert_same(whole, expected)
+        assert list((folder / "increments").iterdir()) == []
+    assert at > 30
+
+
+def test_a_reader_beside_a_writer_sees_whole_rounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two files that a reader opens, the writer does a round, or merges the day."""
+    monkeypatch.setattr(writing, "MOST_INCREMENTS", 3)
+    real, seen = days._read, 0
+    with writer(tmp_path) as out:
+        out.write(ramp())
+        out.flush()
+        rounds = iter(range(1, 60))
+
+        def one_round() -> None:
+            nonlocal seen
+            if (i := next(rounds, None)) is not None:
+                seen = i
+                out.write(signals({WEB: [float(i)] * 3}, START - timedelta(hours=5)))
+                out.flush()
+
+        def between(*given: Any) -> Any:
+            one_round()
+            return real(*given)
+
+        monkeypatch.setattr(days, "_read", between)
+        for _ in range(20):
+            before = seen
+            found = Store(tmp_path).read(START - timedelta(hours=5), START)
+            if before:
+                row = found.of(WEB)[:3]
+                assert row[0] >= before
+                assert (row == row[0]).all()
+    assert seen > 20
+
+
+def test_an_increment_that_is_missing_is_no_gap(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+        for i in range(3):
+            out.flush()
+            out.write(minute(i, 1.0))
+    (tmp_path / "increments" / "2026-03-01.000001.parquet").unlink()
+    with pytest.raises(UnusableData, match="an increment of it is missing"):
+        Store(tmp_path).read(START, ramp().ends)
+
+
+def test_folders_of_the_first_version_are_read_and_go_on(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+    description = tmp_path / "telemetry.json"
+    description.write_text(description.read_text().replace('"version": 2', '"version": 1'))
+    (tmp_path / "increments").rmdir()
+    for path in (tmp_path / "days").iterdir():
+        table = pq.read_table(path)
+        pq.write_table(table.replace_schema_metadata({"trimtab.step_s": "600"}), path)
+    assert_same(Store(tmp_path).read(START, ramp().ends), ramp())
+    with writer(tmp_path) as out:
+        assert out.write(ramp()).changed == 0
+        out.write(minute(0, 5.0))
+    assert '"version": 2' in description.read_text()
+    assert_same(Store(tmp_path).read(START, ramp().ends), ramp())
+
+
+def test_two_writers_share_a_folder(tmp_path: Path) -> None:
+    starts = START
+    with writer(tmp_path) as ours, StoreWriter(tmp_path, "production", STEP_S, "otlp") as theirs:
+        with pytest.raises(OutputFailed, match="another process is writing"):
+            StoreWriter(tmp_path, "production", STEP_S, "otlp")
+        theirs.write(signals({WEB: [1.0, 1.0, 1.0], EDGE: [5.0, 6.0, 7.0]}))
+        ours.write(signals({WEB: [2.0, np.nan, 2.0]}))
+        theirs.flush()
+        ours.flush()
+        theirs.write(signals({WEB: [3.0, 3.0, 3.0, 3.0]}))
+    found = Store(tmp_path).read(starts, starts + 4 * STEP)
+    assert found.of(WEB).tolist() == [2.0, 3.0, 2.0, 3.0]  # what a file asks for counts
+    np.testing.assert_array_equal(found.of(EDGE), [5.0, 6.0, 7.0, np.nan])
+    assert Store(tmp_path).measured_until() == starts + 4 * STEP
+    with writer(tmp_path) as ours:  # each forgets its own
+        assert ours.retire(START + timedelta(days=9), 2, None) == 1
+    assert Store(tmp_path).read(starts, starts + 4 * STEP).of(WEB).tolist() == [3.0] * 4
+
+
 def test_many_days_go_to_disk_as_others_come(tmp_path: Path) -> None:
     hours = signals({WEB: [float(i) for i in range(20 * 144)]})
     with writer(tmp_path) as out:
@@ -254,6 +418,41 @@ def test_hidden_files_of_somebody_else_are_not_removed(tmp_path: Path) -> None:
     with writer(tmp_path / "mine"):
         pass
     assert hidden.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", [".unfinished-report.odt", ".unfinished-", "increments/x.parquet",
+                                  "days/2026-03-01.parquet", ".lock-theirs"])  # fmt: skip
+def test_what_is_not_ours_stays_and_is_refused(tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / name
+    theirs.parent.mkdir(exist_ok=True)
+    theirs.write_text("precious")
+    with pytest.raises(FaultyInput, match="holds something else than telemetry"):
+        writer(tmp_path)
+    assert contents(tmp_path) == {theirs.name: b"precious"}
+
+
+def test_only_what_a_writer_left_itself_is_removed(tmp_path: Path) -> None:
+    with writer(tmp_path):
+        pass
+    theirs = [tmp_path / ".unfinished-novel.txt", tmp_path / "days" / ".unfinished-x.parquet",
+              tmp_path / "days" / ".unfinished-2026-03-01.otlp.parquet"]  # fmt: skip
+    ours = [tmp_path / ".unfinished-progress.json",
+            tmp_path / "days" / ".unfinished-2026-03-01.parquet",
+            tmp_path / "increments" / ".unfinished-2026-03-01.000003.parquet"]  # fmt: skip
+    for path in theirs + ours:
+        path.write_text("half")
+    with writer(tmp_path):
+        pass
+    assert [path.exists() for path in theirs + ours] == [True] * 3 + [False] * 3
+
+
+def test_a_description_that_is_not_ours_keeps_the_folder_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "telemetry.json").write_text('{"format": "of somebody else"}')
+    (tmp_path / ".unfinished-2026-03-01.parquet").write_text("precious")
+    before = contents(tmp_path)
+    with pytest.raises(UnusableData, match="does not describe telemetry"):
+        writer(tmp_path)
+    assert contents(tmp_path) == before
 
 
 def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
