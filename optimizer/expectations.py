@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -17,8 +17,9 @@ from optimizer.anomalies.chance import beyond_chance
 from optimizer.anomalies.detect import detect
 from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.adjust import apply_factors
-from optimizer.forecast.demand import forecast
+from optimizer.forecast.demand import forecast_and_errors
 from optimizer.forecast.grid import WEEK, Grid, hourly_grid
+from optimizer.forecast.totals import Totals
 from optimizer.watch import SILENT, Watch
 
 
@@ -31,42 +32,58 @@ def past_hours(hours: int) -> int:
 class Expectations:
     """Direct demand of a world, behind and ahead of ``forecast.starts``.
 
-    ``past_rps`` [series, hour] ends there, NaN where nothing was observed; its series are those of
-    the forecast. ``anomalies`` are those of the past shown, by time, which chance would not bring.
+    ``past_rps`` [series, period] ends there, NaN where nothing was observed; its series are those
+    of the forecast. ``anomalies`` are those of the past shown that chance would not bring, by time.
     """
 
     world: World
     past_rps: NDArray[np.float64]
     forecast: Forecast
     anomalies: tuple[Anomaly, ...] = ()
+    totals: Forecast | None = None
+    """Of everything, of origins and of services, where several series add up; see ``Totals``."""
 
     @property
     def past_starts(self) -> datetime:
-        return self.forecast.starts - timedelta(hours=self.past_rps.shape[1])
+        return self.forecast.starts - int(self.past_rps.shape[1]) * self.step
+
+    @property
+    def step(self) -> timedelta:
+        """How long a period lasts."""
+        return timedelta(seconds=self.forecast.step_s)
 
     @property
     def events(self) -> tuple[DemandEvent, ...]:
         """Those that touch the hours behind or ahead, by time."""
-        ends = self.forecast.starts + timedelta(hours=self.forecast.periods)
+        ends = self.forecast.starts + self.forecast.periods * self.step
         shown = [e for e in self.world.events if e.starts < ends and e.ends > self.past_starts]
         return tuple(sorted(shown, key=lambda event: (event.starts, event.name)))
 
     @property
+    def summed(self) -> Expectations | None:
+        """The same of totals instead of series; None when there are none."""
+        if self.totals is None or not self.totals.series:
+            return None
+        past = Totals.of(self.forecast.series).added(self.past_rps)
+        return replace(self, past_rps=past, forecast=self.totals, anomalies=(), totals=None)
+
+    @property
     def order(self) -> NDArray[np.int64]:
-        """Series, the busiest ahead first."""
+        """Series, those with the most demand ahead first: by their mean."""
         return np.argsort(-self.forecast.mean_rps.sum(axis=1), kind="stable")
 
     @property
     def against_last_week(self) -> NDArray[np.float64]:
-        """What is expected in the mean over what came in the same hours a week before, less 1
+        """What is expected in the mean over what came in the same time a week before, less 1
         [series]; NaN where that was not observed or nothing.
         """
-        hours = min(self.forecast.periods, WEEK)
-        if self.past_rps.shape[1] < WEEK:
+        week = timedelta(weeks=1) // self.step
+        periods = min(self.forecast.periods, week)
+        if self.past_rps.shape[1] < week:
             return np.full(len(self.past_rps), np.nan)
-        first = self.past_rps.shape[1] - WEEK
-        before = self.past_rps[:, first : first + hours]
-        ahead = np.where(np.isnan(before), np.nan, self.forecast.mean_rps[:, :hours])
+        first = self.past_rps.shape[1] - week
+        before = self.past_rps[:, first : first + periods]
+        ahead = np.where(np.isnan(before), np.nan, self.forecast.mean_rps[:, :periods])
         came = np.nansum(before, axis=1)
         expected = np.nansum(ahead, axis=1)
         change: NDArray[np.float64] = np.divide(
@@ -82,9 +99,12 @@ def expect(
 
     Raises ``UnusableData`` if nothing was observed before the world starts.
     """
-    expected = forecast(
+    expected, errors = forecast_and_errors(
         world.history, world.starts, hours, events=world.events, executor=executor, watch=watch
     )
+    expected = apply_factors(expected, world.demand_factors)
+    with watch.stage("add up"):
+        totals = Totals.of(expected.series).foreseen(expected, errors)
     grid = hourly_grid(world.history, world.starts)
     past = grid.rps[:, -past_hours(hours) :]
     with watch.stage("look for what strays"):
@@ -94,8 +114,9 @@ def expect(
     return Expectations(
         world=world,
         past_rps=past,
-        forecast=apply_factors(expected, world.demand_factors),
+        forecast=expected,
         anomalies=tuple(sorted(strayed, key=lambda one: (one.starts, one.key))),
+        totals=totals,
     )
 
 

@@ -22,6 +22,7 @@ from optimizer.output.forecast_text import forecast_text
 from optimizer.output.json_values import json_text
 from optimizer.output.sheets import csv_bytes
 from optimizer.output.writing import check_destination, write_folder
+from optimizer.report.wording import listed
 from optimizer.watch import Watch
 
 
@@ -69,10 +70,11 @@ def forecast_world(name: str, asked: Asked) -> ExitCode:
         found = interruptible(lambda: expect(world, hours, executor=workers, watch=watch))
         if out is not None:
             with watch.stage("write the results"):
-                write_folder(out, forecast_files(found))
+                written = forecast_files(found)
+                write_folder(out, written)
     _show(found, asked)
     if out is not None and not asked.quiet and asked.form is TableFormat.TABLE:
-        say(f"Written to {out}: forecast.html, forecast.json and quantiles.csv.")
+        say(f"Written to {out}: {listed(sorted(written))}.")
     return ExitCode.FINE
 
 
@@ -81,7 +83,7 @@ def _show(found: Expectations, asked: Asked) -> None:
         case TableFormat.JSON:
             say(json_text(forecast_document(found)))
         case TableFormat.CSV:
-            say(csv_bytes(quantiles_table(found)).decode())
+            say(csv_bytes(quantiles_table(found.forecast)).decode())
         case TableFormat.TABLE if not asked.quiet:
             screen = stdout_screen()
             say(forecast_text(found, screen.width, screen.colour))

@@ -50,12 +50,28 @@ def forecast(
 
     Raises ``UnusableData`` if nothing was observed before ``starts``.
     """
+    return forecast_and_errors(
+        history, starts, hours, levels, events=events, executor=executor, watch=watch
+    )[0]
+
+
+def forecast_and_errors(
+    history: History,
+    starts: datetime,
+    hours: int,
+    levels: tuple[float, ...] = LEVELS,
+    *,
+    events: Sequence[DemandEvent] = (),
+    executor: Executor = IN_PROCESS,
+    watch: Watch = SILENT,
+) -> tuple[Forecast, NDArray[np.float64]]:
+    """``forecast``, and the errors of its backtests as ``forecast_of`` gives them."""
     level = np.asarray(levels, dtype=np.float64)
     if not (level.size and level[0] > 0 and level[-1] < 1 and (np.diff(level) > 0).all()):
         raise ValueError(f"quantile levels {levels} are not increasing within (0, 1)")
     grid = without_events(hourly_grid(history, starts), starts, events)
-    usual, _ = forecast_of(grid, starts, hours, levels, executor=executor, watch=watch)
-    return with_events(usual, history, events)
+    usual, errors = forecast_of(grid, starts, hours, levels, executor=executor, watch=watch)
+    return with_events(usual, history, events), errors
 
 
 def forecast_of(

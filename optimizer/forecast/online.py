@@ -9,13 +9,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import UnusableData
+from optimizer.forecast.spread import normal_scores
 
 Values = NDArray[np.float64]
 
@@ -104,8 +104,8 @@ class OnlineErrors:
         Between and beyond levels the distribution is normal in pieces: linear in normal scores.
         """
         within = np.clip(self.level_used, OUTERMOST, 1 - OUTERMOST)
-        wanted = _normal_scores(within) + BEYOND * (self.level_used - within)
-        known = _normal_scores(self.levels)
+        wanted = normal_scores(within) + BEYOND * (self.level_used - within)
+        known = normal_scores(self.levels)
         read = np.empty_like(quantiles)
         for row, (values, scores) in enumerate(zip(quantiles, wanted, strict=True)):
             read[row] = _read(known, values, scores)
@@ -227,12 +227,6 @@ def _listed(values: Values) -> Any:
     held = values.astype(object)
     held[np.isnan(values)] = None
     return held.tolist()
-
-
-def _normal_scores(levels: Values) -> Values:
-    normal = NormalDist()
-    scores = [normal.inv_cdf(level) for level in levels.ravel()]
-    return np.array(scores).reshape(levels.shape)
 
 
 def _read(known: Values, values: Values, wanted: Values) -> Values:

@@ -8,6 +8,8 @@ grow alike.
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,3 +99,10 @@ def quantile_loss(
     error = actual[..., None] - quantiles
     loss: NDArray[np.float64] = np.maximum(levels * error, (levels - 1) * error).mean(axis=-1)
     return loss
+
+
+def normal_scores(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where a standard normal distribution has its quantiles of ``levels``, within (0, 1)."""
+    normal = NormalDist()
+    scores = [normal.inv_cdf(level) for level in levels.ravel()]
+    return np.array(scores).reshape(levels.shape)

@@ -38,12 +38,15 @@ def grade_files(grade: Grade) -> dict[str, bytes]:
 
 
 def forecast_files(found: Expectations) -> dict[str, bytes]:
-    """``forecast.json`` and ``.html``, and ``quantiles.csv``."""
-    return {
+    """``forecast.json`` and ``.html``, ``quantiles.csv``, and ``totals.csv`` if there are any."""
+    files = {
         "forecast.json": json_text(forecast_document(found)).encode(),
         "forecast.html": render_forecast(found).encode(),
-        "quantiles.csv": csv_bytes(quantiles_table(found)),
+        "quantiles.csv": csv_bytes(quantiles_table(found.forecast)),
     }
+    if found.summed is not None:
+        files["totals.csv"] = csv_bytes(quantiles_table(found.summed.forecast))
+    return files
 
 
 def comparison_files(

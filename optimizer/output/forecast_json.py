@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from models.demand import Forecast
 from optimizer.expectations import Expectations
 from optimizer.output.json_values import Document, finite_or_null, rates, significant, utc_text
 from optimizer.output.shapes import (
@@ -16,6 +17,7 @@ from optimizer.output.shapes import (
     NUMBER_OR_NULL,
     SCHEMA_DIALECT,
     TEXT,
+    TEXT_OR_NULL,
     list_of,
     map_of,
     record,
@@ -50,6 +52,17 @@ def forecast_document(it: Expectations) -> Document:
                 zip(made.series, made.choices, strict=True)
             )
         ],
+        "totals": []
+        if it.totals is None
+        else [
+            {
+                "service": service or None,
+                "origin": origin or None,
+                "mean_rps": rates(it.totals.mean_rps[s]),
+                "quantiles_rps": rates(it.totals.quantiles_rps[s]),
+            }
+            for s, (service, origin) in enumerate(it.totals.series)
+        ],
         "events": [
             {
                 "name": event.name,
@@ -79,9 +92,8 @@ def forecast_document(it: Expectations) -> Document:
     }
 
 
-def quantiles_table(it: Expectations) -> pd.DataFrame:
-    """One row per series and hour: mean and quantiles, rps."""
-    made = it.forecast
+def quantiles_table(made: Forecast) -> pd.DataFrame:
+    """One row per series and hour: mean and quantiles, rps. Empty cells: all services, origins."""
     hours = pd.date_range(made.starts.astimezone(UTC), periods=made.periods, freq="h")
     table = {
         "service": np.repeat(np.array([s for s, _ in made.series], dtype=object), made.periods),
@@ -120,6 +132,17 @@ def forecast_schema() -> Document:
                     mean_rps=said(rps, "by hour"),
                     quantiles_rps=said(list_of(rps), "by hour and level"),
                 )
+            ),
+            totals=said(
+                list_of(
+                    record(
+                        service=said(TEXT_OR_NULL, "null: all"),
+                        origin=said(TEXT_OR_NULL, "null: all"),
+                        mean_rps=said(rps, "by hour: the sum of those of the series"),
+                        quantiles_rps=said(list_of(rps), "by hour and level"),
+                    )
+                ),
+                "everything, origins and services that several series add up to",
             ),
             events=said(list_of(_event()), "known events in the hours that are shown"),
             anomalies=said(

@@ -13,7 +13,6 @@ from rich.console import RenderableType
 from rich.padding import Padding
 
 from optimizer.expectations import Expectations
-from optimizer.forecast.grid import WEEK
 from optimizer.output.terminal import WIDE, percent, plural, rendered, table, words
 from optimizer.report.wording import number
 
@@ -44,12 +43,11 @@ def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
     for s in it.order[:MOST_SERIES]:
         service, origin = made.series[s]
         peak = int(median[s].argmax())
-        when = made.starts + timedelta(hours=peak)
         cells: list[RenderableType] = [
             words(service),
             words(origin),
             number(float(median[s, peak])),
-            f"{when:%a %H:%M}" if made.periods <= WEEK else f"{when:%d %b %H:%M}",
+            _when(it, peak),
             number(float(high[s].max())),
         ]
         if wide:
@@ -63,11 +61,43 @@ def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
     yield shown
     if len(made.series) > MOST_SERIES:
         yield _more(len(made.series) - MOST_SERIES)
+    if it.summed is not None:
+        yield from _totals(it.summed, level, wide)
     for event in it.events:
         span = f"{event.starts:%Y-%m-%d %H:%M} to {event.ends:%d %b %H:%M}"
         yield words(f"Event: {event.name} ({event.kind}), {span}")
     if it.anomalies:
         yield from _strayed(it)
+
+
+def _totals(it: Expectations, level: float, wide: bool) -> Iterator[RenderableType]:
+    made = it.forecast
+    median, high = made.at_level(0.5), made.at_level(level)
+    heads = ["Of", "Busiest", "When", f"{level:g} quantile"]
+    further = ["Last 24 h", "Last week", "Ahead"] if wide else []
+    numbers = ["Busiest", f"{level:g} quantile", *further[:2]]
+    shown = table("Totals, rps", heads + further, numbers)
+    changes = it.against_last_week
+    for s, (service, origin) in enumerate(made.series[:MOST_SERIES]):
+        peak = int(median[s].argmax())
+        cells: list[RenderableType] = [
+            words(service or origin or "everything"),
+            number(float(median[s, peak])),
+            _when(it, peak),
+            number(float(high[s].max())),
+        ]
+        if wide:
+            cells += [_lately(it.past_rps[s]), _signed(float(changes[s])), sketch(median[s])]
+        shown.add_row(*cells)
+    yield shown
+    if len(made.series) > MOST_SERIES:
+        yield _more(len(made.series) - MOST_SERIES)
+
+
+def _when(it: Expectations, period: int) -> str:
+    when = it.forecast.starts + period * it.step
+    near = it.forecast.periods * it.step <= timedelta(weeks=1)
+    return f"{when:%a %H:%M}" if near else f"{when:%d %b %H:%M}"
 
 
 def _strayed(it: Expectations) -> Iterator[RenderableType]:

@@ -10,6 +10,7 @@ SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 TEXT: Final = {"type": "string"}
 COUNT: Final = {"type": "integer", "minimum": 0}
 FLAG: Final = {"type": "boolean"}
+TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 NUMBER_OR_NULL: Final = {"type": ["number", "null"]}
 USD: Final = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
 USD_OR_NULL: Final = {"anyOf": [USD, {"type": "null"}]}

@@ -47,6 +47,8 @@ OURS: Final = frozenset(
         "forecast.json",
         "forecast.html",
         "quantiles.csv",
+        "totals.csv",
+        "tracked.csv",
         "nodes.json",
         "nodes.csv",
         "nodes.html",

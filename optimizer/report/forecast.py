@@ -18,6 +18,7 @@ from optimizer.report.page import render
 from optimizer.report.wording import NBSP, exact, hour, listed, number, percent, plural
 
 MOST_CHARTS = 60
+MOST_TOTALS = 24
 MOST_ROWS = 500
 MOST_TOOLTIPS = 84
 WIDTH = 640.0
@@ -77,6 +78,8 @@ class Page:
     facts: tuple[tuple[str, str], ...]
     bands: str
     high: str
+    totals: tuple[Chart, ...]
+    totals_left_out: int
     charts: tuple[Chart, ...]
     charts_left_out: int
     rows: tuple[Row, ...]
@@ -96,13 +99,16 @@ def _page(it: Expectations) -> Page:
     levels = it.forecast.levels
     pairs = level_pairs(levels)
     changes = it.against_last_week
+    totals = () if it.totals is None else it.totals.series
     return Page(
         world=it.world.name,
         span=f"{plural(it.forecast.periods, 'hour')} from {hour(it.forecast.starts)}",
         facts=_facts(it),
         bands=", ".join(f"{levels[low]:g}–{levels[high]:g}" for low, high in pairs),
         high=f"{_high_level(it):g}",
-        charts=tuple(_chart(it, s, rank) for rank, s in enumerate(order[:MOST_CHARTS], start=1)),
+        totals=_charts_of_totals(it.summed),
+        totals_left_out=max(0, len(totals) - MOST_TOTALS),
+        charts=tuple(_chart(it, s, f"series-{i + 1}") for i, s in enumerate(order[:MOST_CHARTS])),
         charts_left_out=max(0, len(order) - MOST_CHARTS),
         rows=tuple(_row(it, s, float(changes[s])) for s in order[:MOST_ROWS]),
         rows_left_out=max(0, len(order) - MOST_ROWS),
@@ -110,6 +116,13 @@ def _page(it: Expectations) -> Page:
         strayed=tuple(_strayed(one) for one in it.anomalies[:MOST_ROWS]),
         strayed_left_out=max(0, len(it.anomalies) - MOST_ROWS),
     )
+
+
+def _charts_of_totals(it: Expectations | None) -> tuple[Chart, ...]:
+    if it is None:
+        return ()
+    count = min(len(it.forecast.series), MOST_TOTALS)
+    return tuple(_chart(it, s, f"total-{s + 1}") for s in range(count))
 
 
 def _facts(it: Expectations) -> tuple[tuple[str, str], ...]:
@@ -148,7 +161,7 @@ def _row(it: Expectations, s: int, change: float) -> Row:
         origin=origin,
         lately=number(float(seen.mean())) if seen.size else "",
         busiest=number(float(median[peak])),
-        when=f"{it.forecast.starts + timedelta(hours=peak):%a %d %b %H:%M}",
+        when=f"{it.forecast.starts + peak * it.step:%a %d %b %H:%M}",
         high=number(float(high.max())),
         change=_signed(change),
         model=choice.model,
@@ -164,7 +177,7 @@ def _signed(change: float) -> str:
     return f"+{words}" if change >= 0.0005 else words
 
 
-def _chart(it: Expectations, s: int, rank: int) -> Chart:
+def _chart(it: Expectations, s: int, key: str) -> Chart:
     service, origin = it.forecast.series[s]
     past, quantiles = it.past_rps[s], it.forecast.quantiles_rps[s]
     median = it.forecast.at_level(0.5)[s]
@@ -174,18 +187,18 @@ def _chart(it: Expectations, s: int, rank: int) -> Chart:
     frame = Frame(48, 20, WIDTH - 58, HEIGHT - 46, behind + ahead, marks[-1])
     peak = int(median.argmax())
     high = it.forecast.at_level(_high_level(it))[s]
-    choice = it.forecast.choices[s]
-    when = hour(it.forecast.starts + timedelta(hours=peak))
+    why = it.forecast.choices[s : s + 1]
+    when = hour(it.forecast.starts + peak * it.step)
     return Chart(
-        key=f"series-{rank}",
-        service=service,
-        origin=origin,
-        summary=f"busiest hour {number(float(median[peak]))}{NBSP}rps",
+        key=key,
+        service=service or "all services",
+        origin=origin or "all origins",
+        summary=f"at most {number(float(median[peak]))}{NBSP}rps",
         facts=(
-            ("Busiest hour ahead, median", f"{number(float(median[peak]))}{NBSP}rps, {when}"),
+            ("Most ahead, median", f"{number(float(median[peak]))}{NBSP}rps, {when}"),
             (f"Highest {_high_level(it):g} quantile", f"{number(float(high.max()))}{NBSP}rps"),
-            ("Model", choice.model),
-            ("Why", choice.why),
+            *(("Model", choice.model) for choice in why),
+            *(("Why", choice.why) for choice in why),
         ),
         frame=frame,
         past=frame.pieces(past),
@@ -198,7 +211,7 @@ def _chart(it: Expectations, s: int, rank: int) -> Chart:
         marks=_marks(it, s, frame),
         events=_event_marks(it, s, frame),
         y_ticks=tuple(Tick(round(frame.y(v), 1), f"{v:,g}") for v in marks),
-        x_ticks=_day_ticks(it.past_starts, frame),
+        x_ticks=_time_ticks(it.past_starts, it.step, frame),
         hovers=_hovers(it, s, frame),
     )  # fmt: skip
 
@@ -217,17 +230,23 @@ def _event_marks(it: Expectations, s: int, frame: Frame) -> tuple[Mark, ...]:
     found = [
         _stretch(it, frame, event.starts, event.ends, event.name)
         for event in it.events
-        if event.moves(*it.forecast.series[s])
+        if _touches(event, *it.forecast.series[s])
     ]
     return tuple(mark for mark in found if mark)
+
+
+def _touches(event: DemandEvent, service: str, origin: str) -> bool:
+    """Whether it moves any demand of a series, or of a total."""
+    services, origins = event.services or {service}, event.origins or {origin}
+    return (not service or service in services) and (not origin or origin in origins)
 
 
 def _stretch(
     it: Expectations, frame: Frame, starts: datetime, ends: datetime, words: str
 ) -> Mark | None:
     """What of a stretch of time lies in the frame."""
-    first = max((starts - it.past_starts) / timedelta(hours=1), 0.0)
-    last = min((ends - it.past_starts) / timedelta(hours=1), float(frame.periods))
+    first = max((starts - it.past_starts) / it.step, 0.0)
+    last = min((ends - it.past_starts) / it.step, float(frame.periods))
     if last <= first:
         return None
     x, end = round(frame.x(first), 1), round(frame.x(last), 1)
@@ -242,15 +261,20 @@ def _event(event: DemandEvent) -> tuple[str, str, str, str, str]:
     return event.name, event.kind, span, f"{services}; {origins}", effect
 
 
-def _day_ticks(starts: datetime, frame: Frame) -> tuple[Tick, ...]:
-    """Midnights, at most seven."""
-    to_midnight = -(starts.hour) % 24
-    days = (frame.periods - to_midnight) // 24 + 1
-    stride = max(1, -(-days // 7))
-    return tuple(
-        Tick(round(frame.x(h), 1), f"{starts + timedelta(hours=h):%d %b}")
-        for h in range(to_midnight, frame.periods, 24 * stride)
-    )
+def _time_ticks(starts: datetime, step: timedelta, frame: Frame) -> tuple[Tick, ...]:
+    """Midnights, or full hours of less than two days; at most seven."""
+    whole = frame.periods * step
+    unit = timedelta(days=1) if whole >= timedelta(days=2) else timedelta(hours=1)
+    gap = unit * max(1, -(-(whole // unit) // 7))
+    grain = unit if unit.days else gap
+    midnight = starts.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = midnight - (midnight - starts) // grain * grain
+    words = "%d %b" if unit.days else "%H:%M"
+    found = []
+    while at < starts + whole:
+        found.append(Tick(round(frame.x((at - starts) / step), 1), at.strftime(words)))
+        at += gap
+    return tuple(found)
 
 
 def _hovers(it: Expectations, s: int, frame: Frame) -> tuple[Hover, ...]:
@@ -265,7 +289,7 @@ def _hovers(it: Expectations, s: int, frame: Frame) -> tuple[Hover, ...]:
         if np.isnan(strip).all():
             continue
         at = first + int(np.nanargmax(strip))
-        when = f"{it.past_starts + timedelta(hours=at):%a %d %b %H:%M}"
+        when = f"{it.past_starts + at * it.step:%a %d %b %H:%M}"
         if at < len(past):
             words = f"{when}: {number(float(past[at]))}{NBSP}rps"
         else:

@@ -60,6 +60,29 @@ def test_csv_says_the_same_as_json(trimtab: Trimtab, tiny: Path) -> None:
     assert found == document["series"][0]["quantiles_rps"]
 
 
+def test_totals_add_up_in_every_form(trimtab: Trimtab, tiny: Path) -> None:
+    out = tiny.parent / "out"
+    text = (tiny / "world.yaml").read_text()
+    origins = "- {name: europe, near: aws/eu-central-1}"
+    more = "\n  - {name: america, near: aws/us-east-1}"
+    assert origins in text
+    (tiny / "world.yaml").write_text(text.replace(origins, origins + more))
+    rows = (tiny / "demand.csv").read_text().splitlines()
+    other = [row.replace(",europe,", ",america,") for row in rows[1:]]
+    (tiny / "demand.csv").write_text("\n".join([*rows, *other, ""]))
+    done = trimtab("forecast", tiny, "--out", out)
+    assert "everything" in done.out
+    document = json.loads((out / "forecast.json").read_text())
+    Draft202012Validator(json.loads(trimtab("schema", "forecast").out)).validate(document)
+    (total,) = document["totals"]
+    assert (total["service"], total["origin"]) == (None, None)
+    parts = [series["mean_rps"] for series in document["series"]]
+    assert total["mean_rps"] == pytest.approx([sum(hour) for hour in zip(*parts, strict=True)])
+    table = list(csv.DictReader((out / "totals.csv").read_text().splitlines()))
+    assert [float(row["mean_rps"]) for row in table] == total["mean_rps"]
+    assert 'id="total-1"' in (out / "forecast.html").read_text()
+
+
 def test_a_what_if_scales_what_is_expected(trimtab: Trimtab, tiny: Path) -> None:
     text = "trimtab: 1\nscenario: more\nchanges: [{scale_demand: {by: 3}}]\n"
     (tiny / "whatifs" / "more.yaml").write_text(text)
