@@ -132,7 +132,7 @@ def figures(name: str, played: Played, bound: Played, facts: Facts) -> Iterator[
 
 def tracking(shop: Shop, routes: Routes, *, spot: bool) -> Decide:
     """Reactive scaling on the routes of our first plan, its targets tuned on the week before."""
-    from optimizer.rolling.hedge import TARGETS_TRIED, Lookback, choose
+    from optimizer.rolling.hedge import Grid, Lookback, choose, usual_hedge
     from optimizer.rolling.policies import Tracking, cheapest_keys
 
     facts, horizon = shop.facts, shop.horizon
@@ -149,13 +149,13 @@ def tracking(shop: Shop, routes: Routes, *, spot: bool) -> Decide:
         load = loads[s, roster.region[rows]]
         hours = load.shape[1] * horizon.step_s // 3600
         nothing = np.zeros((len(rows), hours, 8))
-        looks.append(Lookback(load, nothing, roster.serves_rps[rows], 1.0))
-    policy = facts.world.policy
-    hedge = choose(
-        looks, np.full(facts.shape[0], policy.unserved_share), policy.demand_quantile,
-        shop.trace.starts, horizon.boot_steps, horizon.hold_steps, TARGETS_TRIED,
-    )  # fmt: skip
-    return Tracking(shop.trace, routes, keys, hedge.target, horizon.hold_steps, shop.before)
+        looks.append(Lookback(load, nothing, roster.serves_rps[rows], np.ones(len(rows))))
+    policy, services = facts.world.policy, facts.shape[0]
+    grid = replace(Grid.of(horizon.step_s), levels=(0.5,))
+    usual = usual_hedge(services, 0.5, shop.trace.starts, horizon.step_s)
+    objective = np.full(services, policy.unserved_share)
+    hedge = choose(looks, objective, usual, [grid] * services, horizon.boot_steps)
+    return Tracking(shop.trace, routes, keys, hedge.target, hedge.hold, shop.before)
 
 
 def shop_with(data: Path, traffic: Traffic) -> Shop:

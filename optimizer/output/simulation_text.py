@@ -11,11 +11,16 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from optimizer.output.terminal import WIDE, percent, plural, rendered, table, usd, words
+from optimizer.simulate.choosing import WHOLE_FLEET
 from optimizer.simulate.compare import Compared
 from optimizer.simulate.study import Figures, Study
 from optimizer.simulate.sweep import SHARES, Sweep
 
 MOST_ROWS: Final = 200
+WHOLE_INSTANCES: Final = (
+    "plan pays for whole instances, the others only for their replicas' share of a full one: where "
+    "instances are not full, its costs should not be compared with theirs."
+)
 
 
 def simulation_text(it: Compared, services: bool, width: int, colour: bool) -> str:
@@ -35,6 +40,8 @@ def _parts(it: Compared, services: bool, width: int) -> Iterator[RenderableType]
     yield _policies(study, width)
     if any(study.over_foresight(study.of(name), None) < 1 for name in study.policies):
         yield words("Below 1 ÷ foresight: requests waited or went unserved.", "dim")
+    if WHOLE_FLEET in study.policies:
+        yield words(WHOLE_INSTANCES, "dim")
     if services:
         yield _services(study, width)
     if it.sweep is not None:

@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.output.simulation_text import over_words, share_words
+from optimizer.output.simulation_text import WHOLE_INSTANCES, over_words, share_words
 from optimizer.report.charts import coordinate, ticks
 from optimizer.report.loads import Tick
 from optimizer.report.page import render
 from optimizer.report.wording import exact, hour, number, plural, usd
+from optimizer.simulate.choosing import WHOLE_FLEET
 from optimizer.simulate.compare import Compared
 from optimizer.simulate.study import Figures, Study
 from optimizer.simulate.sweep import SHARES, Sweep
@@ -82,6 +83,7 @@ class Page:
     world: str
     span: str
     smooth: bool
+    whole: str
     facts: tuple[tuple[str, str], ...]
     plot: Plot | None
     shares: tuple[str, ...]
@@ -110,6 +112,7 @@ def _page(it: Compared) -> Page:
         world=study.world,
         span=f"{hour(study.starts)} to {hour(study.ends)}",
         smooth=study.asked.smooth,
+        whole=WHOLE_INSTANCES if WHOLE_FLEET in study.policies else "",
         facts=_facts(study),
         plot=None if sweep is None else plot(sweep),
         shares=tuple(share_words(share) for share in SHARES),

@@ -248,32 +248,36 @@ def lookbacks(facts: Facts, state: State, least_hours: int) -> list[Lookback | N
     return looks
 
 
-def _split(facts: Facts, ahead: Ahead | None, service: int) -> tuple[Floats, Floats, float]:
-    """The shares of origins' demand that a service answers in its places [origin, place], what an
-    instance serves there [place], and what capacity started on correction costs over what the
-    plan pays.
+def _split(facts: Facts, ahead: Ahead | None, service: int) -> tuple[Floats, Floats, Floats]:
+    """The shares of origins' demand that a service answers in its places [origin, place]; what the
+    smallest instance serves that corrections start there, and what their capacity costs over what
+    the plan pays, both [place].
 
     Before there is a plan: a place for every origin, and instances of one replica.
     """
     rate = facts.world.services[service].replica.throughput_rps
     origins, regions = len(facts.world.origins), facts.shape[1]
     if ahead is None:
-        return np.eye(origins), np.full(origins, rate), 1.0
+        return np.eye(origins), np.full(origins, rate), np.ones(origins)
     roster = facts.roster(ahead.keys)
     mine = (roster.service == service) & (roster.serves_rps > 0) & np.isfinite(roster.usd_per_hour)
     hours = ahead.counts.sum(axis=1) * mine
     held = np.bincount(roster.region, hours * roster.serves_rps, regions)
-    number = np.bincount(roster.region, hours, regions)
     usd = np.bincount(roster.region, hours * np.nan_to_num(roster.usd_per_hour), regions)
     here = np.flatnonzero(held > 0)
     shares = np.zeros((origins, regions))
     rows = ahead.route[0] == service
     np.add.at(shares, (ahead.route[1, rows], ahead.route[2, rows]), ahead.share[rows].mean(axis=1))
-    premium = [1.0]
-    for r in here.tolist():
-        spare = facts.spare(service, r, rate)[:1]
-        if spare and usd[r] > 0:
-            extra = facts.roster(spare)
-            unit = float(extra.usd_per_hour[0] / extra.serves_rps[0])
-            premium.append(unit / (usd[r] / held[r]))
-    return shares[:, here], held[here] / number[here], max(premium)
+    serves, premium = np.full(len(here), rate), np.ones(len(here))
+    share = float(facts.spot_share[service])
+    for i, r in enumerate(here.tolist()):
+        units = []
+        for spot in (False, True):
+            extra = facts.roster(facts.spare(service, r, rate, spot=spot)[:1])
+            if extra.keys:
+                units.append(float(extra.usd_per_hour[0] / extra.serves_rps[0]))
+                serves[i] = float(extra.serves_rps[0]) if not spot else serves[i]
+        if units and usd[r] > 0:
+            unit = units[0] + share * min(units[-1] - units[0], 0.0)
+            premium[i] = unit / (usd[r] / held[r])
+    return shares[:, here], serves, premium

@@ -13,7 +13,7 @@ from models.capacity import replicas_row_by_row
 from models.demand import CallGraph
 from models.fleet import Fleet, Group
 from models.offerings import Purchase
-from models.rules import QuotaRule
+from models.rules import QuotaRule, SpotRiskRule, SpotShareRule, SpreadRule
 from models.world import World
 from optimizer.formulate.market import Market, Options, counted_by, survey
 from optimizer.formulate.reach import find_reach, measure
@@ -173,20 +173,48 @@ class Facts:
         kind, purchase = book["instance_type"].astype(str), book["purchase"].astype(str)
         return {key: i for i, key in enumerate(zip(place, kind, purchase, strict=True))}
 
-    def spare(self, service: int, region: int, lacking_rps: float) -> tuple[GroupKey, ...]:
-        """On-demand groups that could help a service out in a place, the best first.
+    def spare(
+        self, service: int, region: int, lacking_rps: float, *, spot: bool = False
+    ) -> tuple[GroupKey, ...]:
+        """Groups, on demand or ``spot``, that could help a service out in a place, the best first.
 
         The best serves what is lacking for the least; of equals the one with the least to spare.
         """
         options = self._options_of(int(self.market.shape_of_service[service]))
-        here = options.where((options.region == region) & ~options.spot)
+        here = options.where((options.region == region) & (options.spot == spot))
         rate = self.world.services[service].replica.throughput_rps
         count = np.ceil(lacking_rps / (here.replicas * rate) - ALMOST)
         usd, held = count * here.price_usd_per_hour, count * here.replicas
         order = np.lexsort((here.offering, held, usd))[:8]
         kinds = self.world.book.offerings["instance_type"].iloc[here.offering[order]].astype(str)
         name, place = self.world.services[service].name, self.world.regions[region].place
-        return tuple(GroupKey(name, place, kind, Purchase.ON_DEMAND) for kind in kinds)
+        how = Purchase.SPOT if spot else Purchase.ON_DEMAND
+        return tuple(GroupKey(name, place, kind, how) for kind in kinds)
+
+    @cached_property
+    def spot_share(self) -> Floats:
+        """[service]: the share of capacity in a place that corrections may hold on spot.
+
+        What spot rules allow; nothing where rules bound what losing pools of it takes away, which
+        no correction counts.
+        """
+        world = self.world
+        share = np.array([float(s.spot_tolerant) for s in world.services])
+        for rule in world.rules:
+            if isinstance(rule, SpotShareRule | SpotRiskRule):
+                rows = [world.service_index[name] for name in rule.services]
+                most = rule.at_most if isinstance(rule, SpotShareRule) else 0.0
+                share[rows] = np.minimum(share[rows], most)
+        return share
+
+    @cached_property
+    def survives(self) -> Bools:
+        """[service]: whether a rule asks what is planned for to survive losses."""
+        found = np.zeros(self.shape[0], np.bool_)
+        for rule in self.world.rules:
+            if isinstance(rule, SpreadRule | SpotRiskRule):
+                found[[self.world.service_index[name] for name in rule.services]] = True
+        return found
 
     def _options_of(self, shape: int) -> Options:
         if shape not in self._options:

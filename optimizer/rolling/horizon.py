@@ -32,15 +32,23 @@ from optimizer.rolling.carry import (
     standing,
     young_stay,
 )
-from optimizer.rolling.correct import corrected, needed_rps
+from optimizer.rolling.correct import corrected, groups_of, needed_rps
 from optimizer.rolling.facts import Facts, GroupKey
-from optimizer.rolling.hedge import LEAST_HOURS, NO_CORRECTIONS, TARGETS_TRIED, choose, usual_hedge
+from optimizer.rolling.hedge import (
+    LEAST_HOURS,
+    LEAST_LEVEL_OF_SURVIVORS,
+    Grid,
+    choose,
+    holds_of,
+    usual_hedge,
+)
 from optimizer.rolling.past import HOUR, Past, demand_of, hour_of
-from optimizer.rolling.planning import Outcome, Planner, foreseen, hedged
+from optimizer.rolling.planning import OVERLAP_S, Outcome, Planner, foreseen, hedged
 from optimizer.rolling.state import (
     Ahead,
     Cause,
     Decision,
+    Hedge,
     Planned,
     Reason,
     Routes,
@@ -70,7 +78,6 @@ class Horizon:
     lead_s: int = 600
     every_hours: int = 1
     whole_every_hours: int = 6
-    hold_s: int = 300
     saving_share: float = 0.005
     time_limit_s: float = 60.0
     corrects: bool = True
@@ -91,7 +98,8 @@ class Horizon:
 
     @property
     def hold_steps(self) -> int:
-        return max(self.hold_s // self.step_s, 1)
+        """The most that corrections look back."""
+        return max(holds_of(self.step_s))
 
     def begin(self, facts: Facts, now: datetime, steps: Floats | None = None) -> State:
         """The state before the first step, at ``now``, from the world's history.
@@ -106,7 +114,7 @@ class Horizon:
         state = State(
             past,
             None,
-            usual_hedge(facts.shape[0], facts.world.policy.demand_quantile, now - RECHOSEN),
+            self._usual(facts, now - RECHOSEN),
             np.zeros((*facts.shape, self.hold_steps)),
             np.zeros((facts.shape[0], len(facts.world.origins), 0, len(LEVELS))),
             hour,
@@ -264,24 +272,27 @@ class Horizon:
         names, origins = [s.name for s in world.services], [o.name for o in world.origins]
         demand = demand_of(facts.graph, names, origins, past.series,
                            np.where(unknown, 0.0, last)[:, None])[:, :, 0]  # fmt: skip
-        load = routes.load_rps(demand, facts.shape[1])
-        need = needed_rps(
-            facts, ahead, load, state.now - ahead.starts, state.hedge.target, self.boot
-        )
+        both = [routes]
+        if ahead.hour_at(state.now) != ahead.hour_at(state.now + self.boot):
+            both.append(rerouted(facts, ahead.routes_at(state.now + self.boot)))
+        need = needed_rps(facts, ahead, demand, both, state.now, state.hedge.target, self.boot)
         if unknown.any():  # what is not known is as it was
             need = np.maximum(need, state.need_rps[:, :, -1])
         held = np.concatenate([state.need_rps[:, :, 1:], need[:, :, None]], axis=2)
         state = replace(state, need_rps=held)
-        roster = facts.roster(tuple(wanted))
-        later = ahead.counts_at(state.now + self.boot)
-        planned = dict(zip(ahead.keys, later.tolist(), strict=True))
-        counts = np.array([planned.get(key, 0) for key in roster.keys], np.int64)
-        capacity = roster.capacity_rps(counts, facts.shape)
-        found = corrected(facts, planned, capacity, held.max(axis=2), seen.running)
+        age = np.arange(held.shape[2], 0, -1)
+        recent = np.where(age <= state.hedge.hold[:, None, None], held, 0.0).max(axis=2)
         merged = dict(wanted)
-        for key, count in found.wanted.items():
-            if key.place not in facts.lost:
-                merged[key] = max(merged.get(key, 0), count)
+        later = ahead.counts_at(state.now + self.boot)
+        found = corrected(facts, groups_of(ahead, later), recent, seen.running)
+        corrections = [found]
+        if len(both) > 1:  # until what the next hour runs has booted, this one's plan must do
+            now = groups_of(ahead, ahead.counts_at(state.now))
+            corrections.append(corrected(facts, now, recent, seen.running, starts=False))
+        for one in corrections:
+            for key, count in one.wanted.items():
+                if key.place not in facts.lost:
+                    merged[key] = max(merged.get(key, 0), count)
         before = running(seen)
         said = [r for r in found.reasons if r.cause is not Cause.OBSERVED or merged != before]
         return merged, state, said
@@ -290,16 +301,26 @@ class Horizon:
         """Choose anew how much more than expected to plan for."""
         world, services = facts.world, facts.shape[0]
         looks = lookbacks(facts, state, LEAST_HOURS)
-        hedge = choose(
-            looks, np.full(services, world.policy.unserved_share),
-            world.policy.demand_quantile, state.now, self.boot_steps, self.hold_steps,
-            TARGETS_TRIED if self.corrects else NO_CORRECTIONS,
-        )  # fmt: skip
+        grid = Grid.of(self.step_s, corrects=self.corrects)
+        grids = [
+            grid.from_level(LEAST_LEVEL_OF_SURVIVORS) if survives else grid
+            for survives in facts.survives.tolist()
+        ]
+        objective = np.full(services, world.policy.unserved_share)
+        usual = self._usual(facts, state.now)
+        extra_steps = OVERLAP_S / self.step_s
+        hedge = choose(looks, objective, usual, grids, self.boot_steps, extra_steps)
         changed = [
             Reason(Cause.HEDGE, service.name, hedge.why[s])
             for s, service in enumerate(world.services)
-            if hedge.level[s] != state.hedge.level[s] or hedge.target[s] != state.hedge.target[s]
+            if any(
+                old[s] != new[s]
+                for old, new in zip(state.hedge.numbers, hedge.numbers, strict=True)
+            )
         ]
         if state.ahead is None:  # where things run, and in what sizes, is known an hour later
             hedge = replace(hedge, chosen=state.now - RECHOSEN + HOUR / 2)
         return replace(state, hedge=hedge), changed
+
+    def _usual(self, facts: Facts, now: datetime) -> Hedge:
+        return usual_hedge(facts.shape[0], facts.world.policy.demand_quantile, now, self.step_s)

@@ -67,21 +67,24 @@ class Tracking:
     """Target tracking, service by service and place by place, on one type each, on fixed routes.
 
     ``routes`` say who is served from where; ``keys`` are the types, one for a service in a place,
-    and ``target`` [service] the share of capacity that the demand of the last ``hold_steps`` steps
-    fills. It knows no rule but the least replicas of services.
+    and ``target`` [service] the share of capacity that the most demand of the last ``hold``
+    [service] steps fills. It knows no rule but the least replicas of services.
     """
 
     trace: Trace
     routes: Routes
     keys: tuple[GroupKey, ...]
     target: Floats
-    hold_steps: int
+    hold: Ints
     before: Floats
     """What was asked in the steps before the first [series, step]."""
 
     def __call__(self, facts: Facts, step: int, cloud: Cloud) -> Decision:
         del cloud
-        load = self._load_rps(facts)[:, :, step : step + self.hold_steps].max(axis=2)
+        most = int(self.hold.max())
+        load = self._load_rps(facts)[:, :, step : step + most]
+        recent = np.arange(most, 0, -1) <= self.hold[:, None, None]
+        load = np.where(recent, load, 0.0).max(axis=2)
         roster = facts.roster(self.keys)
         need = load[roster.service, roster.region] / self.target[roster.service]
         counts = np.ceil(need / roster.serves_rps - ALMOST).astype(np.int64)
@@ -90,9 +93,9 @@ class Tracking:
         return Decision(self.trace.at(step), wanted, self.routes, ())
 
     def _load_rps(self, facts: Facts) -> Floats:
-        """[service, region, step], from ``hold_steps`` before the first."""
+        """[service, region, step], from the longest hold before the first."""
         if "load" not in self.__dict__:
-            rps = np.concatenate([self.before[:, -self.hold_steps :], self.trace.rps], axis=1)
+            rps = np.concatenate([self.before[:, -int(self.hold.max()) :], self.trace.rps], axis=1)
             demand = replace(self.trace, rps=rps).demand_rps(facts)
             loads = [
                 self.routes.load_rps(demand[:, :, t], facts.shape[1])

@@ -166,13 +166,19 @@ class Ahead:
 @dataclass(frozen=True, eq=False)
 class Hedge:
     """Of every service: the ``level`` of the forecast that is planned for, and the ``target`` to
-    which corrections fill what runs; ``chosen`` when. ``why`` [service] in words.
+    which corrections fill what runs by the most of the last ``hold`` steps; ``chosen`` when.
+    ``why`` [service] in words.
     """
 
     level: Floats
     target: Floats
+    hold: Ints
     chosen: datetime
     why: tuple[str, ...]
+
+    @property
+    def numbers(self) -> tuple[Floats | Ints, ...]:
+        return self.level, self.target, self.hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +237,7 @@ class State:
             "steps": past.steps,
             "level": hedge.level,
             "target": hedge.target,
+            "hold": hedge.hold,
             "need_rps": self.need_rps,
             "foretold_rps": self.foretold_rps,
             "moved": self.moved,
@@ -268,6 +275,7 @@ class State:
                     Hedge(
                         arrays["level"],
                         arrays["target"],
+                        arrays["hold"],
                         datetime.fromisoformat(told["chosen"]),
                         tuple(told["why"]),
                     ),

@@ -34,6 +34,9 @@ GUARDS: Final = (0.0, 0.8, 0.9, 1.0)
 POWERS: Final = (0.5, 1.0)
 HEADROOMS: Final = (1.0, 1.1, 1.2, 1.35, 1.5, 2.0)
 QUANTILES: Final = (0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
+LEAST_GRANTED: Final = 1e-9
+MOST_WORTH: Final = 0.5
+"""On public traces the least that gives up no share that can be kept there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,12 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The cheapest that leaves no more than the share ``granted`` unserved, the one that leaves the
-    least where none does. With ``worth``: the least of what is paid and ``worth`` times what is
-    left undone, which asks for the same of days with much and with little demand.
+    """The cheapest that leaves no more than the share ``granted`` unserved, unless that costs more
+    than it is worth: requests that are let go count as at most ``MOST_WORTH`` of the rent of all
+    work, were all of the share let go. A share of little demand, which strays more, may cost any
+    price, and what is chosen at that price would be paid when demand has grown.
+
+    With ``worth``: the least of what is paid and ``worth`` times what is left undone.
     """
 
     granted: float
@@ -68,12 +74,13 @@ class Goal:
 
     def best(self, tried: Mapping[_Key, Tried]) -> _Key:
         """The first one of equals."""
-        return min(tried, key=lambda key: self._order(tried[key]))
-
-    def _order(self, one: Tried) -> tuple[float, float]:
-        if self.worth is not None:
-            return one.paid + self.worth * one.undone, one.paid
-        return max(one.unserved_share - self.granted, 0.0), one.paid
+        worth = MOST_WORTH / max(self.granted, LEAST_GRANTED) if self.worth is None else self.worth
+        pays = min(tried, key=lambda key: (tried[key].paid + worth * tried[key].undone,
+                                           tried[key].paid))  # fmt: skip
+        if self.worth is not None or tried[pays].unserved_share > self.granted:
+            return pays
+        kept = [key for key, one in tried.items() if one.unserved_share <= self.granted]
+        return min(kept, key=lambda key: tried[key].paid)
 
 
 @dataclass(frozen=True, eq=False)

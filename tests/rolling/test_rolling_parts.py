@@ -20,7 +20,14 @@ from optimizer.forecast.demand import LEVELS
 from optimizer.problem import Floats
 from optimizer.rolling.carry import joined, rerouted
 from optimizer.rolling.facts import Facts, GroupKey
-from optimizer.rolling.hedge import NO_CORRECTIONS, Lookback, choose, play_back
+from optimizer.rolling.hedge import (
+    NO_CORRECTIONS,
+    Grid,
+    Lookback,
+    choose,
+    play_back,
+    usual_hedge,
+)
 from optimizer.rolling.past import HOUR, Past
 from optimizer.rolling.play import Cloud, Trace, play
 from optimizer.rolling.simulated import direct_trace
@@ -80,6 +87,9 @@ def test_steps_divide_an_hour() -> None:
 
 # The hedge
 
+EXTRA = 0.5
+"""What a start costs beside its boot, in steps of rent."""
+
 
 def lookback(seed: int, hours: int = 48) -> Lookback:
     rng = np.random.default_rng(seed)
@@ -87,11 +97,12 @@ def lookback(seed: int, hours: int = 48) -> Lookback:
     actual = np.repeat(level * rng.lognormal(0, 0.15, hours), 12)
     load = actual * rng.gamma(100, 1 / 100, actual.size)
     spread = np.array([-1.64, -1.28, -0.67, 0, 0.67, 1.28, 1.64, 2.33]) * 0.15
-    return Lookback(load[None], (level[:, None] * np.exp(spread))[None], np.array([10.0]), 1.0)
+    return Lookback(load[None], (level[:, None] * np.exp(spread))[None], np.array([10.0]),
+                    np.array([1.2]))  # fmt: skip
 
 
 def slowly(look: Lookback, level: float, target: float, boot: int, hold: int) -> Floats:
-    """Cost and share unserved of one place, step by step."""
+    """Cost, and shares unserved in all and on the worst day, of one place, step by step."""
     load, foretold, serves = look.load_rps[0], look.foretold_rps[0], float(look.serves_rps[0])
     hours, steps = len(foretold), load.size
 
@@ -110,47 +121,78 @@ def slowly(look: Lookback, level: float, target: float, boot: int, hold: int) ->
     seen = [max(asked(max(t - 1 - k, 0)) for k in range(hold)) for t in range(steps)]
     planned = [max(int(np.ceil(b / serves - 1e-9)), 1) for b in base]
     wanted = [max(p, int(np.ceil(a / serves - 1e-9))) for p, a in zip(planned, seen, strict=True)]
-    lost = 0.0
+    lost, paid = np.zeros(steps), 0.0
     for t in range(steps):
         serving = min(wanted[max(t - k, 0)] for k in range(boot + 1))
-        lost += max(load[t] - serving * serves, 0.0)
-    return np.array([serves * sum(wanted), lost / load.sum()])
+        lost[t] = max(load[t] - serving * serves, 0.0)
+        more = wanted[t] - planned[t] + EXTRA * max(wanted[t] - wanted[max(t - 1, 0)], 0)
+        paid += serves * (planned[t] + 1.2 * more)
+    first = steps % (24 * 12)
+    days = [slice(first + 24 * 12 * d, first + 24 * 12 * (d + 1)) for d in range(hours // 24)]
+    days[0] = slice(0, days[0].stop)
+    worst = max(lost[day].sum() / load[day].sum() for day in days)
+    return np.array([paid, lost.sum() / load.sum(), worst])
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("level", "target"), [(0.5, 0.8), (0.9, 1.0), (0.99, np.inf)])
+@pytest.mark.parametrize("hours", [24, 48, 53, 77])
+@pytest.mark.parametrize(("level", "target"), [(0.5, 0.8), (0.1, 0.6), (0.9, 1.0), (0.99, np.inf)])
 def test_a_hedge_is_played_back_as_it_would_have_gone(
-    seed: int, level: float, target: float
+    hours: int, level: float, target: float
 ) -> None:
-    look = lookback(seed)
-    found = play_back(look, [level], [target], 2, 3)[level, target]
-    assert found == pytest.approx(slowly(look, level, target, 2, 3))
+    look = lookback(hours, hours)
+    for hold in (1, 3):
+        found = play_back(look, Grid((level,), (target,), (hold,)), 2, EXTRA)[level, target, hold]
+        told = (found.paid, found.unserved, found.worst_day)
+        assert told == pytest.approx(slowly(look, level, target, 2, hold))
 
 
 @settings(derandomize=True, max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 3))
 def test_more_hedging_never_serves_less(seed: int, boot: int) -> None:
     look = lookback(seed, 26)
-    tried = play_back(look, (0.5, 0.95), (0.6, 0.9), boot, 2)
-    lost = np.array([[tried[q, u][1] for u in (0.6, 0.9)] for q in (0.5, 0.95)])
+    grid = Grid((0.1, 0.5, 0.95), (0.6, 0.9), (1, 2, 5))
+    tried = play_back(look, grid, boot)
+    lost = np.array(
+        [[[tried[q, u, h].unserved for h in grid.holds] for u in grid.targets] for q in grid.levels]
+    )
     assert (np.diff(lost, axis=0) <= 1e-12).all()
     assert (np.diff(lost, axis=1) >= -1e-12).all()
+    assert (np.diff(lost, axis=2) <= 1e-12).all()
 
 
 def test_the_cheapest_hedge_that_keeps_the_objective_is_taken() -> None:
     look, now = lookback(1), datetime(2026, 3, 1, tzinfo=UTC)
-    hedge = choose([look, None], np.array([0.01, 0.01]), 0.9, now, 2, 3)
-    levels = sorted({0.5, 0.9, 0.99, float(hedge.level[0])})
-    targets = sorted({0.5, 0.95, float(hedge.target[0])})
-    tried = play_back(look, levels, targets, 2, 3)
-    paid, lost = tried[hedge.level[0], hedge.target[0]]
-    assert lost <= 0.005
-    assert all(other_lost > 0.005 or other >= paid for other, other_lost in tried.values())
-    assert hedge.level[1] == 0.9
+    grid, usual = (
+        Grid((0.25, 0.5, 0.9, 0.99), (0.5, 0.75, 0.95), (1, 3)),
+        usual_hedge(2, 0.9, now, 60),
+    )
+    hedge = choose([look, None], np.array([0.01, 0.01]), usual, [grid, grid], 2, EXTRA)
+    tried = play_back(look, grid, 2, EXTRA)
+    best = tried[hedge.level[0], hedge.target[0], hedge.hold[0]]
+    assert best.unserved <= 0.005
+    assert best.worst_day <= 0.01
+    kept = [one for one in tried.values() if one.unserved <= 0.005 and one.worst_day <= 0.01]
+    assert best.paid == min(one.paid for one in kept)
+    assert len(kept) < len(tried)
+    assert (hedge.level[1], hedge.hold[1]) == (0.9, 5)
     assert "too little is known" in hedge.why[1]
-    strict = choose([look], np.array([1e-9]), 0.9, now, 2, 3, NO_CORRECTIONS)
+    bare = Grid((0.5, 0.99), NO_CORRECTIONS, (1,))
+    strict = choose([look], np.array([1e-9]), usual_hedge(1, 0.9, now, 60), [bare], 2)
     assert strict.level[0] == 0.99
-    assert "none of 5 kept" in strict.why[0]
+    assert "none of 2 kept" in strict.why[0]
+
+
+def test_one_bad_day_is_too_much() -> None:
+    """Objectives hold day by day: what six calm days leave over does not make up for a seventh."""
+    look = lookback(3, 72)
+    load = look.load_rps.copy()
+    load[0, 300:310] *= 2.5
+    burst = Lookback(load, look.foretold_rps, look.serves_rps, look.premium)
+    tried = play_back(burst, Grid((0.5,), (0.6,), (3,)), 2)[0.5, 0.6, 3]
+    objective = tried.unserved * 2.2
+    assert tried.worst_day > objective
+    assert not tried.keeps(objective)
+    assert tried.keeps(tried.worst_day)
 
 
 # Clouds and play

@@ -52,6 +52,17 @@ def test_specs_are_read_and_all_faults_told() -> None:
     assert "such as reactive:0.7:5m" in said
 
 
+def test_no_share_is_kept_at_any_price() -> None:
+    """The share that is granted counts as half of the rent of all work, which is 100 here."""
+    generous, sparing = Tried(300.0, 0.0, 0.0), Tried(120.0, 0.4, 0.004)
+    assert Goal(0.001).best({"generous": generous, "sparing": sparing}) == "generous"
+    dearer = Tried(321.0, 0.0, 0.0)
+    assert Goal(0.001).best({"generous": dearer, "sparing": sparing}) == "sparing"
+    assert Goal(0.005).best({"generous": generous, "sparing": sparing}) == "sparing"
+    never = {"more": Tried(130.0, 0.39, 0.0039), "sparing": sparing}
+    assert Goal(0.001).best(never) == "sparing"  # 10 more for what counts as 5
+
+
 def test_the_cheapest_within_what_is_granted_or_at_a_price() -> None:
     tried = {"a": Tried(5.0, 0.0, 0.0), "b": Tried(3.0, 0.1, 0.001), "c": Tried(1.0, 9.0, 0.2)}
     assert Goal(0.001).best(tried) == "b"
