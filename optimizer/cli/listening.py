@@ -54,8 +54,23 @@ def listen(
         ),
     ] = "127.0.0.1:4318",
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of telemetry, its own.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder of telemetry; observe may write to the same.",
+        ),
     ] = Path("traces"),
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="What a new folder is called, as in the file of observe. Default: otlp.",
+            show_default=False,
+        ),
+    ] = None,
     step: Annotated[
         int,
         typer.Option(
@@ -91,7 +106,7 @@ def listen(
     from optimizer.cli import serving
 
     host, port = _address(address)
-    kept = serving.Kept(out, step, keep_days)
+    kept = serving.Kept(out, step, keep_days, name)
     serving.serve(host, port, kept, serving.token_in(token_file), quiet=quiet)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -26,34 +26,43 @@ from providers.otlp.intake import Intake, Pace, Tally
 from providers.otlp.lines import append_lines, known_templates
 from providers.otlp.logs import ErrorLines
 from providers.otlp.server import Server
+from providers.telemetry.layout import DESCRIPTION, RECEIVED
+from providers.telemetry.store import Store
 from providers.telemetry.writing import StoreWriter
 
 TOKEN_VARIABLE: Final = "TRIMTAB_OTLP_TOKEN"  # noqa: S105 - the name of the variable
 NAME: Final = "otlp"
-"""What telemetry that came by OTLP is called in its folder."""
+"""What a new folder is called where nobody says."""
 _MOST_CONNECTIONS: Final = 1_000
 _LAST_ANSWERS_S: Final = 10
+_HOUR_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where telemetry is kept, in what steps, and for how long."""
+    """Where telemetry is kept, in what steps, for how long, and under what name; None: as the
+    folder is called already.
+    """
 
     folder: Path
     step_s: int
     days: int
+    name: str | None = None
 
 
 class _Folder:
-    """Where signals go. Days that are too old are forgotten when a new one begins."""
+    """Where signals go. Once an hour, days that are too old are forgotten, and those that are over
+    are tidied up.
+    """
 
     def __init__(self, writer: StoreWriter, keep_days: int) -> None:
         self._writer, self._keep_days = writer, keep_days
-        self._today: date | None = None
+        self._hour = -1
 
     def add(self, signals: Signals) -> None:
-        if signals.starts.date() != self._today:
-            self._today = signals.starts.date()
+        hour = int(signals.starts.timestamp()) // _HOUR_S
+        if hour != self._hour:
+            self._hour = hour
             self._writer.retire(signals.starts, self._keep_days, None)
         self._writer.write(signals)
         self._writer.flush()
@@ -78,7 +87,7 @@ def token_in(path: Path | None) -> str | None:
 
 def serve(host: str, port: int, kept: Kept, token: str | None, *, quiet: bool) -> None:
     """Listen until SIGTERM or Ctrl-C, then write what is whole."""
-    with _bound(host, port) as door, StoreWriter(kept.folder, NAME, kept.step_s) as writer:
+    with _bound(host, port) as door, _writer(kept) as writer:
         address = _url(door)
         if token is None and not ipaddress.ip_address(door.getsockname()[0]).is_loopback:
             with watching(quiet) as watch:
@@ -93,6 +102,13 @@ def serve(host: str, port: int, kept: Kept, token: str | None, *, quiet: bool) -
         )
         if not quiet:
             say(_summary(intake.tally))
+
+
+def _writer(kept: Kept) -> StoreWriter:
+    name = kept.name
+    if name is None:
+        name = Store(kept.folder).name if (kept.folder / DESCRIPTION).exists() else NAME
+    return StoreWriter(kept.folder, name, kept.step_s, RECEIVED)
 
 
 def _run(intake: Intake, token: str | None, door: socket.socket, announcement: str) -> None:

@@ -125,9 +125,19 @@ class StoreWriter(AbstractContextManager["StoreWriter"]):
                 f"{self.folder} holds telemetry {found['name']!r} in steps of "
                 f"{found['step_s']} s, not {name!r} of {self._step_s} s"
             )
-            raise FaultyInput([Fault(NOWHERE, message, "choose another folder with --out")])
+            hint = "choose another folder with --out, or the same name and step"
+            raise FaultyInput([Fault(NOWHERE, message, hint)])
         if found["version"] != VERSION:
+            self._take_over()
             self._replace(path, about)  # those who know no increments must not read it any more
+
+    def _take_over(self) -> None:
+        """Before, each folder had one writer, and its days no name: where nobody has noted
+        progress, they were received.
+        """
+        if self.writer == RECEIVED and not (self.folder / PROGRESS).exists():
+            for day in self.store.days():
+                self.store.path(day).replace(DayOf(day, RECEIVED).path(self.folder))
 
     def write(self, signals: Signals) -> Written:
         """Keep what is measured of ``signals``; where they have gaps, what is there stays.

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from models.errors import FaultyInput
 from models.signals import SignalKey, Signals
 from optimizer.cli.main import app
+from providers.telemetry.layout import RECEIVED
 from providers.telemetry.store import Store
 from providers.telemetry.writing import StoreWriter
 
@@ -67,9 +68,16 @@ def send_for(seconds: float, url: str, **headers: str) -> int:
 def test_what_is_whole_is_kept_when_the_run_is_ended(tmp_path: Path) -> None:
     out = tmp_path / "telemetry"
     old = datetime.now(UTC).replace(microsecond=0) - timedelta(days=9)
-    with StoreWriter(out, "otlp", 1) as writer:
+    with StoreWriter(out, "production", 1, RECEIVED) as writer:
         writer.write(Signals(old, 1, (SignalKey("requests_rps", "old"),), np.ones((1, 1))))
-    with listener(out, "--keep-days", "7") as (url, process):
+    with (
+        StoreWriter(out, "production", 1) as beside,
+        listener(out, "--keep-days", "7") as (url, process),
+    ):
+        observed = SignalKey("cpu_share", "cart")
+        now = datetime.now(UTC).replace(microsecond=0)
+        beside.write(Signals(now, 1, (observed,), np.full((1, 1), 0.5)))
+        beside.flush()
         sent = send_for(3.2, url)
         process.send_signal(signal.SIGTERM)
         said, complaint = process.communicate(timeout=60)
@@ -81,6 +89,7 @@ def test_what_is_whole_is_kept_when_the_run_is_ended(tmp_path: Path) -> None:
     )
     calls = kept.of(SignalKey("requests_rps", "web", callee="cart"))
     whole = calls[~np.isnan(calls)]
+    assert np.nansum(kept.of(observed)) == 0.5
     assert len(whole) >= 2
     assert 0 < whole.sum() <= sent
     np.testing.assert_array_equal(calls, kept.of(SignalKey("requests_rps", "cart")))
@@ -108,6 +117,20 @@ def test_a_folder_that_breaks_ends_the_run_with_a_reason(tmp_path: Path) -> None
         _, complaint = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "cannot write" in complaint
+
+
+def test_a_folder_of_another_name_or_step_is_refused(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path, "production", 60):
+        pass
+    for options, said in (
+        (["--name", "test"], "holds telemetry 'production' in steps of 60 s, not 'test'"),
+        (["--step", "10"], "not 'production' of 10 s"),
+    ):
+        ended = CliRunner().invoke(
+            app, ["listen", "--address", "127.0.0.1:0", "--out", str(tmp_path), *options]
+        )
+        assert isinstance(ended.exception, FaultyInput)
+        assert said in str(ended.exception)
 
 
 @pytest.mark.parametrize(

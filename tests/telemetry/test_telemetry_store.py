@@ -348,6 +348,18 @@ def test_folders_of_the_first_version_are_read_and_go_on(tmp_path: Path) -> None
     assert_same(Store(tmp_path).read(START, ramp().ends), ramp())
 
 
+def test_days_that_were_received_before_are_still_whose_they_are(tmp_path: Path) -> None:
+    """A folder of the first version that ``listen`` wrote: its days are forgotten in time."""
+    with writer(tmp_path) as out:
+        out.write(ramp())
+    description = tmp_path / "telemetry.json"
+    description.write_text(description.read_text().replace('"version": 2', '"version": 1'))
+    with StoreWriter(tmp_path, "production", STEP_S, "otlp") as theirs:
+        assert_same(theirs.store.read(START, ramp().ends), ramp())
+        assert theirs.retire(START + timedelta(days=9), 2, None) == 2
+    assert Store(tmp_path).days() == ()
+
+
 def test_two_writers_share_a_folder(tmp_path: Path) -> None:
     starts = START
     with writer(tmp_path) as ours, StoreWriter(tmp_path, "production", STEP_S, "otlp") as theirs:
