@@ -100,6 +100,7 @@ class Oddity(StrEnum):
     AGAIN = "came twice with the same value"
     DIFFERENT = "came again with another value: the last one counts"
     AHEAD = "lie in the future: is a clock wrong?"
+    BEFORE = "lie before 1970: left out"
     BACK = "were counted on a clock that then jumped back: what came later counts"
     RESET = "are of counters that had started again"
     IMPOSSIBLE = "are negative, infinite or beyond all measure: left out"
@@ -184,6 +185,9 @@ def _possible(rows: _Rows, covers_ms: int, now: datetime, notices: _Notices) -> 
     ahead = rows.at_ms + covers_ms > int(now.timestamp() * 1000) + AHEAD_MS
     notices.add(Oddity.AHEAD, rows.series[ahead])
     rows = rows.only(~ahead)
+    before = rows.at_ms < 0
+    notices.add(Oddity.BEFORE, rows.series[before])
+    rows = rows.only(~before)
     impossible = (rows.value < 0) | (rows.value > LARGEST)
     notices.add(Oddity.IMPOSSIBLE, rows.series[impossible])
     return rows.only(~impossible)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from models.labels import UNSEEN
+
 LONGEST: Final = 500
 """Characters of a foreign message that are kept."""
 MASK: Final = "***"
 
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 _SECRETS: Final = re.compile(
     r"""
     \b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}                     # AWS key and role ids
@@ -59,7 +60,7 @@ def without_secrets(text: str) -> str:
     masked = _NAMED.sub(rf"\g<name>{MASK}", text[: 20 * LONGEST])
     masked = _SECRETS.sub(MASK, masked)
     masked = _BEARER.sub(rf"\1 {MASK}", masked)
-    line = _CONTROLS.sub(" ", masked).strip()
+    line = UNSEEN.sub(" ", masked).strip()
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
+from models.labels import CONTROLS
 from models.places import Cloud, PlaceFilter
 from scenarios.units import UNITS
 
-# Control characters, line separators and bidirectional overrides would let a name forge lines of
-# a report or a log. Everything else, markup and formulas included, is text that outputs escape.
-_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-NAME_PATTERN = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+# Everything but control characters, markup and formulas included, is text that outputs escape.
+NAME_PATTERN = rf"^[^{CONTROLS}]*[^\s{CONTROLS}][^{CONTROLS}]*$"
 PROSE_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
 COUNTRY_PATTERN = r"^[A-Z]{2}$"
 ENDPOINT_PATTERN = r"^https?://[A-Za-z0-9._\[\]:-]+(/[^\s@]*)?$"

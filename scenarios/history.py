@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from models.demand import HISTORY_COLUMNS
 from models.errors import Location
 from scenarios.faults import Faults, nearest, shown
-from scenarios.table_rows import TableRows
+from scenarios.table_rows import TableRows, has_columns
 from scenarios.tables import first_line
 
 MAX_ROWS: Final = 50_000_000
@@ -88,12 +88,13 @@ def _read(path: Path, faults: Faults) -> Any | None:
         if path.suffix == ".csv":
             with path.open(encoding="utf-8-sig", newline="") as file:
                 header = next(csv.reader([file.readline(2**16)]), [])
-            return _read_csv(path, faults) if _has_columns(at, header, faults) else None
+            sound = has_columns(path, header, HISTORY_COLUMNS, faults)
+            return _read_csv(path, faults) if sound else None
         with pq.ParquetFile(path) as parquet:
             if parquet.metadata.num_rows > MAX_ROWS:
                 faults.add(at, f"the history has more than {MAX_ROWS:,} rows", "keep recent hours")
                 return None
-            if not _has_columns(at, parquet.schema_arrow.names, faults):
+            if not has_columns(path, parquet.schema_arrow.names, HISTORY_COLUMNS, faults):
                 return None
             dictionaries = [
                 name
@@ -120,19 +121,6 @@ def _read_csv(path: Path, faults: Faults) -> Any:
             if rate_type == pa.string():
                 raise
     return None
-
-
-def _has_columns(at: Location, found: list[str], faults: Faults) -> bool:
-    at = Location(at.file, 1 if at.file.endswith(".csv") else 0)
-    missing = [name for name in HISTORY_COLUMNS if name not in found]
-    twice = sorted({name for name in HISTORY_COLUMNS if found.count(name) > 1})
-    if missing:
-        only = ", ".join(found)[:200]
-        hint = f"the file has: {only}" if len(found) > 1 else "separate columns with commas"
-        faults.add(at, f"missing columns: {', '.join(missing)}", hint)
-    for name in twice:
-        faults.add(at, f"the column {name!r} stands twice", "remove one")
-    return not missing and not twice
 
 
 def _hours(rows: TableRows, column: Any) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,3 +61,22 @@ class TableRows:
             except csv.Error:  # a cell too long for this reader: count as if each row were a line
                 pass
         return [found.get(row, row + 2) for row in wanted]
+
+
+def has_columns(
+    path: Path, found: Sequence[str], needed: Sequence[str], faults: Faults,
+    also: Collection[str] = (),
+) -> bool:  # fmt: skip
+    """Whether a file has all columns that are ``needed``, and none of them, or of those that it may
+    have ``also``, twice; with faults where it is not so.
+    """
+    at = Location(str(path), 1 if path.suffix == ".csv" else 0)
+    missing = [name for name in needed if name not in found]
+    twice = sorted({name for name in (*needed, *also) if found.count(name) > 1})
+    if missing:
+        only = ", ".join(found)[:200]
+        hint = f"the file has: {only}" if len(found) > 1 else "separate columns with commas"
+        faults.add(at, f"missing columns: {', '.join(missing)}", hint)
+    for name in twice:
+        faults.add(at, f"the column {name!r} stands twice", "remove one")
+    return not missing and not twice

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from models.labels import UNSEEN
+
 _SEPARATORS: Final = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-# C0 and C1 controls, bidirectional overrides and isolates, lone surrogates
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ESCAPES: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@")
 
 
 def plain(text: str) -> str:
     """``text`` on one line, without escape sequences, control or direction-changing characters."""
-    return _CONTROLS.sub("", _SEPARATORS.sub(" ", _ESCAPES.sub("", text)))
+    return UNSEEN.sub("", _SEPARATORS.sub(" ", _ESCAPES.sub("", text)))
 
 
 def spreadsheet_cell(text: str) -> str:

@@ -17,7 +17,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags, Metric, N
 from models.measured import LARGEST
 from models.signals import SIGNALS, Combine, SignalKey
 from providers.otlp.names import NOTHING
-from providers.otlp.spans import Registers, resource_of
+from providers.otlp.spans import Registers, fate_of, resource_of
 
 
 class How(Enum):
@@ -113,8 +113,8 @@ class Gauges:
             at, value = point.time_unix_nano / 1e9, _value(point)
             if value is None or (how in _WANTED and _state(point) != _WANTED[how]):
                 yield "unused"
-            elif at < since or at > until:
-                yield "late" if at < since else "ahead"
+            elif (fate := fate_of(at, since, until)) != "accepted":
+                yield fate
             else:
                 step = self._steps.setdefault(int(at // self.step_s) * self.step_s, {})
                 held = step.setdefault((service, instance, metric.name), _Points())

@@ -23,7 +23,7 @@ from providers.otlp.edges import MOST_EDGES, Edges, values_of_services
 from providers.otlp.gauges import Gauges
 from providers.otlp.logs import ErrorLines, Logs
 from providers.otlp.names import FORGET_AFTER_S
-from providers.otlp.spans import LINK, SPAN, Registers, read_spans
+from providers.otlp.spans import EARLIEST_S, LINK, SPAN, Registers, read_spans
 from providers.otlp.templates import Template
 
 NS: Final = 1_000_000_000
@@ -115,30 +115,35 @@ class Intake:
             if self.held >= self.pace.most_spans:
                 raise Full(max(1.0, self._next + self.pace.step_s + self.pace.wait_s - now))
         read = read_spans(request, self.names, now)
-        rows = read.rows
+        ancient = read.rows["ended"] < EARLIEST_S * NS
+        rows = read.rows[~ancient]
         late = rows["ended"] < self._next * NS
         ahead = rows["ended"] > (now + self.pace.wait_s) * NS
         self.tally.spans["late"] += int(late.sum())
         self.tally.spans["ahead"] += int(ahead.sum())
-        self.tally.spans["rejected"] += read.rejected.total()
+        self.tally.spans["rejected"] += read.rejected.total() + int(ancient.sum())
         self.tally.spans["accepted"] += len(rows) - int(late.sum() + ahead.sum())
         # A late one is still the parent of others; one from the future would stay for ever.
         self._spans.append(rows[~ahead])
         self.held += len(self._spans[-1])
         self._links.append(read.links)
-        return read.rejected
+        return read.rejected + _of_no_time(
+            Counter(rejected=int(ancient.sum()), ahead=int(ahead.sum()))
+        )
 
     def take_logs(self, request: ExportLogsServiceRequest, now: float) -> Counter[str]:
-        """Count the lines of a request; none is ever rejected."""
+        """Count the lines of a request; those of impossible times are returned, by reason."""
         fates = self._logs.take(request, now, self._next, now + self.pace.wait_s)
         self.tally.log_lines.update(fates)
-        return Counter()
+        return _of_no_time(fates)
 
     def take_metrics(self, request: ExportMetricsServiceRequest, now: float) -> Counter[str]:
-        """Keep the points of a request that are understood; none is ever rejected."""
+        """Keep the points of a request that are understood; those of impossible times are returned,
+        by reason.
+        """
         fates = self._gauges.take(request, now, self._next, now + self.pace.wait_s)
         self.tally.points.update(fates)
-        return Counter()
+        return _of_no_time(fates)
 
     def close(self, now: float) -> None:
         """Hand over the steps that ended ``wait_s`` ago."""
@@ -186,6 +191,17 @@ class Intake:
         held = held[held["ended"] >= until * NS]
         self._spans, self.held = [held], len(held)
         self._links = [links[np.isin(links["key"], held["key"])] if len(links) else links]
+
+
+def _of_no_time(fates: Counter[str]) -> Counter[str]:
+    """What is told to the sender: what is late may be nobody's fault, these are of wrong clocks."""
+    return +Counter({why: fates[fate] for fate, why in _NO_TIME.items()})
+
+
+_NO_TIME: Final = {
+    "rejected": "a time before 1990",
+    "ahead": "a time that has not come yet: is a clock wrong?",
+}
 
 
 def _joined(parts: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:

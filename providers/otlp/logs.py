@@ -12,7 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 
 from models.signals import SignalKey
-from providers.otlp.spans import Registers, resource_of
+from providers.otlp.spans import Registers, fate_of, resource_of
 from providers.otlp.templates import Line, Miner, Template
 
 _ERROR: Final = SeverityNumber.SEVERITY_NUMBER_ERROR
@@ -66,7 +66,7 @@ class Logs:
                 for record in scope.log_records:
                     ns = record.time_unix_nano or record.observed_time_unix_nano
                     at = ns / 1e9 if ns else now
-                    fate = "late" if at < since else "ahead" if at > until else "accepted"
+                    fate = fate_of(at, since, until)
                     fates[fate] += 1
                     if fate == "accepted":
                         self._count(int(at // self._step_s) * self._step_s, service, name, record)

@@ -54,6 +54,8 @@ PEERS: Final = {
 """What tells whom a client calls, the best first."""
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 _LAST_NS: Final = 2**63 - 1
+EARLIEST_S: Final = 631_152_000
+"""1990: nothing sent by OTLP is older, whatever its clock says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,13 @@ def read_spans(request: ExportTraceServiceRequest, names: Registers, now: float)
         np.concatenate(links) if links else np.empty(0, LINK),
         rejected,
     )
+
+
+def fate_of(at: float, since: float, until: float) -> str:
+    """What becomes of what happened at a time [s since 1970], between two others or not."""
+    if at < EARLIEST_S:
+        return "rejected"
+    return "late" if at < since else "ahead" if at > until else "accepted"
 
 
 def resource_of(attributes: Sequence[Any], names: Registers, now: float) -> tuple[int, int]:

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from models.errors import Location, SourceFailed
 from models.measured import COUNTERS, Grid, Samples
 from models.signals import SIGNALS, SignalKey
-from providers.telemetry.seam import Chunk, Listener, Part
+from providers.telemetry.seam import ONE_DAY, Chunk, Listener, Part
 from scenarios.faults import Faults, nearest, shown
 from scenarios.fields import NAME_PATTERN
 from scenarios.observing import Telemetry
-from scenarios.table_rows import TableRows
+from scenarios.table_rows import TableRows, has_columns
 from scenarios.tables import first_line
 from scenarios.telemetry_entries import FilesEntry
 
@@ -42,7 +42,7 @@ _TIMESTAMP: Final = re.compile(
 )
 _UTC_HINT: Final = (
     "write the moment in UTC, such as 2026-03-01T14:05:00Z, or with an offset: "
-    "a local time without one happens twice a year twice"
+    "a local time without one happens twice when clocks are put back"
 )
 
 
@@ -75,7 +75,7 @@ class _Reading:
             if self._known.get(path) == state:
                 continue
             faults = Faults()
-            found = read_samples(path, faults, self.covers_s)
+            found = read_samples(path, faults, self.covers_s, datetime.now(UTC))
             if faults.count:
                 raise faults.refusal()
             for samples in found:
@@ -100,14 +100,17 @@ class _Reading:
         return found
 
 
-def read_samples(path: Path, faults: Faults, covers_s: int) -> list[Samples]:
-    """The samples of a file, one value per kind; empty when faults were added."""
+def read_samples(path: Path, faults: Faults, covers_s: int, now: datetime) -> list[Samples]:
+    """The samples of a file, one value per kind; empty when faults were added.
+
+    What claims to be of more than a day after ``now`` is a fault: it has not been measured.
+    """
     table = _read(path, faults)
     if table is None or table.num_rows == 0:
         return []
     before = faults.count
     rows = TableRows(path, faults)
-    at_ms = _moments(rows, table["ts"])
+    at_ms = _moments(rows, table["ts"], int((now + ONE_DAY).timestamp() * 1000))
     named = {name: _texts(rows, table, name) for name in NAMES}
     signals = named["signal"]
     known = (*SIGNALS, *COUNTERS)
@@ -168,13 +171,14 @@ def _read(path: Path, faults: Faults) -> Any | None:
         if path.suffix == ".csv":
             with path.open(encoding="utf-8-sig", newline="") as file:
                 header = next(csv.reader([file.readline(2**16)]), [])
-            return _read_csv(path, header) if _has_columns(at, header, faults) else None
+            sound = has_columns(path, header, NEEDED, faults, NAMES)
+            return _read_csv(path, header) if sound else None
         with pq.ParquetFile(path) as parquet:
             if parquet.metadata.num_rows > MAX_ROWS:
                 faults.add(at, f"the file has more than {MAX_ROWS:,} rows", "split it")
                 return None
             columns = parquet.schema_arrow.names
-        if not _has_columns(at, columns, faults):
+        if not has_columns(path, columns, NEEDED, faults, NAMES):
             return None
         return pq.read_table(path, columns=[c for c in columns if c in _COLUMNS])
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
@@ -202,24 +206,15 @@ def _read_csv(path: Path, header: list[str]) -> Any:
     return None
 
 
-def _has_columns(at: Location, found: list[str], faults: Faults) -> bool:
-    at = Location(at.file, 1 if at.file.endswith(".csv") else 0)
-    missing = [name for name in NEEDED if name not in found]
-    twice = sorted({name for name in _COLUMNS if found.count(name) > 1})
-    if missing:
-        only = ", ".join(found)[:200]
-        hint = f"the file has: {only}" if len(found) > 1 else "separate columns with commas"
-        faults.add(at, f"missing columns: {', '.join(missing)}", hint)
-    for name in twice:
-        faults.add(at, f"the column {name!r} stands twice", "remove one")
-    return not missing and not twice
-
-
-def _moments(rows: TableRows, column: Any) -> NDArray[np.int64]:
+def _moments(rows: TableRows, column: Any, latest_ms: int) -> NDArray[np.int64]:
     """Milliseconds since 1970 UTC; a marker < 0 where a moment cannot be used (with faults)."""
     found = _of_timestamps(column) if pa.types.is_timestamp(column.type) else _of_texts(column)
     far = ((found < _FIRST_MS) & (found > _FAR)) | (found >= _LAST_MS)
     found = np.where(far, _FAR, found)
+    rows.add(
+        (found > latest_ms) & (found < _LAST_MS), "timestamps beyond tomorrow",
+        "leave out what has not been measured yet, or mend the clock",
+    )  # fmt: skip
     rows.add(found == _ZONELESS, "timestamps without a time zone", _UTC_HINT)
     rows.add(found == _FAR, "timestamps outside the years 1990 to 2099", _UTC_HINT)
     rows.add(found == _BAD, "what is no timestamp", _UTC_HINT)

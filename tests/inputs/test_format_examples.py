@@ -99,6 +99,6 @@ def test_telemetry(tmp_path: Path) -> None:
     path.write_text(example, encoding="utf-8")
     jsonschema.validate(read_yaml(path), telemetry_schema())
     sources = [source.name for source in read_telemetry(path).content.sources]
-    assert sources == ["main", "history", "traces", "clouds"]
+    assert sources == ["main", "history", "clouds"]
     for preset in PRESETS.values():
         assert [ask.query for ask in preset.asks if f"\n{ask.query}\n" not in text] == []

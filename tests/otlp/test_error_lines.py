@@ -128,6 +128,9 @@ def test_lines_are_counted_by_template_with_the_first_as_example() -> None:
         (60, "order <*> lost", 1, "order 9 lost"),
     ]
     assert intake.tally.log_lines == {"accepted": 5, "late": 1}
+    wrong = logs_of("web", {"body": "x"}, at=90_000)
+    assert intake.take_logs(wrong, T0 + 160).total() == 1
+    assert intake.tally.log_lines["ahead"] == 1
 
 
 @pytest.mark.filterwarnings("ignore:.LoggingHandler. in:DeprecationWarning")

@@ -44,7 +44,7 @@ def values_of(*requests: ExportMetricsServiceRequest) -> tuple[dict[SignalKey, f
     kept = Kept()
     intake = Intake(kept, T0)
     for request in requests:
-        assert not intake.take_metrics(request, T0 + 60)
+        intake.take_metrics(request, T0 + 60)
     intake.close(T0 + 90)
     return kept.values() if kept.steps else {}, intake
 
@@ -91,6 +91,16 @@ def test_what_is_not_understood_is_counted_and_left_out() -> None:
     )
     assert values == {}
     assert intake.tally.points == {"unused": 5, "late": 1, "ahead": 1}
+
+
+def test_points_of_impossible_times_are_told_to_the_sender() -> None:
+    wrong = metrics_of("process.cpu.utilization", (-T0, 0.5, ""), (86_400, 0.5, ""), (1, 0.5, ""))
+    intake = Intake(Kept(), T0)
+    assert intake.take_metrics(wrong, T0 + 20) == {
+        "a time before 1990": 1,
+        "a time that has not come yet: is a clock wrong?": 1,
+    }
+    assert intake.tally.points == {"rejected": 1, "ahead": 1, "accepted": 1}
 
 
 def test_what_no_share_can_be_is_left_out() -> None:

@@ -51,7 +51,8 @@ def test_late_spans_are_counted_but_still_tell_who_called() -> None:
 def test_a_clock_that_is_ahead_closes_nothing_for_others() -> None:
     kept = Kept()
     intake = Intake(kept, T0)
-    intake.take_spans(request_of([Seen("wrong", at=86_400), Seen("web")]), T0 + 20)
+    told = intake.take_spans(request_of([Seen("wrong", at=86_400), Seen("web")]), T0 + 20)
+    assert told == {"a time that has not come yet: is a clock wrong?": 1}
     intake.close(T0 + 90)
     assert {key.service for key in kept.values()} == {"web"}
     assert +intake.tally.spans == {"ahead": 1, "accepted": 1}
@@ -121,12 +122,14 @@ def test_spans_that_break_the_format_are_rejected_by_reason() -> None:
     broken[2].end_time_unix_nano = 0
     broken[3].start_time_unix_nano = broken[3].end_time_unix_nano + 1
     broken[4].end_time_unix_nano = 2**64 - 1
+    broken[5].start_time_unix_nano = broken[5].end_time_unix_nano = 10**15
     rejected = Intake(Kept(), T0).take_spans(request, T0 + 20)
     assert rejected == {
         "an id of a wrong length": 1,
         "an id of zeros only": 1,
         "no time of its own": 2,
         "it ends before it starts": 1,
+        "a time before 1990": 1,
     }
 
 

@@ -68,132 +68,154 @@ def _times(factor: float) -> Callable[[float], float]:
     return lambda at_s: factor * since_reset(shop_total, at_s)
 
 
-def history() -> str:
+def haproxy() -> Iterable[str]:
+    """HAProxy's exporter: two load balancers share the traffic."""
     proxies = (("shop", 1.0), ("search", 0.5))
-    lines = [
-        *family(
-            "haproxy_backend_http_requests",
-            "counter",
-            dict(
-                counter("haproxy_backend_http_requests", f'instance="h{i}:1",proxy="{p}"', k / 2)
-                for p, k in proxies
-                for i in (1, 2)  # two load balancers share the traffic
-            ),
+    yield from family(
+        "haproxy_backend_http_requests",
+        "counter",
+        dict(
+            counter("haproxy_backend_http_requests", f'instance="h{i}:1",proxy="{p}"', k / 2)
+            for p, k in proxies
+            for i in (1, 2)  # two load balancers share the traffic
         ),
-        *family(
-            "haproxy_backend_http_responses",
-            "counter",
-            dict(
-                counter(
-                    "haproxy_backend_http_responses",
-                    f'instance="h1:1",proxy="{p}",code="{code}"', k * share,
-                )
-                for p, k in proxies
-                for code, share in (("2xx", 0.98), ("5xx", 0.02))
-            ),
+    )  # fmt: skip
+    yield from family(
+        "haproxy_backend_http_responses",
+        "counter",
+        dict(
+            counter(
+                "haproxy_backend_http_responses",
+                f'instance="h1:1",proxy="{p}",code="{code}"', k * share,
+            )
+            for p, k in proxies
+            for code, share in (("2xx", 0.98), ("5xx", 0.02))
         ),
-        *family(
-            "haproxy_backend_total_time_average_seconds", "gauge",
-            {f'haproxy_backend_total_time_average_seconds{{proxy="{p}"}}': lambda _: 0.08
-             for p, _ in proxies},
+    )  # fmt: skip
+    yield from family(
+        "haproxy_backend_total_time_average_seconds", "gauge",
+        {f'haproxy_backend_total_time_average_seconds{{proxy="{p}"}}': lambda _: 0.08
+         for p, _ in proxies},
+    )  # fmt: skip
+    yield from family(
+        "haproxy_backend_active_servers", "gauge",
+        {f'haproxy_backend_active_servers{{instance="h{i}:1",proxy="shop"}}': lambda _: 4
+         for i in (1, 2)},
+    )  # fmt: skip
+    yield from family(
+        "haproxy_server_http_responses", "counter",
+        dict(
+            counter("haproxy_server_http_responses",
+                    f'proxy="shop",server="s{i}",code="2xx"', 0.25)
+            for i in range(4)
         ),
-        *family(
-            "haproxy_backend_active_servers", "gauge",
-            {f'haproxy_backend_active_servers{{instance="h{i}:1",proxy="shop"}}': lambda _: 4
-             for i in (1, 2)},
-        ),
-        *family(
-            "haproxy_server_http_responses", "counter",
-            dict(
-                counter("haproxy_server_http_responses",
-                        f'proxy="shop",server="s{i}",code="2xx"', 0.25)
-                for i in range(4)
-            ),
-        ),
-        *family(
-            "envoy_cluster_upstream_rq", "counter",
-            dict([counter("envoy_cluster_upstream_rq", 'envoy_cluster_name="shop"', 1.0)]),
-        ),
-        *family(
-            "envoy_cluster_upstream_rq_xx", "unknown",
-            {'envoy_cluster_upstream_rq_xx{envoy_cluster_name="shop",'
-             'envoy_response_code_class="2"}': _times(1.0)},
-        ),
-        *family(
-            "envoy_cluster_upstream_rq_time", "histogram",
-            histogram("envoy_cluster_upstream_rq_time", 'envoy_cluster_name="shop"', 1000),
-        ),
-        *family(
-            "envoy_cluster_membership_healthy", "gauge",
-            {'envoy_cluster_membership_healthy{envoy_cluster_name="shop"}': lambda _: 3},
-        ),
-        *family(
-            "http_requests", "counter",
-            dict([
-                counter("http_requests", 'job="shop",code="200",origin="europe"', 0.7),
-                counter("http_requests", 'job="shop",code="200",origin="asia"', 0.2),
-                counter("http_requests", 'job="shop",code="503",origin="asia"', 0.1),
-            ]),
-        ),
-        *family(
-            "http_request_duration_seconds", "histogram",
-            histogram("http_request_duration_seconds", 'job="shop"', 1),
-        ),
-        *family(
-            "container_cpu_usage_seconds", "counter",
-            dict([
-                counter("container_cpu_usage_seconds",
-                        'container="shop",pod="shop-1",namespace="prod"', 0.01),
-                counter("container_cpu_usage_seconds", 'name="shop",instance="d1:1"', 0.01),
-            ]),
-        ),
-        *family(
-            "container_memory_working_set_bytes", "gauge",
-            {'container_memory_working_set_bytes{container="shop",pod="shop-1"}': lambda _: 5e8,
-             'container_memory_working_set_bytes{name="shop",instance="d1:1"}': lambda _: 5e8},
-        ),
-        *family(
-            "container_spec_memory_limit_bytes", "gauge",
-            {'container_spec_memory_limit_bytes{name="shop",instance="d1:1"}': lambda _: 1e9},
-        ),
-        *family(
-            "container_spec_cpu_quota", "gauge",
-            {'container_spec_cpu_quota{name="shop",instance="d1:1"}': lambda _: 50_000},
-        ),
-        *family(
-            "container_spec_cpu_period", "gauge",
-            {'container_spec_cpu_period{name="shop",instance="d1:1"}': lambda _: 100_000},
-        ),
-        *family(
-            "container_fs_usage_bytes", "gauge",
-            {'container_fs_usage_bytes{name="shop",instance="d1:1"}': lambda _: 2e9},
-        ),
-        *family(
-            "container_fs_limit_bytes", "gauge",
-            {'container_fs_limit_bytes{name="shop",instance="d1:1"}': lambda _: 1e10},
-        ),
-        *family(
-            "kube_pod_container_resource_limits", "gauge",
-            {'kube_pod_container_resource_limits{container="shop",pod="shop-1",resource="cpu"}':
-             lambda _: 0.5,
-             'kube_pod_container_resource_limits{container="shop",pod="shop-1",resource="memory"}':
-             lambda _: 1e9},
-        ),
-        *family(
-            "kube_pod_container_status_restarts", "counter",
-            {'kube_pod_container_status_restarts_total{container="shop",pod="shop-1"}':
-             lambda at_s: at_s // 600},
-        ),
-        *family(
-            "kube_pod_container_status_ready", "gauge",
-            {f'kube_pod_container_status_ready{{container="shop",pod="shop-{i}"}}': lambda _: 1
-             for i in (1, 2)},
-        ),
-        *family(
-            "odd_values", "gauge",
-            {'odd_values{service="shop"}': lambda at_s: float("nan") if at_s % 120 < 60 else 5.0,
-             'odd_values{other="nobody"}': lambda _: float("inf")},
-        ),
-        "# EOF",
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
+    )  # fmt: skip
+
+
+def envoy() -> Iterable[str]:
+    """Envoy's statistics."""
+    yield from family(
+        "envoy_cluster_upstream_rq", "counter",
+        dict([counter("envoy_cluster_upstream_rq", 'envoy_cluster_name="shop"', 1.0)]),
+    )  # fmt: skip
+    yield from family(
+        "envoy_cluster_upstream_rq_xx", "unknown",
+        {'envoy_cluster_upstream_rq_xx{envoy_cluster_name="shop",'
+         'envoy_response_code_class="2"}': _times(1.0)},
+    )  # fmt: skip
+    yield from family(
+        "envoy_cluster_upstream_rq_time", "histogram",
+        histogram("envoy_cluster_upstream_rq_time", 'envoy_cluster_name="shop"', 1000),
+    )  # fmt: skip
+    yield from family(
+        "envoy_cluster_membership_healthy", "gauge",
+        {'envoy_cluster_membership_healthy{envoy_cluster_name="shop"}': lambda _: 3},
+    )  # fmt: skip
+
+
+def counted_by_itself() -> Iterable[str]:
+    """A service that counts its own requests."""
+    yield from family(
+        "http_requests", "counter",
+        dict([
+            counter("http_requests", 'job="shop",code="200",origin="europe"', 0.7),
+            counter("http_requests", 'job="shop",code="200",origin="asia"', 0.2),
+            counter("http_requests", 'job="shop",code="503",origin="asia"', 0.1),
+        ]),
+    )  # fmt: skip
+    yield from family(
+        "http_request_duration_seconds", "histogram",
+        histogram("http_request_duration_seconds", 'job="shop"', 1),
+    )  # fmt: skip
+
+
+def containers() -> Iterable[str]:
+    """cAdvisor's, of Docker and of the kubelet."""
+    yield from family(
+        "container_cpu_usage_seconds", "counter",
+        dict([
+            counter("container_cpu_usage_seconds",
+                    'container="shop",pod="shop-1",namespace="prod"', 0.01),
+            counter("container_cpu_usage_seconds", 'name="shop",instance="d1:1"', 0.01),
+        ]),
+    )  # fmt: skip
+    yield from family(
+        "container_memory_working_set_bytes", "gauge",
+        {'container_memory_working_set_bytes{container="shop",pod="shop-1"}': lambda _: 5e8,
+         'container_memory_working_set_bytes{name="shop",instance="d1:1"}': lambda _: 5e8},
+    )  # fmt: skip
+    yield from family(
+        "container_spec_memory_limit_bytes", "gauge",
+        {'container_spec_memory_limit_bytes{name="shop",instance="d1:1"}': lambda _: 1e9},
+    )  # fmt: skip
+    yield from family(
+        "container_spec_cpu_quota", "gauge",
+        {'container_spec_cpu_quota{name="shop",instance="d1:1"}': lambda _: 50_000},
+    )  # fmt: skip
+    yield from family(
+        "container_spec_cpu_period", "gauge",
+        {'container_spec_cpu_period{name="shop",instance="d1:1"}': lambda _: 100_000},
+    )  # fmt: skip
+    yield from family(
+        "container_fs_usage_bytes", "gauge",
+        {'container_fs_usage_bytes{name="shop",instance="d1:1"}': lambda _: 2e9},
+    )  # fmt: skip
+    yield from family(
+        "container_fs_limit_bytes", "gauge",
+        {'container_fs_limit_bytes{name="shop",instance="d1:1"}': lambda _: 1e10},
+    )  # fmt: skip
+
+
+def kubernetes() -> Iterable[str]:
+    """kube-state-metrics'."""
+    yield from family(
+        "kube_pod_container_resource_limits", "gauge",
+        {'kube_pod_container_resource_limits{container="shop",pod="shop-1",resource="cpu"}':
+         lambda _: 0.5,
+         'kube_pod_container_resource_limits{container="shop",pod="shop-1",resource="memory"}':
+         lambda _: 1e9},
+    )  # fmt: skip
+    yield from family(
+        "kube_pod_container_status_restarts", "counter",
+        {'kube_pod_container_status_restarts_total{container="shop",pod="shop-1"}':
+         lambda at_s: at_s // 600},
+    )  # fmt: skip
+    yield from family(
+        "kube_pod_container_status_ready", "gauge",
+        {f'kube_pod_container_status_ready{{container="shop",pod="shop-{i}"}}': lambda _: 1
+         for i in (1, 2)},
+    )  # fmt: skip
+
+
+def odd() -> Iterable[str]:
+    """What no signal can be."""
+    yield from family(
+        "odd_values", "gauge",
+        {'odd_values{service="shop"}': lambda at_s: float("nan") if at_s % 120 < 60 else 5.0,
+         'odd_values{other="nobody"}': lambda _: float("inf")},
+    )  # fmt: skip
+
+
+def history() -> str:
+    families = (haproxy, envoy, counted_by_itself, containers, kubernetes, odd)
+    return "\n".join([*(line for one in families for line in one()), "# EOF"]) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from written_snapshots import part_of
 from written_snapshots import written as snapshot_of
@@ -168,9 +171,13 @@ def table(**columns: Sequence[object]) -> pd.DataFrame:
     return pd.DataFrame({**known, **columns})
 
 
+LATER = START + timedelta(days=2)
+"""When the files are read."""
+
+
 def signals_of(path: Path, covers_s: int = 0) -> list[Signals]:
     faults = Faults()
-    found = read_samples(path, faults, covers_s)
+    found = read_samples(path, faults, covers_s, LATER)
     assert faults.found == []
     grid = Grid.over(START, START + timedelta(hours=2), 60)
     return [gridded(samples, grid, START + timedelta(days=1))[0] for samples in found]
@@ -213,8 +220,12 @@ def test_values_that_cover_hours(tmp_path: Path) -> None:
             2,
             "without a time zone (lines 2, 3)",
         ),
-        ({"ts": ["2026-10-25T02:30:00+02:00", "yesterday"]}, 3, "what is no timestamp"),
-        ({"ts": ["1826-10-25T02:30:00Z", "2026-10-25T02:30:00Z"]}, 2, "1990 to 2099"),
+        ({"ts": ["2025-10-26T02:30:00+02:00", "yesterday"]}, 3, "what is no timestamp"),
+        ({"ts": ["1826-10-25T02:30:00Z", "2026-03-01T02:30:00Z"]}, 2, "1990 to 2099"),
+        ({"ts": ["2026-03-01T02:30:00Z", "1969-12-31T23:59:00Z"]}, 3, "1990 to 2099 (line 3)"),
+        ({"ts": ["1e300", "NaN"]}, 2, "what is no timestamp (lines 2, 3)"),
+        ({"ts": [None, "2026-03-01T02:30:00Z"]}, 2, "what is no timestamp (line 2)"),
+        ({"ts": ["2026-03-01T02:30:00Z", "2026-10-25T02:30:00Z"]}, 3, "beyond tomorrow (line 3)"),
         ({"signal": ["requests_rps", "request_rps"]}, 3, "did you mean 'requests_rps'"),
         ({"service": ["web", ""]}, 3, "no service"),
         ({"service": ["web", "w\x1b[2Jeb"]}, 3, "service with control characters"),
@@ -227,9 +238,29 @@ def test_faults_of_tables(
     path = tmp_path / "samples.csv"
     table(**{"value": (1.0, 2.0), **columns}).to_csv(path, index=False)
     faults = Faults()
-    assert read_samples(path, faults, 0) == []
+    assert read_samples(path, faults, 0, LATER) == []
     assert [fault.at.line for fault in faults.found] == [line]
     assert said in str(faults.found[0])
+
+
+@pytest.mark.parametrize(
+    ("moments", "said"),
+    [
+        (pa.array([None, 1_772_323_200_000], pa.timestamp("ms", "UTC")), "no timestamp (row 1)"),
+        (pa.array([math.nan, 1e300]), "no timestamp (rows 1, 2)"),
+        (pa.array([1_772_323_200_000] * 2), "no timestamp (rows 1, 2)"),
+        (pa.array([1_772_323_200_000_000, -1], pa.timestamp("us", "UTC")), "1990 to 2099 (row 2)"),
+        (pa.array([2**62, -(2**62)], pa.timestamp("ms", "UTC")), "1990 to 2099 (rows 1, 2)"),
+        (pa.array([2**63 - 1, -(2**63)], pa.timestamp("us", "UTC")), "1990 to 2099 (row 1)"),
+    ],
+)
+def test_moments_of_parquet_that_cannot_be(tmp_path: Path, moments: pa.Array, said: str) -> None:
+    path = tmp_path / "samples.parquet"
+    rest = {"signal": ["requests_rps"] * 2, "service": ["web"] * 2, "value": [1.0, 2.0]}
+    pq.write_table(pa.table({"ts": moments, **rest}), path)
+    faults = Faults()
+    assert read_samples(path, faults, 0, LATER) == []
+    assert said in " ".join(map(str, faults.found))
 
 
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
@@ -242,7 +273,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_text(content)
         faults = Faults()
-        assert read_samples(path, faults, 0) == []
+        assert read_samples(path, faults, 0, LATER) == []
         assert said in str(faults.found[0])
 
 
