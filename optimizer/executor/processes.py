@@ -98,8 +98,20 @@ class ProcessPool:
                 return self._pool.submit(work, *piece)
             except BrokenProcessPool:
                 self._pool.shutdown(wait=False)
-        self._pool = ProcessPoolExecutor(self.workers, SPAWN, _begin, (self._lifeline,))
+        self._pool = _Pool(self.workers, SPAWN, _begin, (self._lifeline,))
         return self._pool.submit(work, *piece)
+
+
+class _Pool(ProcessPoolExecutor):
+    """Starts all its processes with the first piece of work.
+
+    Before Python 3.12 its own thread fails when it counts processes, as after one has died, while
+    another is started for a piece of work: nobody is told of the loss then.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._safe_to_dynamically_spawn_children = False
 
 
 def _has_ended(future: Future[Any]) -> bool:
