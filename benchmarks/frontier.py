@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +29,11 @@ SHARES = (1e-2, 1e-3, 1e-4)
 WORTHS = (3.0, 5.0, 8.0, 15.0, 30.0, 60.0, 150.0, 400.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
 TARGETS = tuple(round(0.5 + 0.01 * i, 2) for i in range(51))
 STABILISATIONS = tuple(range(1, 16))
+SPANS = (5, 10, 20)
+ROOMS = tuple(round(0.05 * i, 2) for i in range(-10, 161))
+MINIMA = (8, 12, 16, 20, 25, 30)
+"""Least replicas of reaction, where without them it reaches no share."""
+
 GUARDS = (0.0, 0.8, 0.85, 0.9, 0.95, 1.0)
 POWERS = (0.5, 1.0)
 
@@ -93,13 +99,51 @@ def measure(path: Path, series: str, folder: Path) -> Iterator[Metric]:
         [point(one) for one in _chosen(dict.fromkeys(WORTHS, reactive), first, replica)]
     )
     ours = np.array([point(one) for one in _chosen(_hedged(demand, replica), first, replica)])
+    held = np.concatenate(
+        [
+            hindsight,
+            [
+                point(replay(np.maximum(one.billed, least), demand, replica))
+                for one in reactive.values()
+                for least in MINIMA
+            ],
+        ]
+    )
+    around = np.array([point(played) for played in _around(demand, replica)])
+    ways = {
+        "reactive_by_hindsight": hindsight,
+        "reactive_with_a_minimum_by_hindsight": held,
+        "reactive_tuned": tuned,
+        "level_around_by_hindsight": around,
+        "hedged": ours,
+    }
     for share in SHARES:
-        best = cost_at(hindsight, share)
-        yield Metric(f"reactive_by_hindsight_at_{share:g}", best, "1")
-        yield Metric(f"reactive_tuned_at_{share:g}", cost_at(tuned, share), "1")
-        cost = cost_at(ours, share)
-        yield Metric(f"hedged_at_{share:g}", cost, "1")
-        yield Metric(f"hedged_over_hindsight_at_{share:g}", cost / best, "1")
+        costs = {name: cost_at(points, share) for name, points in ways.items()}
+        for name, cost in costs.items():
+            yield Metric(f"{name}_at_{share:g}", None if isnan(cost) else cost, "1")
+        for name in ("reactive_by_hindsight", "reactive_with_a_minimum_by_hindsight"):
+            ratio = costs["hedged"] / costs[name]
+            metric = f"hedged_over_{name.removeprefix('reactive_')}_at_{share:g}"
+            yield Metric(metric, None if isnan(ratio) else ratio, "1")
+
+
+def _around(demand: NDArray[np.float64], replica: Replica) -> Iterator[Replayed]:
+    """Replicas that serve at once and know the mean of the minutes before *and after*, but not the
+    minute itself: what is left to foresee when the level is known better than anybody can.
+    """
+    from optimizer.simulate.policies import enough, known
+    from optimizer.simulate.replay import Replica, replay
+
+    filled = known(demand)
+    for span in SPANS:
+        others = np.ones(2 * span + 1)
+        others[span] = 0.0
+        level = np.convolve(filled, others / others.sum(), mode="same")
+        for power in (0.5, 0.75, 1.0):
+            stray = replica.serves * np.maximum(level / replica.serves, 1.0) ** power
+            for room in ROOMS:
+                at_once = Replica(replica.serves, 0)
+                yield replay(enough(level + room * stray, at_once), demand, at_once)
 
 
 def _chosen(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from optimizer.compiled import compiled
 from optimizer.forecast.next_steps import foreseen
+from optimizer.forecast.silence import silences
 from optimizer.forecast.straying import GRID, REFRESH_STEPS, Straying, straying
 from optimizer.simulate.policies import Reactive, known
 from optimizer.simulate.replay import Replica
@@ -20,9 +21,12 @@ LOOK_BEYOND_BOOT: Final = 5
 
 @dataclass(frozen=True, eq=False)
 class Outlook:
-    """What every step of a series looked like beforehand: one ``Straying`` for each step ahead."""
+    """What every step of a series looked like beforehand, for each step ahead: how demand may
+    stray, and the ``chance`` [step] that there is any (less than 1 in a silence).
+    """
 
     of: tuple[Straying, ...]
+    chance: tuple[NDArray[np.float64], ...]
 
 
 def outlook(demand: NDArray[np.float64], replica: Replica, day_steps: int, power: float) -> Outlook:
@@ -30,15 +34,19 @@ def outlook(demand: NDArray[np.float64], replica: Replica, day_steps: int, power
 
     Errors grow with demand to the ``power``.
     """
-    told, filled = ~np.isnan(demand), known(demand)
+    told = ~np.isnan(demand)
+    silent = silences(known(demand), told, day_steps)
+    told, usual = told & ~silent.within, silent.usual
+    aheads = range(1, replica.boot_steps + LOOK_BEYOND_BOOT + 1)
     return Outlook(
         tuple(
             straying(
-                filled, told, foreseen(filled, told, ahead, day_steps), ahead, day_steps,
+                usual, told, foreseen(usual, told, ahead, day_steps), ahead, day_steps,
                 replica.serves, power,
             )
-            for ahead in range(1, replica.boot_steps + LOOK_BEYOND_BOOT + 1)
-        )
+            for ahead in aheads
+        ),
+        tuple(silent.chance(ahead) for ahead in aheads),
     )  # fmt: skip
 
 
@@ -73,7 +81,8 @@ class Hedged:
         scale = np.stack([one.scale for one in seen.of])
         excess = np.stack([one.excess for one in seen.of])
         decided = _decide(
-            expected, scale, excess, GRID[0], GRID[1] - GRID[0], REFRESH_STEPS,
+            expected, scale, excess, np.stack(seen.chance),
+            GRID[0], GRID[1] - GRID[0], REFRESH_STEPS,
             replica.serves, replica.boot_steps, self.worth,
         )  # fmt: skip
         # What is decided when a step has ended holds from the next one on.
@@ -97,6 +106,7 @@ def _decide(
     expected: NDArray[np.float64],
     scale: NDArray[np.float64],
     excess: NDArray[np.float64],
+    chance: NDArray[np.float64],
     first: float,
     width: float,
     every: int,
@@ -115,7 +125,7 @@ def _decide(
     for t in range(steps):
         table = t // every
         # Replicas that run and are sure to have all the work that they can do, stay.
-        keep = running if worth > 1.0 else 0
+        keep = running if worth > 1.0 and chance[0, t] == 1.0 else 0
         for h in range(horizon):
             sure = (expected[h, t] + first * scale[h, t]) / serves
             keep = min(keep, max(int(sure), 0))
@@ -126,7 +136,7 @@ def _decide(
                 high = (serves * (k + 1) - expected[h, t]) / scale[h, t]
                 work = _above(excess[h, table], low, first, width)
                 work -= _above(excess[h, table], high, first, width)
-                gain[h + 1] = worth * work * scale[h, t] / serves - 1.0
+                gain[h + 1] = worth * chance[h, t] * work * scale[h, t] / serves - 1.0
             for h in range(horizon, 0, -1):
                 on[h] = gain[h] + on[h + 1]
                 start = on[h + boot] - boot if h + boot <= horizon else 0.0

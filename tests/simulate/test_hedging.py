@@ -47,6 +47,7 @@ def _best(gains: list[float], now: int, *, runs: bool) -> float:
 def test_the_first_decision_is_that_of_the_best_of_all_schedules(seed: int) -> None:
     rng = np.random.default_rng(seed)
     serves, worth = 10.0, float(rng.choice([2.0, 4.0, 10.0]))
+    chance = float(rng.choice([0.3, 1.0]))
     errors = np.clip(rng.standard_t(3, 400), -6.0, 14.0)
     table = np.stack([_excess(errors)])
     level = rng.uniform(5.0, 60.0) + rng.uniform(-6.0, 6.0) * np.arange(HORIZON)
@@ -54,10 +55,12 @@ def test_the_first_decision_is_that_of_the_best_of_all_schedules(seed: int) -> N
         Straying(np.array([max(mean, 0.0)]), np.array([rng.uniform(1.0, 8.0)]), table)
         for mean in level
     ]
-    wanted = Hedged(worth, 96).decided(Outlook(tuple(seen)), Replica(serves, BOOT))
+    wanted = Hedged(worth, 96).decided(
+        Outlook(tuple(seen), (np.array([chance]),) * HORIZON), Replica(serves, BOOT)
+    )
     pays = []
     for k in range(30):
-        gains = [worth * share for share in _work(seen, errors, k, serves)]
+        gains = [worth * chance * share for share in _work(seen, errors, k, serves)]
         runs = k == 0  # one replica runs at first
         keep, leave = _best(gains, 1, runs=runs), _best(gains, 0, runs=runs)
         pays.append(keep >= leave if runs else keep > max(leave, 0.0))
@@ -103,3 +106,15 @@ def test_replicas_that_serve_at_once_are_wanted_while_they_pay() -> None:
     demand = np.repeat([25.0, 75.0, 5.0], 600)
     wanted = Hedged(4.0, 96).wanted(demand, Replica(10.0, 0))
     assert [wanted[i] for i in (590, 1190, 1790)] == [3, 8, 1]
+
+
+def test_an_outage_upstream_leaves_what_its_end_will_ask_for() -> None:
+    """Where requests are dear; where they are cheap, nothing waits for long."""
+    rng = np.random.default_rng(6)
+    demand = rng.poisson(50.0, 12 * 96).astype(float)
+    demand[-40:] = 0.0
+    wanted = {worth: Hedged(worth, 96).wanted(demand, Replica(10.0, 3)) for worth in (5.0, 1e4)}
+    assert wanted[5.0][-1] == 1
+    assert wanted[1e4][-1] >= 5
+    demand[::7] = 0.0  # and where nothing is asked now and then, that is no outage
+    assert Hedged(1e4, 96).wanted(demand, Replica(10.0, 3))[-1] < 5
