@@ -114,7 +114,7 @@ def _judged(known: pd.DataFrame, came: pd.DataFrame) -> Iterator[tuple[str, Valu
     from optimizer.watch import SILENT
 
     table = known.reset_index().melt(["service", "origin"], var_name="ts", value_name="rps")
-    table = table.dropna(ignore_index=True)
+    table = table.assign(ts=pd.to_datetime(table["ts"], utc=True)).dropna(ignore_index=True)
     history, starts = History(table), pd.DatetimeIndex(known.columns)[-1] + timedelta(hours=1)
     parts, errors = forecast_and_errors(history, starts, HOURS, LEVELS)
     past, actual = (of.loc[list(parts.series)].to_numpy(np.float64) for of in (known, came))

@@ -20,6 +20,7 @@ from optimizer.forecast.adjust import apply_factors
 from optimizer.forecast.demand import forecast_and_errors
 from optimizer.forecast.grid import WEEK, Grid, hourly_grid
 from optimizer.forecast.totals import Totals
+from optimizer.forecast.tracked import Tracked, track
 from optimizer.watch import SILENT, Watch
 
 
@@ -42,6 +43,8 @@ class Expectations:
     anomalies: tuple[Anomaly, ...] = ()
     totals: Forecast | None = None
     """Of everything, of origins and of services, where several series add up; see ``Totals``."""
+    tracked: Tracked | None = None
+    """How the last days would have been foretold, if that was asked for."""
 
     @property
     def past_starts(self) -> datetime:
@@ -65,7 +68,9 @@ class Expectations:
         if self.totals is None or not self.totals.series:
             return None
         past = Totals.of(self.forecast.series).added(self.past_rps)
-        return replace(self, past_rps=past, forecast=self.totals, anomalies=(), totals=None)
+        return replace(
+            self, past_rps=past, forecast=self.totals, anomalies=(), totals=None, tracked=None
+        )
 
     @property
     def order(self) -> NDArray[np.int64]:
@@ -93,10 +98,16 @@ class Expectations:
 
 
 def expect(
-    world: World, hours: int, *, executor: Executor = IN_PROCESS, watch: Watch = SILENT
+    world: World,
+    hours: int,
+    *,
+    track_days: int = 0,
+    executor: Executor = IN_PROCESS,
+    watch: Watch = SILENT,
 ) -> Expectations:
     """Foresee the direct demand of ``world`` for ``hours`` hours, under its what-ifs' factors.
 
+    ``track_days``: so many of the last days are foretold again, from what was known before each.
     Raises ``UnusableData`` if nothing was observed before the world starts.
     """
     expected, errors = forecast_and_errors(
@@ -105,6 +116,12 @@ def expect(
     expected = apply_factors(expected, world.demand_factors)
     with watch.stage("add up"):
         totals = Totals.of(expected.series).foreseen(expected, errors)
+    tracked = None
+    if track_days:
+        tracked = track(
+            world.history, world.starts, track_days,
+            events=world.events, executor=executor, watch=watch,
+        )  # fmt: skip
     grid = hourly_grid(world.history, world.starts)
     past = grid.rps[:, -past_hours(hours) :]
     with watch.stage("look for what strays"):
@@ -117,6 +134,7 @@ def expect(
         forecast=expected,
         anomalies=tuple(sorted(strayed, key=lambda one: (one.starts, one.key))),
         totals=totals,
+        tracked=tracked,
     )
 
 

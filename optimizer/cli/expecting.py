@@ -28,10 +28,13 @@ from optimizer.watch import Watch
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to foresee and what to show, as the command line says. ``hours`` None: the world's."""
+    """What to foresee and what to show, as the command line says. ``hours`` None: the world's;
+    ``track`` 0: no days.
+    """
 
     scenario: str | None
     hours: int | None
+    track: int
     plot: bool
     out: Path | None
     form: TableFormat
@@ -67,7 +70,9 @@ def forecast_world(name: str, asked: Asked) -> ExitCode:
         if out is not None:
             check_destination(out)
         hours = asked.hours or world.policy.horizon_hours
-        found = interruptible(lambda: expect(world, hours, executor=workers, watch=watch))
+        found = interruptible(
+            lambda: expect(world, hours, track_days=asked.track, executor=workers, watch=watch)
+        )
         if out is not None:
             with watch.stage("write the results"):
                 written = forecast_files(found)

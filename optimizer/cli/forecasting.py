@@ -40,6 +40,18 @@ def forecast(
             show_default=False,
         ),
     ] = None,
+    track: Annotated[
+        int | None,
+        typer.Option(
+            "--track",
+            metavar="DAYS",
+            min=1,
+            max=28,
+            help="Also foretell the last days again, each from what was known before it, and say "
+            "how forecasts did, which model was in use, and why it was switched.",
+            show_default=False,
+        ),
+    ] = None,
     plot: Annotated[
         bool,
         typer.Option(
@@ -63,5 +75,5 @@ def forecast(
     from optimizer.cli.expecting import Asked, forecast_world
 
     one_of(workers, dask)
-    asked = Asked(scenario, hours, plot, out, form, quiet, workers, dask)
+    asked = Asked(scenario, hours, track or 0, plot, out, form, quiet, workers, dask)
     raise typer.Exit(forecast_world(world, asked))

@@ -59,11 +59,33 @@ def combined(
     lost = trials.lost_rps
     total = lost.sum(axis=1)
     weight = _weights(total, trials)
-    windows = trials.actual_rps.shape[0]
     point = np.full_like(trials.actual_rps, np.nan)
-    for window in range(windows):
+    for window in range(len(point)):
         others = _weights(total - lost[:, window], trials)
         point[window] = _weighed(others, trials.point_rps[:, window])
+    return _straying(trials, weight, point, mean_rps, levels)
+
+
+def one_alone(
+    trials: Trials, model: int, mean_rps: NDArray[np.float64], levels: NDArray[np.float64]
+) -> Combined:
+    """One model with all the weight where it is scored, and how far it strays by itself."""
+    weight = np.zeros(trials.scored.shape)
+    weight[model] = trials.scored[model]
+    point = np.where(trials.scored[model][:, None], trials.point_rps[model], np.nan)
+    return _straying(trials, weight, point, mean_rps, levels)
+
+
+def _straying(
+    trials: Trials,
+    weight: NDArray[np.float64],
+    point: NDArray[np.float64],
+    mean_rps: NDArray[np.float64],
+    levels: NDArray[np.float64],
+) -> Combined:
+    """Forecasts of ``weight`` [model, series], of which ``point`` [window, series, hour] is what
+    they said in the backtest.
+    """
     point, actual = point.swapaxes(0, 1), trials.actual_rps.swapaxes(0, 1)
     stretch = widening(trials.windows, point.shape[2])
     losses = np.zeros((len(POWERS), len(point)))

@@ -16,7 +16,7 @@ from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.backtest import backtest, mean_level, windows_of
 from optimizer.forecast.candidates import CANDIDATES, SeasonalNaive
 from optimizer.forecast.choice import unscored, why_chosen, with_remarks, with_shift
-from optimizer.forecast.combine import Combined, combined
+from optimizer.forecast.combine import Combined, combined, one_alone
 from optimizer.forecast.events import with_events, without_events
 from optimizer.forecast.grid import DAY, KEPT_HOURS, Grid, hourly_grid
 from optimizer.forecast.shifts import last_shifts
@@ -118,7 +118,7 @@ SAFELY = 1.1
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class Part:
     """``errors_rps`` [series, sample], ``mean_rps`` [series, hour] and ``quantiles_rps`` [series,
     hour, level] of some series.
     """
@@ -129,7 +129,24 @@ class _Part:
     choices: tuple[ModelChoice, ...]
 
 
-def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
+def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> Part:
+    return _foreseen(grid, hours, level, None)
+
+
+def foresee_apart(
+    grid: Grid, hours: int, level: NDArray[np.float64]
+) -> tuple[Part, NDArray[np.float64]]:
+    """Foresee some series at once; also by each of ``CANDIDATES`` alone: quantiles [model, series,
+    hour, level], NaN where it is not scored.
+    """
+    apart = np.full((len(CANDIDATES), len(grid.series), hours, level.size), np.nan)
+    return _foreseen(grid, hours, level, apart), apart
+
+
+def _foreseen(
+    grid: Grid, hours: int, level: NDArray[np.float64], apart: NDArray[np.float64] | None
+) -> Part:
+    """Foresee some series; ``apart`` is filled with what models foresee alone."""
     mean = np.zeros((len(grid.series), hours))
     quantiles = np.zeros((len(grid.series), hours, level.size))
     errors = np.full((len(grid.series), _samples(grid, hours)), np.nan)
@@ -147,6 +164,11 @@ def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
             spread = _spread(together, scored, usual, level)
             mean[varying[scored]], quantiles[varying[scored]] = spread
             errors[varying[scored]] = together.lost_rps[scored]
+        if apart is not None:
+            for model, rows in enumerate(map(np.flatnonzero, trials.scored)):
+                if rows.size:
+                    by_itself = one_alone(trials, model, usual, level)
+                    apart[model, varying[rows]] = _spread(by_itself, rows, usual, level)[1]
         for i in scored.tolist():
             choice = why_chosen(tested, trials, together, i)
             choices[int(varying[i])] = with_shift(choice, shifts, i, grid.rps.shape[1])
@@ -154,7 +176,7 @@ def _foresee(grid: Grid, hours: int, level: NDArray[np.float64]) -> _Part:
         mean[i], quantiles[i], choices[i] = _unscored(grid.only(np.array([i])), hours, level)
     reasons = tuple(with_remarks(choices[i], grid.rps[i]) for i in range(len(grid.series)))
     _complete(errors, grid.series, quantiles, level)
-    return _Part(errors, mean, quantiles, reasons)
+    return Part(errors, mean, quantiles, reasons)
 
 
 def _samples(grid: Grid, hours: int) -> int:

@@ -19,24 +19,30 @@ from optimizer.forecast.spread import normal_scores
 
 Values = NDArray[np.float64]
 
-STEP: Final = 0.01
-"""How far one miss moves the level of a quantile: γ of adaptive conformal inference."""
-
-MEMORY: Final = 72.0
-"""Losses forget what is so many observations older, by a factor e."""
-
-LEAST_SEEN: Final = 24
-"""Observations since the last switch before the next."""
-
-BETTER: Final = 0.9
-"""A model takes over when its loss is below this share of that of the model in use."""
-
 OUTERMOST: Final = 1e-4
 BEYOND: Final = 100.0
 """Normal scores per unit of level below ``OUTERMOST`` or above its counterpart. Adaptive conformal
 inference covers whatever comes only if quantiles can be as far out as it takes."""
 
 _FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast is learnt. ``step``: how far one miss moves the level of a quantile, γ of adaptive
+    conformal inference. Losses forget what is ``memory`` observations older, by a factor e.
+    ``least_seen`` observations come between switches, to a model whose loss is below the share
+    ``better`` of that of the model in use.
+    """
+
+    step: float = 0.01
+    memory: float = 72.0
+    least_seen: int = 24
+    better: float = 0.9
+
+
+A_DAY_AHEAD: Final = Pace(step=0.001, memory=168.0, least_seen=168, better=0.8)
+"""For forecasts of whole days: hours of one day err together and tell little more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +73,10 @@ class OnlineErrors:
         models: Sequence[str],
         levels: Sequence[float],
         used: Sequence[str] = (),
+        pace: Pace = Pace(),
     ) -> None:
         """``used``: the model that every series starts with; the first one if not given."""
-        self.series, self.models = tuple(series), tuple(models)
+        self.series, self.models, self.pace = tuple(series), tuple(models), pace
         self.levels = np.asarray(levels, dtype=np.float64)
         increasing = (np.diff(self.levels) > 0).all()
         if not (self.levels.size and self.levels[0] > 0 and self.levels[-1] < 1 and increasing):
@@ -124,7 +131,7 @@ class OnlineErrors:
         error = actual[None, :, None] - quantiles
         loss = np.maximum(self.levels * error, (self.levels - 1) * error).mean(axis=2)
         told = ~np.isnan(loss)
-        forgotten = np.where(told, 1 - 1 / MEMORY, 1.0)
+        forgotten = np.where(told, 1 - 1 / self.pace.memory, 1.0)
         self.loss = forgotten * self.loss + np.where(told, loss, 0.0)
         self.weight = forgotten * self.weight + told
         known = ~np.isnan(actual) & ~np.isnan(given).any(axis=1)
@@ -132,7 +139,7 @@ class OnlineErrors:
         self.seen += known
         self.since_switch += known
         self.below += under
-        self.level_used += np.where(known[:, None], STEP * (self.levels - under), 0.0)
+        self.level_used += np.where(known[:, None], self.pace.step * (self.levels - under), 0.0)
         switches = tuple(self._switches(at))
         self.journal.extend(switches)
         return switches
@@ -155,12 +162,12 @@ class OnlineErrors:
     def _switches(self, at: datetime) -> list[Switch]:
         mean = self.mean_loss
         found = []
-        for row in np.flatnonzero(self.since_switch >= LEAST_SEEN):
+        for row in np.flatnonzero(self.since_switch >= self.pace.least_seen):
             scores = np.where(np.isnan(mean[:, row]), np.inf, mean[:, row])
             # A model that was heard for a while only has not earned trust yet.
             scores[self.weight[:, row] < 0.5 * self.weight[:, row].max()] = np.inf
             used, best = int(self.in_use[row]), int(np.argmin(scores))
-            if best == used or not scores[best] < BETTER * scores[used]:
+            if best == used or not scores[best] < self.pace.better * scores[used]:
                 continue
             before, after = self.models[used], self.models[best]
             why = (
@@ -180,6 +187,7 @@ class OnlineErrors:
             "format": _FORMAT,
             "series": self.series,
             "models": self.models,
+            "pace": asdict(self.pace),
             "journal": [{**asdict(entry), "at": entry.at.isoformat()} for entry in self.journal],
             "waiting": [
                 [at.isoformat(), _listed(quantiles), _listed(given)]
@@ -195,7 +203,9 @@ class OnlineErrors:
             state = json.loads(text)
             if state["format"] != _FORMAT:
                 raise UnusableData(f"errors of forecasts in format {state['format']!r} are unknown")
-            made = cls([(s, o) for s, o in state["series"]], state["models"], state["levels"])
+            series = [(s, o) for s, o in state["series"]]
+            pace = Pace(**state["pace"])
+            made = cls(series, state["models"], state["levels"], pace=pace)
             for name in _ARRAYS:
                 before = getattr(made, name)
                 setattr(made, name, np.array(state[name], before.dtype).reshape(before.shape))

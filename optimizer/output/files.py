@@ -8,7 +8,7 @@ from models.plan import Outcome, Plan
 from optimizer.expectations import Expectations
 from optimizer.grade import Grade
 from optimizer.output.comparison import BASE, compare, comparison_document, comparison_table
-from optimizer.output.forecast_json import forecast_document, quantiles_table
+from optimizer.output.forecast_json import forecast_document, quantiles_table, tracked_table
 from optimizer.output.grade_json import grade_document, grade_table
 from optimizer.output.json_values import json_text
 from optimizer.output.plan_json import outcome_document
@@ -38,7 +38,9 @@ def grade_files(grade: Grade) -> dict[str, bytes]:
 
 
 def forecast_files(found: Expectations) -> dict[str, bytes]:
-    """``forecast.json`` and ``.html``, ``quantiles.csv``, and ``totals.csv`` if there are any."""
+    """``forecast.json`` and ``.html``, ``quantiles.csv``; ``totals.csv`` where there are any, and
+    ``tracked.csv`` where days were tracked.
+    """
     files = {
         "forecast.json": json_text(forecast_document(found)).encode(),
         "forecast.html": render_forecast(found).encode(),
@@ -46,6 +48,8 @@ def forecast_files(found: Expectations) -> dict[str, bytes]:
     }
     if found.summed is not None:
         files["totals.csv"] = csv_bytes(quantiles_table(found.summed.forecast))
+    if found.tracked is not None:
+        files["tracked.csv"] = csv_bytes(tracked_table(found.tracked))
     return files
 
 

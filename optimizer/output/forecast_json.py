@@ -10,6 +10,7 @@ import pandas as pd
 
 from models.demand import Forecast
 from optimizer.expectations import Expectations
+from optimizer.forecast.tracked import Tracked
 from optimizer.output.json_values import Document, finite_or_null, rates, significant, utc_text
 from optimizer.output.shapes import (
     COUNT,
@@ -63,6 +64,7 @@ def forecast_document(it: Expectations) -> Document:
             }
             for s, (service, origin) in enumerate(it.totals.series)
         ],
+        "tracked": None if it.tracked is None else _tracked(it.tracked),
         "events": [
             {
                 "name": event.name,
@@ -90,6 +92,57 @@ def forecast_document(it: Expectations) -> Document:
             for one in it.anomalies
         ],
     }
+
+
+def _tracked(it: Tracked) -> Document:
+    """How the last days would have been foretold."""
+    online = it.online
+    given, plain = it.loss(it.given_rps), it.loss(it.plain_rps)
+    return {
+        "starts": utc_text(it.starts),
+        "hours": it.hours,
+        "series": [
+            {
+                "service": service,
+                "origin": origin,
+                "error": finite_or_null(float(it.error[s])),
+                "loss_rps": finite_or_null(float(given[s])),
+                "loss_as_foreseen_rps": finite_or_null(float(plain[s])),
+                "below": [finite_or_null(float(share)) for share in online.coverage[s]],
+                "model": online.models[online.in_use[s]],
+            }
+            for s, (service, origin) in enumerate(online.series)
+        ],
+        "switches": [
+            {
+                "at": utc_text(one.at),
+                "service": one.service,
+                "origin": one.origin,
+                "before": one.before,
+                "after": one.after,
+                "why": one.why,
+            }
+            for one in online.journal
+        ],
+    }
+
+
+def tracked_table(it: Tracked) -> pd.DataFrame:
+    """One row per series and hour: what came, by which model, and what was given out."""
+    online = it.online
+    hours = pd.date_range(it.starts.astimezone(UTC), periods=it.hours, freq="h")
+    times = np.asarray(hours.strftime("%Y-%m-%dT%H:%M:%SZ"), dtype=object)
+    names = np.array(online.series, dtype=object).reshape(-1, 2)
+    table = {
+        "service": np.repeat(names[:, 0], it.hours),
+        "origin": np.repeat(names[:, 1], it.hours),
+        "hour": np.tile(times, len(names)),
+        "came_rps": significant(it.actual_rps).ravel(),
+        "model": np.array(online.models, dtype=object)[it.used].ravel(),
+    }
+    for k, level in enumerate(online.levels):
+        table[f"q{level:g}_rps"] = significant(it.given_rps[:, :, k]).ravel()
+    return pd.DataFrame(table)
 
 
 def quantiles_table(made: Forecast) -> pd.DataFrame:
@@ -144,12 +197,34 @@ def forecast_schema() -> Document:
                 ),
                 "everything, origins and services that several series add up to",
             ),
+            tracked={"anyOf": [_tracked_shape(), {"type": "null"}]},
             events=said(list_of(_event()), "known events in the hours that are shown"),
             anomalies=said(
                 list_of(_anomaly()), "what strayed in the hours of the history that are shown"
             ),
         ),
     }
+
+
+def _tracked_shape() -> Document:
+    return record(
+        starts=MOMENT,
+        hours=COUNT,
+        series=list_of(
+            record(
+                service=TEXT,
+                origin=TEXT,
+                error=said(NUMBER_OR_NULL, "of the median, over that of repeating the week before"),
+                loss_rps=said(NUMBER_OR_NULL, "mean quantile loss of what was given out"),
+                loss_as_foreseen_rps=said(NUMBER_OR_NULL, "without corrections and switches"),
+                below=said(list_of(NUMBER_OR_NULL), "share of hours not above each quantile"),
+                model=said(TEXT, "in use at the end"),
+            )
+        ),
+        switches=list_of(
+            record(at=MOMENT, service=TEXT, origin=TEXT, before=TEXT, after=TEXT, why=TEXT)
+        ),
+    )
 
 
 def _event() -> Document:

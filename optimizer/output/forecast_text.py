@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 
 from optimizer.expectations import Expectations
+from optimizer.forecast.tracked import Tracked
 from optimizer.output.terminal import WIDE, percent, plural, rendered, table, words
 from optimizer.report.wording import number
 
@@ -63,6 +64,8 @@ def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
         yield _more(len(made.series) - MOST_SERIES)
     if it.summed is not None:
         yield from _totals(it.summed, level, wide)
+    if it.tracked is not None:
+        yield from _tracked(it.tracked, it.order, wide)
     for event in it.events:
         span = f"{event.starts:%Y-%m-%d %H:%M} to {event.ends:%d %b %H:%M}"
         yield words(f"Event: {event.name} ({event.kind}), {span}")
@@ -92,6 +95,36 @@ def _totals(it: Expectations, level: float, wide: bool) -> Iterator[RenderableTy
     yield shown
     if len(made.series) > MOST_SERIES:
         yield _more(len(made.series) - MOST_SERIES)
+
+
+def _tracked(it: Tracked, order: NDArray[np.int64], wide: bool) -> Iterator[RenderableType]:
+    """How forecasts did, and the switches between models."""
+    online = it.online
+    days = plural(it.hours // 24, "day")
+    shown_levels = [k for k, level in enumerate(online.levels) if wide or level in (0.5, 0.9)]
+    below = [f"≤ {online.levels[k]:g}" for k in shown_levels]
+    heads = ["Service", "Origin", "Error", *below, *(["Model in use"] if wide else [])]
+    shown = table(f"The last {days}, foretold day by day", heads, ["Error", *below])
+    for s in order[:MOST_SERIES]:
+        cells: list[RenderableType] = [words(name) for name in online.series[s]]
+        cells.append(f"{it.error[s]:.2f}" if math.isfinite(it.error[s]) else "")
+        shares = online.coverage[s, shown_levels]
+        cells += ["" if math.isnan(share) else f"{share:.0%}" for share in shares]
+        if wide:
+            cells.append(words(online.models[online.in_use[s]]))
+        shown.add_row(*cells)
+    yield shown
+    if len(online.series) > MOST_SERIES:
+        yield _more(len(online.series) - MOST_SERIES)
+    note = "Error: of the median, over that of repeating the week before. ≤: share of hours not"
+    yield words(f"{note} above that quantile.", "dim")
+    yield words(f"{plural(len(online.journal), 'switch', 'switches')} of models", "bold")
+    for one in online.journal[-MOST_STRAYED:]:
+        where = f"{one.at:%Y-%m-%d %H:%M} {one.service} ({one.origin})"
+        said = f"{where}: {one.before} → {one.after}; {one.why}"
+        yield Padding(words(said), (0, 0, 0, 2))
+    if len(online.journal) > MOST_STRAYED:
+        yield _more(len(online.journal) - MOST_STRAYED)
 
 
 def _when(it: Expectations, period: int) -> str:

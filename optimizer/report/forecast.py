@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.events import DemandEvent
 from models.foreseen import Anomaly
 from optimizer.expectations import Expectations
+from optimizer.forecast.tracked import Tracked
 from optimizer.report.charts import Frame, ticks
 from optimizer.report.loads import HEIGHT, Hover, Tick, level_pairs
 from optimizer.report.page import render
@@ -45,6 +46,7 @@ class Chart:
     facts: tuple[tuple[str, str], ...]
     frame: Frame
     past: str
+    told: str
     bands: tuple[str, ...]
     median: str
     now: float
@@ -72,6 +74,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How the last days would have been foretold: a row per series, in words, and the switches."""
+
+    days: str
+    levels: tuple[str, ...]
+    rows: tuple[tuple[str, str, str, tuple[str, ...], str], ...]
+    switches: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     world: str
     span: str
@@ -84,6 +96,7 @@ class Page:
     charts_left_out: int
     rows: tuple[Row, ...]
     rows_left_out: int
+    told: Told | None
     events: tuple[tuple[str, str, str, str, str], ...]
     strayed: tuple[tuple[str, str, str, str, str], ...]
     strayed_left_out: int
@@ -112,6 +125,7 @@ def _page(it: Expectations) -> Page:
         charts_left_out=max(0, len(order) - MOST_CHARTS),
         rows=tuple(_row(it, s, float(changes[s])) for s in order[:MOST_ROWS]),
         rows_left_out=max(0, len(order) - MOST_ROWS),
+        told=None if it.tracked is None else _told(it.tracked, order[:MOST_ROWS]),
         events=tuple(_event(one) for one in it.events),
         strayed=tuple(_strayed(one) for one in it.anomalies[:MOST_ROWS]),
         strayed_left_out=max(0, len(it.anomalies) - MOST_ROWS),
@@ -170,6 +184,32 @@ def _row(it: Expectations, s: int, change: float) -> Row:
     )
 
 
+def _told(it: Tracked, order: list[int]) -> Told:
+    online = it.online
+    return Told(
+        days=plural(it.hours // 24, "day"),
+        levels=tuple(f"{level:g}" for level in online.levels),
+        rows=tuple(
+            (
+                *online.series[s],
+                f"{it.error[s]:.2f}" if math.isfinite(it.error[s]) else "",
+                tuple("" if math.isnan(share) else f"{share:.0%}" for share in online.coverage[s]),
+                online.models[online.in_use[s]],
+            )
+            for s in order
+        ),
+        switches=tuple(
+            (
+                f"{one.service} · {one.origin}",
+                hour(one.at),
+                f"{one.before} → {one.after}",
+                one.why,
+            )
+            for one in online.journal[-MOST_ROWS:]
+        ),
+    )
+
+
 def _signed(change: float) -> str:
     if not math.isfinite(change):
         return ""
@@ -202,6 +242,7 @@ def _chart(it: Expectations, s: int, key: str) -> Chart:
         ),
         frame=frame,
         past=frame.pieces(past),
+        told="" if it.tracked is None else frame.pieces(*_medians(it.tracked, s, behind)),
         bands=tuple(
             frame.fan(quantiles[:, low], quantiles[:, high_], behind)
             for low, high_ in level_pairs(it.forecast.levels)
@@ -214,6 +255,12 @@ def _chart(it: Expectations, s: int, key: str) -> Chart:
         x_ticks=_time_ticks(it.past_starts, it.step, frame),
         hovers=_hovers(it, s, frame),
     )  # fmt: skip
+
+
+def _medians(it: Tracked, s: int, behind: int) -> tuple[Values, int]:
+    """The medians given out that fall into the hours shown, and the hour of the first."""
+    shown = min(it.hours, behind)
+    return it.median_rps[s, it.hours - shown :], behind - shown
 
 
 def _marks(it: Expectations, s: int, frame: Frame) -> tuple[Mark, ...]:

@@ -83,6 +83,33 @@ def test_totals_add_up_in_every_form(trimtab: Trimtab, tiny: Path) -> None:
     assert 'id="total-1"' in (out / "forecast.html").read_text()
 
 
+def test_the_last_days_are_foretold_again(trimtab: Trimtab, tiny: Path) -> None:
+    first = datetime(2026, 2, 1, tzinfo=UTC)
+    rows = ["ts,service,origin,rps"]
+    for h in range(31 * 24):
+        ts = (first + timedelta(hours=h)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        rows.append(f"{ts},web,europe,{200 + 10 * (h % 24) + (h * 7919 % 13)}")
+    (tiny / "demand.csv").write_text("\n".join([*rows, ""]))
+    out = tiny.parent / "out"
+    done = trimtab("forecast", tiny, "--track", 3, "--out", out)
+    assert "The last 3 days, foretold day by day" in done.out
+    assert "0 switches of models" in done.out
+    document = json.loads((out / "forecast.json").read_text())
+    Draft202012Validator(json.loads(trimtab("schema", "forecast").out)).validate(document)
+    tracked = document["tracked"]
+    assert (tracked["starts"], tracked["hours"]) == ("2026-03-01T00:00:00Z", 72)
+    assert 0 < tracked["series"][0]["error"] < 1.2
+    table = list(csv.DictReader((out / "tracked.csv").read_text().splitlines()))
+    came = [row.split(",")[3] for row in rows[1 + 28 * 24 :]]
+    assert [float(row["came_rps"]) for row in table] == [float(rps) for rps in came]
+    page = (out / "forecast.html").read_text()
+    assert 'id="told"' in page
+    assert page.count('class="line told"') == 2  # in the legend and on the chart
+    assert trimtab("forecast", tiny, "--track", 28).code == ExitCode.FINE
+    refused = trimtab("forecast", tiny.parent / "tiny", "--track", 29)
+    assert refused.code != ExitCode.FINE
+
+
 def test_a_what_if_scales_what_is_expected(trimtab: Trimtab, tiny: Path) -> None:
     text = "trimtab: 1\nscenario: more\nchanges: [{scale_demand: {by: 3}}]\n"
     (tiny / "whatifs" / "more.yaml").write_text(text)

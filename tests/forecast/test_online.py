@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.errors import UnusableData
-from optimizer.forecast.online import LEAST_SEEN, OnlineErrors
+from optimizer.forecast.online import OnlineErrors, Pace
 
 STARTS = datetime(2025, 3, 3, tzinfo=UTC)
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -65,7 +65,7 @@ def test_the_better_model_takes_over_and_the_journal_says_why() -> None:
         ("web", "eu", "bad", "good"),
         ("web", "us", "bad", "good"),
     ]
-    assert follower.journal[0].at == at(LEAST_SEEN - 1)
+    assert follower.journal[0].at == at(Pace().least_seen - 1)
     assert "good lost" in follower.journal[0].why
     assert "% less" in follower.journal[0].why
 
