@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import yaml
-from rich.console import RenderableType
 
 from models.services import Dependency
 from optimizer.call_graph import Compared, SeenCall, Verdict
-from optimizer.output.terminal import WIDE, rendered, table, words
+from optimizer.output.terminal import Column, figure, narrow_table, percent, rendered, words
 
 _STYLES: Final = {
     Verdict.OFF: "yellow", Verdict.NEVER_SEEN: "yellow", Verdict.MISSING: "yellow",
@@ -19,30 +18,35 @@ _STYLES: Final = {
 }  # fmt: skip
 
 
+_SEEN: Final = (
+    Column("Caller"), Column("Callee"), Column("rps", 2, right=True),
+    Column("errors", 3, right=True), Column("p95, ms", 5, right=True),
+    Column("per request", 4, right=True),
+)  # fmt: skip
+_STATED: Final = (Column("stated", 6, right=True), Column("verdict", 1))
+
+
 def calls_text(found: Sequence[Compared], with_world: bool, width: int, colour: bool) -> str:
     """Every call with rate, errors, latency and calls per request; what the world says of it."""
-    wide = width >= WIDE
-    numbers = ["rps", "errors", *(["p95, ms"] if wide else []), "per request"]
-    further = ["stated", "verdict"] if with_world else []
-    made = table("Calls", ["Caller", "Callee", *numbers, *further], [*numbers, "stated"])
+    rows = []
     for one in found:
-        cells: list[RenderableType] = [words(one.caller), words(one.callee)]
-        cells += map(words, _figures(one.seen, wide))
+        row = [words(one.caller), words(one.callee), *map(words, _figures(one.seen))]
         if with_world:
-            stated = "" if one.stated is None else f"{one.stated:.3g}"
-            cells += [words(stated), words(one.verdict, _STYLES.get(one.verdict, "dim"))]
-        made.add_row(*cells)
-    return rendered([made], width, colour)
+            row.append(words("" if one.stated is None else figure(one.stated)))
+            row.append(words(one.verdict, _STYLES.get(one.verdict, "dim")))
+        rows.append(row)
+    columns = (*_SEEN, *_STATED) if with_world else _SEEN
+    return rendered(narrow_table("Calls", columns, rows, width), width, colour)
 
 
-def _figures(seen: SeenCall | None, wide: bool) -> list[str]:
+def _figures(seen: SeenCall | None) -> list[str]:
     if seen is None:
-        return ["–"] * (4 if wide else 3)
+        return ["–"] * 4
     per_request = "–"
     if math.isfinite(seen.per_request):
-        per_request = f"{seen.per_request:.3g} ± {seen.per_request_error:.1g}"
-    latency = [f"{seen.p95_ms:,.0f}" if math.isfinite(seen.p95_ms) else "–"] if wide else []
-    return [f"{seen.rps:,.3g}", f"{100 * seen.error_share:.2g} %", *latency, per_request]
+        per_request = f"{figure(seen.per_request)} ± {seen.per_request_error:.1g}"
+    latency = figure(seen.p95_ms) if math.isfinite(seen.p95_ms) else "–"
+    return [figure(seen.rps), percent(seen.error_share), latency, per_request]
 
 
 def dependencies_yaml(dependencies: Sequence[Dependency], circle: str) -> str:

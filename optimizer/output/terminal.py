@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from rich import box
@@ -61,6 +62,53 @@ def table(title: str, columns: Sequence[str], right: Iterable[str] = ()) -> Tabl
         else:
             made.add_column(words(name), overflow="fold")
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``rank``: those of the highest are left out first where a terminal is narrow; 0: never."""
+
+    name: str
+    rank: int = 0
+    right: bool = False
+
+
+def narrow_table(
+    title: str, columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int
+) -> list[RenderableType]:
+    """A row a line, every cell whole: what does not fit is left out by columns, which are named
+    below. Where names alone are too long, lines are cut at their end.
+    """
+    shown = sorted(range(len(columns)), key=lambda i: columns[i].rank)
+    while True:
+        made = _whole_cells(title, columns, rows, sorted(shown))
+        made.width = _endless().measure(made).maximum
+        if made.width <= width or not columns[shown[-1]].rank:
+            break
+        shown.pop()
+    left = [column.name for i, column in enumerate(columns) if i not in shown]
+    return [made, words(f"Not shown here: {'; '.join(left)}.", "dim")] if left else [made]
+
+
+def _whole_cells(
+    title: str, columns: Sequence[Column], rows: Sequence[Sequence[Text]], shown: Sequence[int]
+) -> Table:
+    numbers = [columns[i].name for i in shown if columns[i].right]
+    made = table(title, [columns[i].name for i in shown], numbers)
+    for column in made.columns:
+        column.no_wrap = True
+    for row in rows:
+        made.add_row(*(row[i] for i in shown))
+    return made
+
+
+def _endless() -> Console:
+    return Console(file=io.StringIO(), width=100_000, legacy_windows=False)
+
+
+def figure(value: float) -> str:
+    """Three significant digits, and more of what is larger: ``0.00312``, ``12.5``, ``12,345``."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def usd(amount: Decimal) -> str:

@@ -22,6 +22,7 @@ from optimizer.call_graph import (
     seen_calls,
 )
 from optimizer.output.call_graph_text import calls_document, calls_text, dependencies_yaml
+from optimizer.output.terminal import figure
 
 exactly = settings(derandomize=True, deadline=None, max_examples=100)
 T0 = datetime(2026, 3, 2, tzinfo=UTC)
@@ -140,6 +141,37 @@ def test_hostile_names_neither_break_yaml_nor_terminals(caller: str, callee: str
     text = dependencies_yaml(made, circle_in(made))
     read = yaml.safe_load(text)["dependencies"]
     assert [one["caller"] for one in read] == [caller, callee]
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+@pytest.mark.parametrize("with_world", [False, True])
+def test_a_row_is_a_line_of_whole_names(width: int, with_world: bool) -> None:
+    long = "checkout-of-orders-eu", "db.internal"
+    signals = signals_of({"web": 10, long[0]: 20, long[1]: 1}, {("web", long[0]): 2, long: 3})
+    found = compared(seen_calls(signals), [], [], requests_served(signals))
+    lines = calls_text(found, with_world, width, False).splitlines()
+    assert max(map(len, lines)) <= width
+    (row,) = [line for line in lines if long[1] in line]
+    assert row.split()[:2] == list(long)
+    assert sum(long[0] in line for line in lines) == 2
+    heads = next(line for line in lines if "Caller" in line)
+    figures = ("rps", "errors", "p95, ms", "per request", *(["stated"] if with_world else []))
+    left = " ".join(lines).partition("Not shown here: ")[2]
+    assert all((name in heads) is not (name in left) for name in figures)
+    assert (width < 160) or not left
+
+
+def test_figures_keep_their_digits() -> None:
+    shown = [figure(value) for value in (0.003, 0.0, 12.345, 999.4, 999.6, 12_345.6)]
+    assert shown == ["0.003", "0", "12.3", "999", "1,000", "12,346"]
+
+
+def test_names_that_are_too_long_are_cut_at_the_end_of_the_line() -> None:
+    signals = signals_of({"web": 10, "x" * 200: 20}, {("web", "x" * 200): 2})
+    found = compared(seen_calls(signals), [], [], requests_served(signals))
+    lines = calls_text(found, False, 60, False).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert sum("xxx" in line for line in lines) == 1
 
 
 def test_the_table_shows_what_is_off_without_escapes() -> None:
