@@ -79,6 +79,7 @@ class Causes:
         self._rows = {key: i for i, key in enumerate(signals.keys)} if signals else {}
         self._lag_s = lag.total_seconds()
         self._reach: dict[Place, dict[Place, dict[Way, float]]] = {}
+        self._alike: dict[frozenset[Anomaly], float] = {}
 
     def weight(self, cause: Anomaly, effect: Anomaly) -> float:
         """How well ``cause`` explains ``effect``: 0 not at all, 1 as well as can be."""
@@ -86,6 +87,11 @@ class Causes:
         if weight:
             weight *= self._by_time(cause, effect)
         return weight * self._by_series(cause, effect) if weight else 0.0
+
+    def while_felt(self, cause: Anomaly) -> tuple[datetime, datetime]:
+        """When an effect of it may start."""
+        lag = timedelta(seconds=self._lag_s)
+        return cause.starts - lag, cause.ends + lag
 
     def near(self, place: Place) -> dict[Place, dict[Way, float]]:
         """Places that a cause may act on from ``place``, and how far off they are."""
@@ -134,6 +140,12 @@ class Causes:
         """The correlation of both series; 1 where too little is known to say."""
         if self._signals is None or not {cause.key, effect.key} <= self._rows.keys():
             return 1.0
+        pair = frozenset((cause, effect))
+        if pair not in self._alike:  # it is the same the other way round
+            self._alike[pair] = self._likeness(cause, effect)
+        return self._alike[pair]
+
+    def _likeness(self, cause: Anomaly, effect: Anomaly) -> float:
         since = min(cause.starts, effect.starts) - LOOK_BACK
         until = max(cause.ends, effect.ends)
         found = _correlation(

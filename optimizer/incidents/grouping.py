@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -45,26 +46,33 @@ def incidents_of(
     members: defaultdict[int, list[Anomaly]] = defaultdict(list)
     for anomaly, root in zip(given, owner, strict=True):
         members[int(root)].append(anomaly)
+    circles: defaultdict[int, list[Anomaly]] = defaultdict(list)
+    for anomaly, of in zip(given, circle, strict=True):
+        circles[int(of)].append(anomaly)
     made = []
     for root, anomalies_of_it in members.items():
-        first = _first([a for a, c in zip(given, circle, strict=True) if c == root])
+        first = _first(circles[root])
         made.append(Incident(first, tuple(anomalies_of_it), why(first, anomalies_of_it, graph)))
     made.sort(key=lambda one: (-sum(a.score for a in one.anomalies), one.root.starts, one.root.key))
     return tuple(made)
 
 
 def _weights(given: Sequence[Anomaly], causes: Causes) -> csr_array:
-    """How well each [row] explains each [column]."""
+    """How well each [row] explains each [column]; ``given`` are sorted by start."""
     at: defaultdict[Place, list[int]] = defaultdict(list)
     on: defaultdict[str, list[int]] = defaultdict(list)
     for i, anomaly in enumerate(given):
         at[place_of(anomaly.key)].append(i)
         if anomaly.key.instance:
             on[anomaly.key.instance].append(i)
+    starts = [anomaly.starts for anomaly in given]
     rows, columns, values = [], [], []
     for i, cause in enumerate(given):
-        near = {j for place in causes.near(place_of(cause.key)) for j in at.get(place, ())}
-        near.update(on.get(cause.key.instance, ()))
+        since, until = causes.while_felt(cause)
+        first, last = bisect_left(starts, since), bisect_right(starts, until)
+        some = [at.get(place, []) for place in causes.near(place_of(cause.key))]
+        some.append(on.get(cause.key.instance, []))
+        near = {j for one in some for j in one[bisect_left(one, first) : bisect_left(one, last)]}
         for j in sorted(near - {i}):
             weight = causes.weight(cause, given[j])
             if weight >= _FAINT:
