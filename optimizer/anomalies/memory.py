@@ -28,15 +28,21 @@ def remember(
 
     Returns how many it holds now, and where the next one goes in order of age.
     """
-    if held == len(aged):
-        place = np.searchsorted(ordered[:held], aged[oldest])
-        ordered[place : held - 1] = ordered[place + 1 : held].copy()
-        held -= 1
     place = np.searchsorted(ordered[:held], value)
-    ordered[place + 1 : held + 1] = ordered[place:held].copy()
+    if held == len(aged):  # only what lies between the oldest and the new one moves
+        gap = np.searchsorted(ordered[:held], aged[oldest])
+        if place > gap:
+            place -= 1
+            for i in range(gap, place):
+                ordered[i] = ordered[i + 1]
+    else:
+        gap = held
+        held += 1
+    for i in range(gap, place, -1):
+        ordered[i] = ordered[i - 1]
     ordered[place] = value
     aged[oldest] = value
-    return held + 1, (oldest + 1) % len(aged)
+    return held, (oldest + 1) % len(aged)
 
 
 @compiled
@@ -52,16 +58,18 @@ def rarity(ordered: NDArray[np.float64], held: int, value: float, above: bool) -
         return 0.0
     if above:
         extreme = held - np.searchsorted(ordered[:held], value, side="left")
+    else:
+        extreme = np.searchsorted(ordered[:held], value, side="right")
+    if extreme >= many:
+        return -math.log10((extreme + 1.0) / (held + 1.0))
+    if above:
         threshold = ordered[held - many - 1]
         mean = np.mean(ordered[held - many : held]) - threshold
         beyond = value - threshold
     else:
-        extreme = np.searchsorted(ordered[:held], value, side="right")
         threshold = ordered[many]
         mean = threshold - np.mean(ordered[:many])
         beyond = threshold - value
-    if extreme >= many:
-        return -math.log10((extreme + 1.0) / (held + 1.0))
     scale = max(mean, NO_LESS * abs(threshold), LEAST_SCALE)
     fall = float(beyond / scale) / math.log(10.0)
     return min(MOST, fall - math.log10(many / (held + 1.0)))
