@@ -14,8 +14,8 @@ class Anomaly:
     """A stretch of a series that strays from what was expected of it.
 
     ``starts``: the first step that strays; ``ends``: the end of the last one. ``score``: how sure,
-    0 to 1. ``value`` and ``expected`` are those of the step that strays most, in the signal's
-    unit. ``why`` says in words what strays, and by how much.
+    0 to 1, at its rarest. ``value`` and ``expected`` are those of the step that raised the alarm,
+    in the signal's unit. ``why`` says in words what strayed then, and by how much.
     """
 
     key: SignalKey

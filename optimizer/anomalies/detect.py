@@ -56,20 +56,23 @@ def detect(
 def _events(
     signals: Signals, key: SignalKey, facts: NDArray[np.float64], least: float
 ) -> Iterator[Anomaly]:
-    """From an alarm to the last step that strays with less than ``REST_STEPS`` of peace before."""
+    """From an alarm to the last step that strays with less than ``REST_STEPS`` of peace before.
+
+    Figures and words are those of the alarm, where a spike is a spike: later on, means that still
+    hold it are often rarer than it was. The score is that of the rarest step.
+    """
     stray = np.flatnonzero(facts[:, RARITY] >= least)
     alarms = np.flatnonzero(facts[:, ALARM] == 1.0)
     for alarm, following in pairwise([*alarms, signals.steps]):
         steps = stray[(stray >= alarm) & (stray < following)]
         ended = np.flatnonzero(np.diff(steps) > REST_STEPS)
         steps = steps[: ended[0] + 1] if ended.size else steps
-        most = steps[facts[steps, RARITY].argmax()]
         yield Anomaly(
             key=key,
             starts=signals.at(int(alarm)),
             ends=signals.at(int(steps[-1]) + 1),
-            score=sureness(facts[most, RARITY]),
-            value=float(facts[most, VALUE]),
-            expected=float(facts[most, EXPECTED]),
-            why=why(facts[most]),
+            score=sureness(facts[steps, RARITY].max()),
+            value=float(facts[alarm, VALUE]),
+            expected=float(facts[alarm, EXPECTED]),
+            why=why(facts[alarm]),
         )

@@ -72,6 +72,19 @@ def test_words_and_figures_of_a_spike() -> None:
     assert hit.why.startswith("value 95.2, usually 45.")
 
 
+def test_a_spike_is_told_though_the_means_that_hold_it_are_rarer() -> None:
+    values = daily(3)
+    values[LATE.start] += 150
+    values[LATE.start + 1 : LATE.start + 9] += 90
+    alone = values[: LATE.start + 1]
+    (spike,) = during(detect(measured(alone)), LATE)
+    (event,) = during(detect(measured(values)), LATE)
+    assert (event.value, event.expected, event.why) == (spike.value, spike.expected, spike.why)
+    assert event.value == values[LATE.start]
+    assert event.why.startswith("value ")
+    assert event.score > spike.score  # it became rarer
+
+
 def test_a_level_that_stays_is_one_anomaly_and_then_usual() -> None:
     values = np.random.default_rng(3).normal(50, 2, DAYS * DAY)
     values[2500:] += 40
