@@ -94,6 +94,27 @@ def with_events(forecast: Forecast, history: History, events: Sequence[DemandEve
     )
 
 
+def told_by_then(
+    events: Sequence[DemandEvent],
+    series: Sequence[tuple[str, str]],
+    history: History,
+    starts: datetime,
+) -> tuple[DemandEvent, ...]:
+    """``events`` less those to come of which nobody could tell at ``starts`` what they would do.
+
+    For replays: the first of a kind teaches, but was not foreseen.
+    """
+    kept = []
+    for event in events:
+        if event.ends > starts:
+            try:
+                learnt(series, history, starts, event, events)
+            except UnusableData:
+                continue
+        kept.append(event)
+    return tuple(kept)
+
+
 def learnt(
     series: Sequence[tuple[str, str]],
     history: History,

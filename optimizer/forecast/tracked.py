@@ -17,7 +17,7 @@ from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.candidates import CANDIDATES
 from optimizer.forecast.choice import COMBINATION
 from optimizer.forecast.demand import BLOCK_SERIES, LEVELS, foresee_apart
-from optimizer.forecast.events import with_events, without_events
+from optimizer.forecast.events import told_by_then, with_events, without_events
 from optimizer.forecast.grid import DAY, WEEK, Grid, hourly_grid
 from optimizer.forecast.online import A_DAY_AHEAD, OnlineErrors
 from optimizer.forecast.spread import quantile_loss
@@ -175,13 +175,11 @@ def _moved(
     one: Forecast, quantiles: Values, history: History, events: Sequence[DemandEvent]
 ) -> Values:
     """``quantiles`` [model, ...] with events of that day, as far as their effect was known then."""
-    known = [
-        event for event in events
-        if event.factor is not None
-        or any(e.kind == event.kind and e.ends <= one.starts for e in events)
-    ]  # fmt: skip
     ends = one.starts + timedelta(hours=one.periods)
-    if not any(event.ends > one.starts and event.starts < ends for event in known):
+    coming = [event for event in events if event.ends > one.starts and event.starts < ends]
+    over = [event for event in events if event.ends <= one.starts]
+    known = told_by_then([*over, *coming], one.series, history, one.starts)
+    if len(known) == len(over):
         return quantiles
     moved = [
         with_events(replace(one, quantiles_rps=each), history, known).quantiles_rps

@@ -21,6 +21,7 @@ from models.plan import Infeasible, Plan
 from models.rules import DisruptionRule, Rule
 from models.world import World
 from optimizer import late
+from optimizer.forecast.events import told_by_then
 from optimizer.formulate.assemble import formulate
 from optimizer.formulate.market import survey
 from optimizer.formulate.reach import measure
@@ -61,7 +62,9 @@ class Outcome:
 
 def foreseen(facts: Facts, past: Past, starts: datetime) -> Expected:
     """Demand over the policy's horizon, by what is known now."""
-    return foresee(replace(facts.remaining, history=past.history(), starts=starts))
+    history = past.history()
+    events = told_by_then(facts.remaining.events, past.series, history, starts)
+    return foresee(replace(facts.remaining, history=history, starts=starts, events=events))
 
 
 def hedged(facts: Facts, expected: Expected, level: Floats) -> Expected:

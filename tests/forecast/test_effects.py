@@ -13,7 +13,7 @@ from models.demand import Forecast, History
 from models.errors import UnusableData
 from models.events import DemandEvent
 from optimizer.forecast.demand import forecast
-from optimizer.forecast.events import Effect, learnt
+from optimizer.forecast.events import Effect, learnt, told_by_then
 
 STARTS = datetime(2025, 3, 3, tzinfo=UTC)
 HOURS = 840
@@ -162,3 +162,13 @@ def test_quantiles_keep_their_order() -> None:
 def test_what_nobody_knows_is_refused() -> None:
     with pytest.raises(UnusableData, match="does not tell what 'sale' does"):
         made(usual(), event("sale", 0))
+
+
+def test_replays_know_of_events_what_could_be_known_then() -> None:
+    sale, launch = event("sale", 6), event("launch", 6, factor=2.0)
+    first, second = event("sale", -200), event("sale", 20)
+    known = history(usual())
+    assert told_by_then([sale, launch], SERIES, known, STARTS) == (launch,)
+    assert told_by_then([first, second], SERIES, known, STARTS) == (first, second)
+    before = STARTS - timedelta(hours=300)
+    assert told_by_then([first, second], SERIES, known, before) == ()

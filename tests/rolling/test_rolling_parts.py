@@ -14,6 +14,7 @@ from small_worlds import STARTS
 
 from models.demand import HISTORY_COLUMNS
 from models.errors import UnusableData
+from models.events import DemandEvent
 from models.offerings import Purchase
 from models.signals import SignalKey, Signals
 from optimizer.forecast.demand import LEVELS
@@ -29,6 +30,7 @@ from optimizer.rolling.hedge import (
     usual_hedge,
 )
 from optimizer.rolling.past import HOUR, Past
+from optimizer.rolling.planning import foreseen
 from optimizer.rolling.play import Cloud, Trace, play
 from optimizer.rolling.simulated import direct_trace
 from optimizer.rolling.state import Ahead, Cohort, Decision, Routes
@@ -49,6 +51,19 @@ def region(place: str) -> int:
 
 
 # What was asked so far
+
+
+def test_the_first_event_of_its_kind_surprises_a_replay() -> None:
+    starts = FACTS.world.starts
+    sale = DemandEvent("sale", "sale", starts + HOUR, starts + 5 * HOUR)
+    surprised = Facts(replace(FACTS.world, events=(sale,)))
+    told = Facts(replace(FACTS.world, events=(replace(sale, factor=3.0),)))
+    past = Past.of(FACTS.world.history, starts, STEP_S)
+    usual, same, more = (
+        foreseen(facts, past, starts).forecast.mean_rps for facts in (FACTS, surprised, told)
+    )
+    np.testing.assert_array_equal(same, usual)
+    np.testing.assert_allclose(more[:, 1:5], 3 * usual[:, 1:5])
 
 
 @settings(derandomize=True, max_examples=40, deadline=None)
