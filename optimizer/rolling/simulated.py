@@ -108,8 +108,8 @@ def with_plan(
 
 
 def _chosen(hedge: Hedge, service: int) -> str:
-    level, target = hedge.level[service], hedge.target[service]
-    return f"quantile {level:g}, corrections to {target:.0%}"
+    level, target, hold = (of[service] for of in hedge.numbers)
+    return f"quantile {level:g}, corrections to {target:.0%}, {hold} min"
 
 
 def _figures(played: Played, service: int, told: slice, known: Bools) -> Figures:
