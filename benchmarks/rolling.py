@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 MINUTES: Final = "traces/web_minute.parquet"
 HOURLY: Final = "traces/appserver_hourly.parquet"
-DAYS: Final = int(os.environ.get("ROLLING_DAYS", "2"))
+DAYS: Final = float(os.environ.get("ROLLING_DAYS", "2"))
 HISTORY_DAYS: Final = 28
 LOOKBACK_DAYS: Final = 7
 UTC_OFFSET_HOURS: Final = {"asia-pacific": 8, "europe": 1, "north-america": -6}
