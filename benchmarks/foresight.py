@@ -150,7 +150,7 @@ def measure_exhaustion(seeds: range, folder: Path) -> Iterator[Metric]:
         values = world.signals.values
         seen = [passage(values[:, :now], DAY, int(now) % (7 * DAY), HORIZON) for now in at]
         chance = np.stack([one.probability for one in seen])
-        earliest = np.stack([one.quantile(EARLIEST) for one in seen])
+        earliest = np.stack([one.not_before(EARLIEST) for one in seen])
         expected = np.stack([one.quantile(0.5) for one in seen])
         for row, case in enumerate(world.cases):
             key = world.signals.keys[row]
@@ -201,7 +201,7 @@ def _replayed(planted: PlantedLoad) -> tuple[Looks, list[bool]]:
             rows.append((0.0, float(HORIZON), float(HORIZON)))
         else:
             ahead = seen.ahead
-            first, middle = (float(ahead.quantile(share)[0]) for share in (EARLIEST, 0.5))
+            first, middle = float(ahead.not_before(EARLIEST)[0]), float(ahead.quantile(0.5)[0])
             rows.append((seen.probability, first, middle))
         if seen.breaks is not None and seen.breaks.known:
             inside.append(seen.breaks.low <= planted.breaking_load <= seen.breaks.high)

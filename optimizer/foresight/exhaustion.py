@@ -43,6 +43,14 @@ class Passage:
         last: NDArray[np.float64] = self.reached[:, -1]
         return last
 
+    def not_before(self, share: float) -> NDArray[np.float64]:
+        """The start [series] of the piece in which so many of the chances to happen are used up:
+        nobody knows when within it.
+        """
+        first = (self.reached >= share * self.reached[:, -1:]).argmax(axis=1)
+        steps: NDArray[np.float64] = np.where(first > 0, self.times[np.maximum(first - 1, 0)], 0.0)
+        return steps
+
     def quantile(self, share: float) -> NDArray[np.float64]:
         """Steps ahead [series] by which so many of the chances to happen are used up."""
         wanted = share * self.reached[:, -1:]

@@ -68,7 +68,7 @@ class Doubt:
 FILLING_UP: Final = Doubt(0.12, 0.05)
 """Of what is used up: nobody but whoever looks after it ends that."""
 
-ASKED: Final = Doubt(0.2, 0.15)
+ASKED: Final = Doubt(0.2, 0.3)
 """Of what users ask for, which is less steady."""
 
 JUMPS: Final = 2

@@ -13,7 +13,8 @@ from models.services import Service
 from models.signals import SIGNALS, SignalKey, Signals
 from models.world import World
 from optimizer.foresight.bottlenecks import bottleneck
-from optimizer.foresight.curve import Break
+from optimizer.foresight.curve import Break, Curve
+from optimizer.foresight.objectives import STATED, Objective, objectives
 from optimizer.foresight.saying import (
     Moment,
     already,
@@ -39,13 +40,15 @@ BROKEN_OF: Final = (3, 4)
 class CurveFinding:
     """What the curve of a service says of its ``objective_ms``, beside what the world states.
 
-    ``stated_rps``: of a replica; None where load is not told per replica. ``breaks`` None: too
-    little was measured. ``says``: one sentence.
+    ``objective_of``: by which rule the service itself may take that long. ``stated_rps``: what a
+    replica serves within ``service_time_ms``; None where load is not told per replica. ``breaks``
+    None: too little was measured. ``wrong``: what is stated cannot be. ``says``: one sentence.
     """
 
     service: str
     signal: str
     objective_ms: float
+    objective_of: str
     stated_rps: float | None
     breaks: Break | None
     wrong: bool
@@ -56,16 +59,16 @@ class CurveFinding:
 def bottlenecks(world: World, services: Signals, moment: Moment) -> tuple[CurveFinding, ...]:
     """One finding for every service with an objective whose load and latency are measured."""
     found = []
+    every = objectives(world)
     for service in world.services:
-        objective = service.replica.service_time_ms
+        objective = every.get(service.name)
         signal = next((s for s in LATENCIES if SignalKey(s, service.name) in services), None)
         load, unit = load_of(services, service.name)
-        if objective <= 0 or signal is None or load is None:
+        if objective is None or signal is None or load is None:
             continue
         latency = services.of(SignalKey(signal, service.name))
-        found.append(
-            _with_now(_finding(service, signal, load, unit, latency, moment), latency, moment)
-        )
+        one = _finding(service, objective, signal, load, unit, latency, moment)
+        found.append(_with_now(one, latency, moment))
     return tuple(found)
 
 
@@ -75,7 +78,7 @@ def _with_now(one: CurveFinding, latency: Values, moment: Moment) -> CurveFindin
     if not broken:
         return one
     now = moment.made_at
-    said_of = f"{SIGNALS[one.signal].in_words} of {one.objective_ms:g} ms: {one.says}"
+    said_of = f"{_in_words(one.signal, one.objective_ms, one.objective_of)}: {one.says}"
     told = one.prediction or Prediction(
         Kind.BOTTLENECK, one.service, one.signal, now, now, now, 1.0, (said_of,)
     )
@@ -117,37 +120,59 @@ def load_of(services: Signals, name: str) -> tuple[Values | None, str]:
 
 
 def _finding(
-    service: Service, signal: str, load: Values, unit: str, latency: Values, moment: Moment
+    service: Service,
+    objective: Objective,
+    signal: str,
+    load: Values,
+    unit: str,
+    latency: Values,
+    moment: Moment,
 ) -> CurveFinding:
-    objective = service.replica.service_time_ms
-    per_replica = unit.startswith("rps")
-    stated = service.replica.throughput_rps if per_replica else None
+    stated = service.replica.throughput_rps if unit.startswith("rps") else None
     seen = bottleneck(
-        load, latency, objective, moment.day_steps, moment.week_step, moment.horizon_steps
+        load, latency, objective.ms, moment.day_steps, moment.week_step, moment.horizon_steps
     )
-    if seen.breaks is None or seen.curve is None:
-        says = "load or latency vary too little, or too little of them was measured"
-        return CurveFinding(service.name, signal, objective, stated, None, False, says, None)
     breaks = seen.breaks
-    highest = f"at most {breaks.highest_seen:.3g} {unit} were seen"
-    if breaks.high <= 0.0:
+    wrong, correction = _stated(service, seen.curve, stated)
+    prediction = None
+    if breaks is None:
+        says = "load or latency vary too little, or too little of them was measured"
+    elif breaks.high <= 0.0:
         says = "is broken whatever the load"
-        return CurveFinding(service.name, signal, objective, stated, breaks, False, says, None)
-    if not breaks.known:
-        says = f"holds up to {breaks.low:.3g} {unit} at least; {highest}: too far from the knee"
-        wrong = stated is not None and stated * WRONG_BY < breaks.low
-        return CurveFinding(service.name, signal, objective, stated, breaks, wrong, says, None)
-    says = f"breaks at {breaks.load:.3g} {unit} ({breaks.low:.3g} to {breaks.high:.3g}); {highest}"
-    wrong = stated is not None and not (breaks.low / WRONG_BY <= stated <= breaks.high * WRONG_BY)
-    if wrong:
-        says += f"; the world says {stated:.3g}"
-    if seen.ahead is None:
-        return CurveFinding(service.name, signal, objective, stated, breaks, wrong, says, None)
-    words = SIGNALS[signal].in_words
-    per_day = float(np.expm1(seen.ahead.growth.rate[0] * moment.day_steps / seen.ahead.block))
-    evidence = (
-        f"{words} of {objective:g} ms {says}",
-        "load " + growth_in_words(seen.ahead, 0, moment, percent_a_day(per_day)),
+    elif not breaks.known:
+        highest = f"at most {breaks.highest_seen:.3g} {unit} were seen: too far from the knee"
+        says = f"holds up to {breaks.low:.3g} {unit} at least; {highest}{correction}"
+    else:
+        highest = f"at most {breaks.highest_seen:.3g} {unit} were seen"
+        interval = f"{breaks.low:.3g} to {breaks.high:.3g}"
+        says = f"breaks at {breaks.load:.3g} {unit} ({interval}); {highest}{correction}"
+        if seen.ahead is not None:
+            per_day = np.expm1(seen.ahead.growth.rate[0] * moment.day_steps / seen.ahead.block)
+            grows = growth_in_words(seen.ahead, 0, moment, percent_a_day(float(per_day)))
+            evidence = (f"{_in_words(signal, objective.ms, objective.of)} {says}", f"load {grows}")
+            prediction = said(
+                Kind.BOTTLENECK, service.name, signal, moment, seen.ahead, 0, evidence
+            )
+    return CurveFinding(
+        service.name, signal, objective.ms, objective.of, stated, breaks, wrong, says, prediction
     )
-    prediction = said(Kind.BOTTLENECK, service.name, signal, moment, seen.ahead, 0, evidence)
-    return CurveFinding(service.name, signal, objective, stated, breaks, wrong, says, prediction)
+
+
+def _in_words(signal: str, objective_ms: float, of: str) -> str:
+    words = f"{SIGNALS[signal].in_words} of {objective_ms:g} ms"
+    return words if of == STATED else f"{words} ({of})"
+
+
+def _stated(service: Service, curve: Curve | None, stated: float | None) -> tuple[bool, str]:
+    """Whether a replica cannot serve what is ``stated`` just within its service time, and words."""
+    own = service.replica.service_time_ms
+    if curve is None or stated is None or own <= 0:
+        return False, ""
+    breaks = curve.breaks(own)
+    if breaks.high <= 0.0:
+        return False, ""
+    wrong = stated * WRONG_BY < breaks.low or (breaks.known and stated > breaks.high * WRONG_BY)
+    if not wrong:
+        return False, ""
+    at = f"about {breaks.load:.3g}" if breaks.known else f"at least {breaks.low:.3g}"
+    return True, f"; the world says {stated:.3g} within {own:g} ms, where {at} were measured"

@@ -66,7 +66,7 @@ def said(
         of,
         what,
         moment.made_at,
-        moment.after(float(ahead.quantile(EARLIEST)[row])),
+        moment.after(float(ahead.not_before(EARLIEST)[row])),
         moment.after(float(ahead.quantile(0.5)[row])),
         float(min(max(ahead.probability[row], 0.0), 1.0)),
         evidence,

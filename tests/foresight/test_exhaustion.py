@@ -146,3 +146,10 @@ def test_series_do_not_touch_each_other(seed: int, unit: float) -> None:
     values = noisy(np.stack([RAMP, unit * 0.1 + 0 * RAMP, 0.9 * RAMP]), seed)
     order = chance.permutation(3)
     np.testing.assert_allclose(look(values).reached[order], look(values[order]).reached, atol=1e-9)
+
+
+def test_not_before_is_the_start_of_the_piece_and_never_after_the_quantile() -> None:
+    ahead = look(noisy(RAMP))
+    before, at = ahead.not_before(0.1)[0], ahead.quantile(0.1)[0]
+    assert before <= at <= before + np.diff(ahead.times).max()
+    assert before in (0.0, *ahead.times)
