@@ -11,8 +11,9 @@ Development used seeds below 100; the cases here use seeds from 1,000 on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,16 +23,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.planted import (
-    DAY,
-    DAYS,
-    LOADS,
-    STARTS,
-    STEPS,
-    PlantedLoad,
-    planted_load,
-    planted_world,
-)
+from benchmarks.planted import DAY, DAYS, STARTS, STEPS, planted_world
+from benchmarks.planted_failures import FAILURES, LEAD, planted_failures
+from benchmarks.planted_loads import LOADS, PlantedLoad, planted_load
 from benchmarks.registry import Case, Metric, benchmark
 
 LEARNT_HOURS = 28 * DAY
@@ -42,6 +36,7 @@ SEEDS = range(1000, 1010)
 EVERY = 6
 HORIZON = 7 * DAY
 FIRST = 7 * DAY
+LEARNT_DAYS = 14
 DAYS_PER_MONTH = 30
 BINS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 
@@ -50,6 +45,7 @@ BINS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 def foresight(data: Path | None) -> Iterator[Case]:
     yield Case("exhaustion", partial(measure_exhaustion, SEEDS))
     yield Case("bottleneck", partial(measure_bottlenecks, SEEDS))
+    yield Case("failure", partial(measure_failures, SEEDS))
     if data is not None:
         for name, from_share in (("appserver_hourly", 0.5), ("m4_hourly", 0.0)):
             path = data / "traces" / f"{name}.parquet"
@@ -59,7 +55,11 @@ def foresight(data: Path | None) -> Iterator[Case]:
 
 @dataclass
 class Tally:
-    """Counts over many series; ``said`` and ``came`` are of every look."""
+    """Counts over many series; ``said`` and ``came`` are of every look, for ``horizon`` steps."""
+
+    horizon: int = HORIZON
+    after: int = DAY
+    """For so long after it has happened nothing is counted."""
 
     found: dict[str, list[bool]] = field(default_factory=dict)
     false: dict[str, int] = field(default_factory=dict)
@@ -69,32 +69,40 @@ class Tally:
     not_before: list[bool] = field(default_factory=list)
     off: list[float] = field(default_factory=list)
 
-    def add(self, case: str, looks: Looks, events: list[tuple[int, int, int]]) -> None:
-        """``events``: (begins, happens, lead) of one series."""
+    def add(
+        self,
+        case: str,
+        looks: Looks,
+        events: list[tuple[int, int, int]],
+        besides: Sequence[int] = (),
+    ) -> None:
+        """``events``: (begins, happens, lead) of one series; ``besides``: steps in which it
+        happened, too, though nobody could know, or was so still.
+        """
         from optimizer.foresight.foresee import LIKELY
 
         self.months += DAYS / DAYS_PER_MONTH
         at, chance = looks.at, looks.probability
         over = np.zeros(at.size, bool)
         for begins, happens, lead in events:
-            over |= (at >= happens) & (at <= happens + DAY)
+            over |= (at >= happens) & (at <= happens + self.after)
             due = np.flatnonzero(
                 (at > begins) & (at <= happens - lead) & (at > happens - lead - DAY)
             )
-            alarm = due[(chance[due] >= LIKELY) & (at[due] + HORIZON >= happens)]
+            alarm = due[(chance[due] >= LIKELY) & (at[due] + self.horizon >= happens)]
             self.found.setdefault(case, []).append(alarm.size > 0)
             if alarm.size:
                 last = alarm[-1]
                 self.not_before.append(bool(at[last] + looks.earliest[last] <= happens))
                 self.off.append(float(at[last] + looks.expected[last] - happens) / lead)
-        when = np.array([happens for _, happens, _ in events])
+        when = np.array([*(happens for _, happens, _ in events), *besides])
         for first, last in _alarms((chance >= LIKELY) & ~over):
-            until = at[last] + HORIZON
+            until = at[last] + self.horizon
             if until <= STEPS and not ((when >= at[first]) & (when <= until)).any():
                 self.false[case] = self.false.get(case, 0) + 1
-        told = ~over & (at + HORIZON <= STEPS)
+        told = ~over & (at + self.horizon <= STEPS)
         self.said += chance[told].tolist()
-        self.came += [bool(((when > t) & (when <= t + HORIZON)).any()) for t in at[told]]
+        self.came += [bool(((when >= t) & (when < t + self.horizon)).any()) for t in at[told]]
 
     def metrics(self) -> Iterator[Metric]:
         every = [one for found in self.found.values() for one in found]
@@ -207,6 +215,41 @@ def _replayed(planted: PlantedLoad) -> tuple[Looks, list[bool]]:
             inside.append(seen.breaks.low <= planted.breaking_load <= seen.breaks.high)
     chance, earliest, expected = np.array(rows).T
     return Looks(at, chance, earliest, expected), inside
+
+
+def measure_failures(seeds: range, folder: Path) -> Iterator[Metric]:
+    """Services that fail within a day, and what only looks like it."""
+    del folder
+    from models.signals import Signals
+    from optimizer.anomalies.detect import detect
+    from optimizer.foresight.failing import failing
+    from optimizer.foresight.saying import Moment
+    from optimizer.foresight.troubles import signs
+
+    tally, began = Tally(DAY, after=0), process_time()
+    at = np.arange(LEARNT_DAYS * DAY, STEPS + 1, EVERY)
+    for seed in seeds:
+        for case in FAILURES:
+            planted = planted_failures(seed, case)
+            whole, anomalies = planted.signals, detect(planted.signals)
+            rows, already = np.tile((0.0, DAY, DAY), (at.size, 1)), np.zeros(at.size, np.bool_)
+            for row, now in enumerate(at.tolist()):
+                known = Signals(whole.starts, whole.step_s, whole.keys, whole.values[:, :now])
+                moment = Moment(known.ends, whole.step_s, timedelta(hours=DAY))
+                begun = [one for one in anomalies if one.starts < moment.made_at]
+                for one in failing(signs(known, moment), known, moment, begun):
+                    early, middle = (
+                        (at_time - one.made_at).total_seconds() / whole.step_s
+                        for at_time in (one.earliest_at, one.expected_at)
+                    )
+                    rows[row] = (one.probability, early, middle)
+                    already[row] = one.since is not None
+            # What is so already is no forecast.
+            looks = Looks(*(values[~already] for values in (at, *rows.T)))
+            tally.add(case, looks, [(*t, LEAD) for t in planted.troubles], planted.failed)
+    yield from tally.metrics()
+    count = at.size * len(seeds) * len(FAILURES)
+    yield Metric("per_look", 1000 * (process_time() - began) / count, "ms")
 
 
 def measure_surges(path: Path, from_share: float, folder: Path) -> Iterator[Metric]:

@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -74,7 +73,7 @@ def planted_world(seed: int, cases: tuple[str, ...] | None = None) -> PlantedWor
         else:
             values = np.minimum(values, 0.985)
         keys.append(key)
-        rows.append(_with_gaps(values, chance))
+        rows.append(with_gaps(values, chance))
     order = sorted(range(len(keys)), key=lambda i: keys[i])
     return PlantedWorld(
         Signals(STARTS, 3600, tuple(keys[i] for i in order), np.stack([rows[i] for i in order])),
@@ -97,14 +96,16 @@ def _life_start(values: Values, begins: int, happens: int) -> int:
 def _noisy(values: Values, chance: Chance) -> Values:
     size = chance.choice([0.002, 0.005, 0.01])
     white = chance.normal(0.0, size, STEPS)
-    red = _red(chance, 0.9, size)
-    wave = chance.uniform(0.0, 0.03) * np.sin(2 * np.pi * (_hours() - chance.uniform(0, 24)) / 24)
+    red = red_noise(chance, 0.9, size)
+    wave = chance.uniform(0.0, 0.03) * np.sin(
+        2 * np.pi * (every_hour() - chance.uniform(0, 24)) / 24
+    )
     held = values < 0
     noisy: Values = np.where(held, 0.0, values + white + red + wave)
     return np.maximum(noisy, 0.0)
 
 
-def _red(chance: Chance, phi: float, size: float) -> Values:
+def red_noise(chance: Chance, phi: float, size: float) -> Values:
     """Noise that is alike from step to step, with standard deviation ``size``."""
     shocks = chance.normal(0.0, size * np.sqrt(1 - phi**2), STEPS)
     red = np.empty(STEPS)
@@ -114,7 +115,7 @@ def _red(chance: Chance, phi: float, size: float) -> Values:
     return red
 
 
-def _with_gaps(values: Values, chance: Chance) -> Values:
+def with_gaps(values: Values, chance: Chance) -> Values:
     gappy = np.where(chance.random(STEPS) < 0.02, np.nan, values)
     for _ in range(2):
         first = int(chance.integers(STEPS))
@@ -122,17 +123,17 @@ def _with_gaps(values: Values, chance: Chance) -> Values:
     return gappy
 
 
-def _hours() -> Values:
+def every_hour() -> Values:
     return np.arange(STEPS, dtype=np.float64)
 
 
-def _onset(chance: Chance) -> int:
+def onset(chance: Chance) -> int:
     return int(chance.integers(14 * DAY, 30 * DAY))
 
 
 def _grown(chance: Chance, begins: int, hours: float, power: float, base: float) -> Values:
     """Up from ``base``, full ``hours`` after it began, and cleared a few hours later."""
-    z = np.maximum(_hours() - begins, 0.0) / hours
+    z = np.maximum(every_hour() - begins, 0.0) / hours
     values = base + (FULL + 0.01 - base) * z**power
     full = int(np.flatnonzero(z >= 1.0)[0]) if (z >= 1.0).any() else STEPS
     mended = full + int(chance.integers(4, 10))
@@ -144,27 +145,27 @@ def _grown(chance: Chance, begins: int, hours: float, power: float, base: float)
 
 
 def _disk_linear(chance: Chance) -> tuple[Values, int]:
-    begins = _onset(chance)
+    begins = onset(chance)
     hours = chance.uniform(4, 28) * DAY
     return _grown(chance, begins, hours, 1.0, chance.uniform(0.2, 0.6)), begins
 
 
 def _disk_fast(chance: Chance) -> tuple[Values, int]:
-    begins = _onset(chance)
+    begins = onset(chance)
     return _grown(
         chance, begins, chance.uniform(1.5, 4) * DAY, 1.0, chance.uniform(0.1, 0.5)
     ), begins
 
 
 def _disk_accelerating(chance: Chance) -> tuple[Values, int]:
-    begins = _onset(chance)
+    begins = onset(chance)
     hours = chance.uniform(8, 25) * DAY
     return _grown(chance, begins, hours, chance.uniform(1.5, 2.5), chance.uniform(0.2, 0.5)), begins
 
 
 def _disk_bursty(chance: Chance) -> tuple[Values, int]:
     """Uploads of random size at random times, some a day."""
-    begins = _onset(chance)
+    begins = onset(chance)
     hours = chance.uniform(7, 25) * DAY
     base = chance.uniform(0.2, 0.5)
     per_hour = chance.uniform(2, 6) / DAY
@@ -181,8 +182,8 @@ def _disk_bursty(chance: Chance) -> tuple[Values, int]:
 
 def _disk_workdays(chance: Chance) -> tuple[Values, int]:
     """It grows while people work."""
-    begins = _onset(chance)
-    hour = _hours()
+    begins = onset(chance)
+    hour = every_hour()
     works = (hour // DAY % 7 < 5) & (hour % DAY >= 8) & (hour % DAY < 19) & (hour >= begins)
     base = chance.uniform(0.2, 0.5)
     total = chance.uniform(8, 20) * 11 * 5 / 7
@@ -195,9 +196,9 @@ def _disk_workdays(chance: Chance) -> tuple[Values, int]:
 
 def _leak(chance: Chance) -> tuple[Values, int]:
     """Memory leaks until the instance is killed, again and again; nobody restarts it."""
-    begins = _onset(chance)
+    begins = onset(chance)
     hours, base = chance.uniform(3, 10) * DAY, chance.uniform(0.2, 0.45)
-    age = np.maximum(_hours() - begins, 0.0) % (hours + 4)
+    age = np.maximum(every_hour() - begins, 0.0) % (hours + 4)
     return base + (FULL + 0.02 - base) * age / hours, begins
 
 
@@ -208,7 +209,7 @@ def _leak_with_restarts(chance: Chance) -> tuple[Values, int]:
     begins = deploy + first * 7 * DAY
     slow = chance.uniform(0.0, 0.2) / (7 * DAY)
     hours, base = chance.uniform(3.5, 6) * DAY, chance.uniform(0.25, 0.45)
-    hour = _hours()
+    hour = every_hour()
     age = (hour - deploy) % (7 * DAY)
     values = base + slow * age
     bad = hour >= begins
@@ -239,7 +240,7 @@ def _steady(chance: Chance) -> Values:
 
 def _backups(chance: Chance) -> Values:
     """Every night, or every Sunday, room for some hours."""
-    hour, base = _hours(), chance.uniform(0.2, 0.5)
+    hour, base = every_hour(), chance.uniform(0.2, 0.5)
     late = chance.normal(0.0, 0.5, STEPS // DAY).repeat(DAY)
     night = np.abs(hour % DAY - 3 - late) < chance.uniform(1.0, 2.5)
     if chance.random() < 0.4:
@@ -253,7 +254,7 @@ def _rotation(chance: Chance) -> Values:
     base, top = chance.uniform(0.1, 0.3), chance.uniform(0.55, 0.85)
     if chance.random() < 0.5:
         every = int(chance.choice([1, 2, 3, 7])) * DAY
-        level = (_hours() + chance.integers(every)) % every / every
+        level = (every_hour() + chance.integers(every)) % every / every
         return base + (top - base) * level
     pace = (top - base) / (chance.uniform(1.5, 6) * DAY)
     values, now = np.empty(STEPS), base
@@ -269,8 +270,8 @@ def _cache(chance: Chance) -> Values:
     """It fills and stays, after every restart."""
     base, top = chance.uniform(0.15, 0.35), chance.uniform(0.6, 0.92)
     theta = chance.uniform(0.5, 5) * DAY
-    begins = _onset(chance)
-    age = _hours() - np.where(_hours() >= begins, begins, -20 * DAY)
+    begins = onset(chance)
+    age = every_hour() - np.where(every_hour() >= begins, begins, -20 * DAY)
     return top - (top - base) * np.exp(-age / theta)
 
 
@@ -278,15 +279,15 @@ def _bulk(chance: Chance) -> Values:
     """One or two loads of some hours each, and then nothing."""
     values = np.full(STEPS, chance.uniform(0.15, 0.35))
     for _ in range(int(chance.integers(1, 3))):
-        first, hours = _onset(chance), chance.uniform(2, 16)
-        values += chance.uniform(0.1, 0.28) * np.clip((_hours() - first) / hours, 0.0, 1.0)
+        first, hours = onset(chance), chance.uniform(2, 16)
+        values += chance.uniform(0.1, 0.28) * np.clip((every_hour() - first) / hours, 0.0, 1.0)
     return values
 
 
 def _weekly(chance: Chance) -> Values:
     """It follows demand: up to the middle of the week, down at its end."""
-    week = 2 * np.pi * (_hours() / (7 * DAY) - chance.uniform(0, 1))
-    day = 2 * np.pi * (_hours() - 14) / DAY
+    week = 2 * np.pi * (every_hour() / (7 * DAY) - chance.uniform(0, 1))
+    day = 2 * np.pi * (every_hour() - 14) / DAY
     high = chance.uniform(0.05, 0.15)
     return chance.uniform(0.4, 0.65) + high * np.sin(week) + chance.uniform(0, 0.08) * np.cos(day)
 
@@ -294,19 +295,19 @@ def _weekly(chance: Chance) -> Values:
 def _slow(chance: Chance) -> Values:
     """It grows, but would not be full for months."""
     base = chance.uniform(0.2, 0.5)
-    return base + chance.uniform(0.02, 0.2) * _hours() / STEPS
+    return base + chance.uniform(0.02, 0.2) * every_hour() / STEPS
 
 
 def _stops(chance: Chance) -> Values:
     """Growth for a week or two that ends well below the limit."""
-    begins, hours = _onset(chance), chance.uniform(5, 14) * DAY
+    begins, hours = onset(chance), chance.uniform(5, 14) * DAY
     base, top = chance.uniform(0.1, 0.3), chance.uniform(0.4, 0.6)
-    return base + (top - base) * np.clip((_hours() - begins) / hours, 0.0, 1.0)
+    return base + (top - base) * np.clip((every_hour() - begins) / hours, 0.0, 1.0)
 
 
 def _restless(chance: Chance) -> Values:
     """Up and down without aim, within bounds."""
-    return chance.uniform(0.4, 0.65) + np.clip(_red(chance, 0.98, 0.07), -0.25, 0.25)
+    return chance.uniform(0.4, 0.65) + np.clip(red_noise(chance, 0.98, 0.07), -0.25, 0.25)
 
 
 def _deploys(chance: Chance) -> Values:
@@ -314,8 +315,8 @@ def _deploys(chance: Chance) -> Values:
     deploys = chance.random(STEPS) < 1 / (4 * DAY)
     version = np.cumsum(deploys)
     level = chance.uniform(0.3, 0.55, version[-1] + 1)[version]
-    last = np.maximum.accumulate(np.where(deploys, _hours(), 0.0))
-    leaked: Values = level + chance.uniform(0.0, 0.02) / DAY * (_hours() - last)
+    last = np.maximum.accumulate(np.where(deploys, every_hour(), 0.0))
+    leaked: Values = level + chance.uniform(0.0, 0.02) / DAY * (every_hour() - last)
     return leaked
 
 
@@ -331,102 +332,3 @@ HARMLESS: Final[dict[str, Callable[[Chance], Values]]] = {
     "restless": _restless,
     "deploys": _deploys,
 }
-
-
-# ---- latency against load
-
-
-@dataclass(frozen=True, eq=False)
-class PlantedLoad:
-    """One service: ``load`` of a replica (rps) and ``latency`` (ms) by the hour, its objective,
-    and when the objective breaks for good (None: it does not), with the load that broke it.
-    """
-
-    case: str
-    load: Values
-    latency: Values
-    objective_ms: float
-    breaking_load: float
-    begins: int | None
-    happens: int | None
-
-    @property
-    def lead(self) -> int:
-        """A day, or 30 % of the time since the growth began, whichever is less."""
-        if self.happens is None or self.begins is None:
-            return 0
-        return int(min(DAY, 0.3 * (self.happens - self.begins)))
-
-
-LOADS: Final = ("load-grows", "load-grows-fast", "load-steps-up", "load-steady", "neighbours",
-                "scaled-out", "new-version", "load-growth-stops")  # fmt: skip
-
-
-def planted_load(seed: int, case: str) -> PlantedLoad:
-    """Load in waves of day and week, latency by a queue of some servers and noise."""
-    chance = np.random.default_rng([seed, 1000 + LOADS.index(case)])
-    servers, base = float(chance.choice([1, 2, 4, 8])), chance.uniform(10, 80)
-    ratio, most = chance.lognormal(0.0, 0.4), chance.lognormal(4.0, 0.8)
-    objective = base * chance.uniform(1.8, 4.0)
-    rho = np.linspace(0.0, 0.999, 4000)
-    bend, wall = chance.uniform(1.0, 5.0), chance.uniform(0.7, 1.3)
-    queue = _queue if chance.random() < 0.5 else partial(_no_queue, bend=bend, wall=wall)
-    curve = base + ratio * base * queue(rho, servers)
-    breaks = most * float(np.interp(objective, curve, rho))
-    hour = _hours()
-    workday = np.where(hour // DAY % 7 < 5, 1.0, chance.uniform(0.6, 1.0))
-    shape = 0.62 + 0.38 * np.sin(2 * np.pi * (hour - 8) / DAY)
-    noise = np.exp(_red(chance, 0.7, 0.04) + chance.normal(0, 0.02, STEPS))
-    usual = shape * workday * noise * breaks
-    begins = _onset(chance)
-    factor, harmful = _factor(chance, case, begins)
-    load = np.minimum(usual * factor, 0.985 * most)
-    latency = base + ratio * base * queue(load / most, servers)
-    if case == "neighbours":  # slow for hours, whatever the load
-        slow = np.convolve(chance.random(STEPS) < 0.004, np.ones(8))[:STEPS] > 0
-        latency = latency * np.where(slow, chance.uniform(1.5, 3.0), 1.0)
-    if case == "new-version":
-        latency = latency * np.where(hour >= begins, chance.uniform(1.05, 1.25), 1.0)
-    latency *= np.exp(chance.normal(0, 0.06, STEPS))
-    happens = None
-    if harmful:
-        broken = np.convolve(latency > objective, np.ones(4))[3 : 3 + STEPS] >= 3
-        happens = int((broken & (hour >= begins)).argmax())
-        assert broken[happens], (case, seed)
-    return PlantedLoad(
-        case, _with_gaps(load, chance), _with_gaps(latency, chance), objective, breaks,
-        begins if harmful else None, happens,
-    )  # fmt: skip
-
-
-def _factor(chance: Chance, case: str, begins: int) -> tuple[Values, bool]:
-    """Peaks as a share of what breaks the objective [step], and whether they break it."""
-    hour, start = _hours(), chance.uniform(0.45, 0.7)
-    since = np.maximum(hour - begins, 0.0) / DAY
-    if case == "load-grows":
-        return start * (1.35 / start) ** (since / chance.uniform(14, 28)), True
-    if case == "load-grows-fast":
-        return start * (1.35 / start) ** (since / chance.uniform(5, 12)), True
-    if case == "load-steps-up":  # a first customer, then growth
-        first = chance.uniform(0.05, 0.12) * (hour >= begins - 5 * DAY)
-        return start + first + since * (1.35 - start) / chance.uniform(10, 25), True
-    if case == "load-growth-stops":
-        top = chance.uniform(0.72, 0.8)
-        return start * (top / start) ** np.minimum(since / chance.uniform(4, 12), 1.0), False
-    if case == "scaled-out":  # load grows, and replicas with it
-        grown = 1.0 + since * chance.uniform(0.02, 0.08)
-        return start * grown / np.ceil(grown * 8) * 8, False
-    return np.full(STEPS, chance.uniform(0.45, 0.78)), False
-
-
-def _queue(rho: Values, servers: float) -> Values:
-    rho = np.minimum(rho, 0.999)
-    waited: Values = rho ** (np.sqrt(2 * (servers + 1)) - 1) / (servers * (1 - rho))
-    return waited
-
-
-def _no_queue(rho: Values, servers: float, *, bend: float, wall: float) -> Values:
-    """Another curve than that which is fitted."""
-    rho = np.minimum(rho, 0.999)
-    waited: Values = rho**bend / (1 - rho) ** wall / servers**0.5
-    return waited

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import gamma, norm
 
 from models.interruptions import chance_of_more, per_month_of
 from models.world import HOURS_PER_MONTH
@@ -21,11 +21,17 @@ FAILS_AT: Final = 0.05
 
 RECENT_HOURS: Final = 6.0
 USUAL_DAYS: Final = 14
-MEMORY_HOURS: Final = 12.0
-"""Restarts count half when they are so old: they come in bursts."""
+BURST_GAP_HOURS: Final = 24.0
+"""Restarts farther apart have nothing to do with each other."""
 
-_FEW: Final = 0.05
-"""Shape of the rates of all instances: most never restart, and few do all the time."""
+BURST_HOURS: Final = 36.0
+"""How long bursts of restarts last, in the mean."""
+
+_BURST_SHAPE: Final = 0.5
+_BURST_APART_HOURS: Final = 6.0
+"""Before a burst has shown more than its first restart: how it varies, and how far apart it is."""
+
+_SHARES: Final = (np.arange(64) + 0.5) / 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +70,40 @@ def rate_change(errors: Values, requests: Values, recent: int) -> RateChange | N
     return RateChange(float(late), float(usual), float(norm.sf(score)), dispersion)
 
 
-def restarts_again(
-    restarts: Values, pooled_per_hour: float, step_hours: float, horizon_hours: float
-) -> Values:
+def restarts_again(restarts: Values, step_hours: float, horizon_hours: float) -> Values:
     """The chance that an instance restarts again within the horizon [instance].
 
-    ``restarts`` [instance, step] counts; NaN: not observed. The rate of each is gamma distributed:
-    before anything is seen around the rate of all instances, and then by its own restarts, the
-    late ones more than the early ones. Counts to come are then negative binomial:
+    ``restarts`` [instance, step] counts; NaN: not observed. Restarts no farther apart than
+    ``BURST_GAP_HOURS`` are a burst: a Poisson process with the rate λ, gamma distributed by what
+    the burst has shown, that ends with the hazard η = 1 / ``BURST_HOURS``. After q hours of
+    silence it goes on with the weight of that silence under it, against having ended since:
 
-        P(N ≥ 1) = 1 − (β / (β + h))^α,  α = α₀ + Σ wᵢ nᵢ,  β = α₀ / rate of all + Σ wᵢ Δ
+        P = E[e^−(λ+η)q · λ/(λ+η) · (1 − e^−(λ+η)h)] / E[e^−(λ+η)q + η/(λ+η) · (1 − e^−(λ+η)q)]
+
+    Besides, bursts begin at the rate at which they did with all instances.
     """
-    steps = restarts.shape[1]
-    age = (steps - 1 - np.arange(steps)) * step_hours
-    weight = 0.5 ** (age / MEMORY_HOURS) * ~np.isnan(restarts)
-    counted = (weight * np.nan_to_num(restarts)).sum(axis=1)
-    exposed = weight.sum(axis=1) * step_hours
-    alpha = _FEW + counted
-    beta = _FEW / max(pooled_per_hour, 1e-6) + exposed
-    # A burst fades: what is exposed to it grows as the weights of the hours ahead.
-    faded = MEMORY_HOURS / np.log(2) * (1 - 0.5 ** (horizon_hours / MEMORY_HOURS))
-    burst = 1.0 - (beta / (beta + faded)) ** alpha
-    calm = -np.expm1(-pooled_per_hour * max(horizon_hours - faded, 0.0))
-    chance: Values = 1.0 - (1.0 - burst) * (1.0 - calm)
-    return chance
+    gap = max(round(BURST_GAP_HOURS / step_hours), 1)
+    chance, begun = np.zeros(len(restarts)), 0.5
+    for row, own in enumerate(restarts):
+        at = np.flatnonzero(own > 0)
+        if not at.size:
+            continue
+        apart = np.flatnonzero(np.diff(at) > gap)
+        begun += 1 + apart.size
+        burst = at[apart[-1] + 1 if apart.size else 0 :]
+        seen = np.cumsum(~np.isnan(own)) * step_hours
+        span, silent = seen[burst[-1]] - seen[burst[0]], seen[-1] - seen[burst[-1]]
+        shape = _BURST_SHAPE + float(own[burst].sum()) - 1.0
+        rate = gamma.ppf(_SHARES, shape) / (_BURST_SHAPE * _BURST_APART_HOURS + span)
+        both = rate + 1.0 / BURST_HOURS
+        quiet = np.exp(-both * silent)
+        again = quiet * rate / both * -np.expm1(-both * horizon_hours)
+        ended = (1.0 - rate / both) * (1.0 - quiet)
+        chance[row] = again.mean() / (quiet + ended).mean()
+    observed = max(float((~np.isnan(restarts)).sum()) * step_hours, 1.0)
+    calm = -np.expm1(-begun / observed * horizon_hours)
+    either: Values = 1.0 - (1.0 - chance) * (1.0 - calm)
+    return either
 
 
 def reclaimed(monthly: Values, at_once: int, horizon_hours: float) -> float:

@@ -13,6 +13,7 @@ from models.offerings import MONTHLY_INTERRUPTION, Purchase
 from models.signals import SignalKey, Signals
 from models.world import World
 from optimizer.foresight.exhaustion import passage
+from optimizer.foresight.failing import failing
 from optimizer.foresight.failures import (
     FAILS_AT,
     RECENT_HOURS,
@@ -29,9 +30,6 @@ CHANCE: Final = 1e-3
 RESTART_HORIZON: Final = timedelta(days=1)
 """Bursts of restarts do not tell of what is farther ahead."""
 
-BESIDE: Final = timedelta(hours=24)
-"""Anomalies that ended no longer ago stand beside predictions of the same service."""
-
 HOUR_S: Final = 3600.0
 _LEAST_SHARE: Final = 1e-6
 _RESTARTED: Final = 2.0
@@ -40,11 +38,14 @@ _RESTARTED: Final = 2.0
 def failures(
     world: World, signals: Signals, moment: Moment, anomalies: Sequence[Anomaly]
 ) -> tuple[Prediction, ...]:
-    """All predictions of failures. Anomalies are told as evidence; they change no probability:
-    nobody has measured how often a failure follows one.
-    """
-    found = [*_errors(signals, moment), *_restarts(signals, moment), *_spot(world, moment)]
-    return tuple(_beside(one, anomalies) for one in found)
+    """One prediction for every service of which anything speaks for a failure."""
+    parts = (*signs(signals, moment), *_spot(world, moment))
+    return failing(parts, signals, moment, anomalies)
+
+
+def signs(signals: Signals, moment: Moment) -> tuple[Prediction, ...]:
+    """Errors that become more and instances that restart, each by itself."""
+    return (*_errors(signals, moment), *_restarts(signals, moment))
 
 
 def _errors(signals: Signals, moment: Moment) -> list[Prediction]:
@@ -95,7 +96,7 @@ def _restarts(signals: Signals, moment: Moment) -> list[Prediction]:
     pooled = float(np.nansum(counts)) / max(float(observed), 1.0)
     horizon = min(moment.horizon, RESTART_HORIZON)
     ahead_hours = horizon.total_seconds() / HOUR_S
-    chances = restarts_again(counts, pooled, hours, ahead_hours)
+    chances = restarts_again(counts, hours, ahead_hours)
     found = []
     for row, chance, own in zip(rows, chances.tolist(), counts, strict=True):
         lately = float(np.nansum(own[-2 * moment.day_steps :]))
@@ -159,20 +160,3 @@ def _spot(world: World, moment: Moment) -> list[Prediction]:
             )
         )  # fmt: skip
     return found
-
-
-def _beside(one: Prediction, anomalies: Sequence[Anomaly]) -> Prediction:
-    near = [
-        anomaly for anomaly in anomalies
-        if anomaly.key.service == one.of and anomaly.starts <= one.made_at
-        and one.made_at - anomaly.ends <= BESIDE
-    ]  # fmt: skip
-    lines = tuple(f"anomaly: {a.key.in_words}: {a.why}" for a in sorted(near, key=_by_score)[:3])
-    return Prediction(
-        one.kind, one.of, one.what, one.made_at, one.earliest_at, one.expected_at,
-        one.probability, (*one.evidence, *lines),
-    )  # fmt: skip
-
-
-def _by_score(anomaly: Anomaly) -> float:
-    return -anomaly.score

@@ -68,8 +68,11 @@ def test_what_happens_is_told_with_evidence(trimtab: Trimtab, tiny: Path, teleme
     assert full_at == pytest.approx(ends + timedelta(hours=30), abs=timedelta(hours=8))
     assert found["disk_share (i-2)"]["probability"] < 0.2
     assert found["latency_p95_ms"]["probability"] > 0.8
-    assert found["restart of i-2"]["probability"] > 0.7
-    assert found["errors above 5 % of requests"]["evidence"][0].startswith("1 % of requests")
+    (failure,) = [one for one in document["predictions"] if one["kind"] == "failure"]
+    assert "restart of i-2" in failure["what"]
+    assert failure["probability"] > 0.7
+    assert failure["since"] is None
+    assert "7 restarts in the last two days" in failure["evidence"]
     assert all(one["earliest_at"] <= one["expected_at"] for one in found.values())
     (curve,) = document["curves"]
     assert curve["known"]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from models.foreseen import Kind, Prediction
 from models.inventory import Quota, QuotaUnit
+from models.signals import Signals
+from optimizer.foresight.failing import failing
 from optimizer.foresight.failures import rate_change, reclaimed, restarts_again
 from optimizer.foresight.quotas import quota_exhaustions
 from optimizer.foresight.saying import Moment
@@ -50,10 +56,68 @@ def test_what_restarts_now_restarts_again_and_what_never_did_hardly() -> None:
     counts[0, -10::2] = 1.0
     counts[1, :50:5] = 1.0  # long ago
     counts[2, 5:9] = np.nan
-    now, before, never = restarts_again(counts, 0.01, 1.0, 24.0).tolist()
+    now, before, never = restarts_again(counts, 1.0, 24.0).tolist()
     assert now > 0.8
     assert never < before + 0.02
     assert before < 0.3
+
+
+def test_chances_to_restart_again_come_true_as_often_as_they_say() -> None:
+    """Bursts as they are thought of, played: rates gamma distributed, lengths exponential."""
+    chance, hours, day = np.random.default_rng(8), 240, 24
+    said, came = [], []
+    for _ in range(2000):
+        rate = chance.gamma(2.0, 0.1) + 0.02
+        ends = 100 + min(chance.exponential(36.0), 130.0)
+        at = 100 + np.cumsum(chance.exponential(1 / rate, 200))
+        counts = np.histogram(at[at < ends], np.arange(hours + 1))[0].astype(float)
+        now = int(chance.integers(104, 200))
+        if counts[now - 2 * day : now].sum() >= 2:
+            beside = np.vstack([counts[:now], np.zeros((50, now))])  # of which none restarts
+            said.append(restarts_again(beside, 1.0, float(day))[0])
+            came.append(counts[now : now + day].any())
+    chances, happened = np.array(said), np.array(came)
+    assert chances.size > 700
+    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
+        part = (chances >= low) & (chances < high)
+        assert happened[part].mean() == pytest.approx(chances[part].mean(), abs=0.1)
+
+
+def part(probability: float, early: float, middle: float, what: str = "it") -> Prediction:
+    at = [NOW + timedelta(hours=hours) for hours in (early, middle)]
+    return Prediction(Kind.FAILURE, "web", what, NOW, at[0], at[1], probability, ("why",))
+
+
+NOTHING = Signals(NOW - timedelta(days=2), 3600, (), np.zeros((0, 48)))
+WEEK = Moment(NOW, 3600, timedelta(days=7))
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 80.0), st.floats(0.0, 80.0)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_service_fails_unless_no_part_does(drawn: list[tuple[float, float, float]]) -> None:
+    parts = [part(p, a, a + b, f"part {k}") for k, (p, a, b) in enumerate(drawn)]
+    (one,) = failing(parts, NOTHING, WEEK, ())
+    none = 1.0
+    for p, _, _ in drawn:
+        none *= 1 - p
+    assert one.probability == pytest.approx(1 - none, abs=1e-12)
+    assert one.made_at <= one.earliest_at <= one.expected_at <= NOW + WEEK.horizon
+    if one.probability > 0:
+        first = min(early for _, early, _ in drawn)
+        assert one.expected_at >= NOW + timedelta(hours=0.4 * first - 1)
+
+
+def test_what_fails_already_fails_now() -> None:
+    now = replace(part(1.0, 0, 0), since=NOW - timedelta(hours=3))
+    (one,) = failing([part(0.3, 5, 30), now], NOTHING, WEEK, ())
+    assert (one.probability, one.since) == (1.0, NOW - timedelta(hours=3))
+    assert one.expected_at == NOW
 
 
 def test_reclaim_is_that_of_independent_pools() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -109,22 +108,30 @@ def test_budgets_are_held_against_what_the_fleet_costs(usd: float, low: float, h
     assert one.evidence[0].startswith("752 of")
 
 
-def test_anomalies_stand_beside_predictions_of_their_service() -> None:
+def test_fresh_anomalies_of_a_service_make_its_failure_more_probable() -> None:
     made_at = STARTS + timedelta(hours=HOURS)
 
-    def strayed(service: str, ago: timedelta) -> Anomaly:
-        key = SignalKey("errors_rps", service)
+    def strayed(service: str, signal: str, ago: timedelta) -> Anomaly:
+        key = SignalKey(signal, service)
         return Anomaly(key, made_at - ago, made_at - ago, 0.9, 2.0, 1.0, "twice the usual")
 
-    near, old = strayed("back", timedelta(hours=2)), strayed("back", timedelta(days=3))
-    calm, told = foresee(a_world(), signals(), WEEK), foresee(
-        a_world(), signals(), WEEK, anomalies=[near, old, strayed("front", timedelta(0))]
-    )  # fmt: skip
-    before, after = (find(s, Kind.FAILURE, "back", "spot") for s in (calm, told))
-    assert after == replace(before, evidence=after.evidence)
-    assert after.evidence[len(before.evidence) :] == (
-        "anomaly: errors_rps of back: twice the usual",
-    )
+    def look(*anomalies: Anomaly) -> dict[str, Prediction]:
+        seen = foresee(a_world(), signals(), WEEK, anomalies=anomalies)
+        return {one.of: one for one in seen.predictions if one.kind is Kind.FAILURE}
+
+    old = strayed("back", "memory_share", timedelta(days=3))
+    other = strayed("front", "requests_rps", timedelta(0))
+    near = strayed("back", "memory_share", timedelta(hours=2))
+    calm = look(old, other)["back"]
+    assert calm == look()["back"]
+    told = look(old, other, near)["back"]
+    spot, usual = calm.probability, 0.5 / (HOURS / 24 + 1)  # a day without failures is rarer
+    after = 5.0 * usual / (1 - usual + 5.0 * usual)
+    assert told.probability == pytest.approx(1 - (1 - spot) * (1 - after))
+    assert "a spot pool is reclaimed: 41 %" in told.evidence
+    assert told.evidence[-1] == "anomaly: memory_share of back: twice the usual"
+    assert told.what == "a spot pool is reclaimed; failure after an anomaly"
+    assert look(other)["front"].probability < 0.05
 
 
 def test_what_is_so_already_is_told_with_its_beginning() -> None:

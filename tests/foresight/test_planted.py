@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks.foresight import HORIZON, Looks, Tally
-from benchmarks.planted import DAY, FULL, HARMFUL, LOADS, STEPS, planted_load, planted_world
+from benchmarks.planted import DAY, FULL, HARMFUL, STEPS, planted_world
+from benchmarks.planted_failures import FAILURES, planted_failures
+from benchmarks.planted_loads import LOADS, planted_load
+from models.signals import SignalKey
 
 
 def test_trouble_is_where_it_is_planted_and_nowhere_else() -> None:
@@ -36,6 +39,21 @@ def test_objectives_break_at_the_load_that_is_said(case: str) -> None:
         assert planted.begins is not None
         assert planted.latency[planted.happens - 40 : planted.happens].size == 40
         assert np.nanmax(planted.load[: planted.happens]) > 0.8 * planted.breaking_load
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_services_fail_where_it_is_planted(case: str) -> None:
+    planted = planted_failures(4, case)
+    signals, failed = planted.signals, set(planted.failed)
+    errors = signals.of(SignalKey("errors_rps", case))
+    share = errors / signals.of(SignalKey("requests_rps", case))
+    restarts = signals.values[[i for i, key in enumerate(signals.keys) if key.instance]]
+    assert set(np.flatnonzero((share > 0.07) | restarts.any(axis=0)).tolist()) <= failed
+    for begins, happens in planted.troubles:
+        assert begins < happens < STEPS
+        assert happens in failed
+    harmless = case in ("calm", "lone-anomaly", "new-level")
+    assert bool(failed) != harmless
 
 
 def looks(*alarms: int) -> Looks:
