@@ -175,4 +175,4 @@ def _stated(service: Service, curve: Curve | None, stated: float | None) -> tupl
     if not wrong:
         return False, ""
     at = f"about {breaks.load:.3g}" if breaks.known else f"at least {breaks.low:.3g}"
-    return True, f"; the world says {stated:.3g} within {own:g} ms, where {at} were measured"
+    return True, f"; the world says {stated:.3g} within {own:g} ms, the curve {at}"
