@@ -18,7 +18,7 @@ from optimizer.anomalies.detect import detect
 from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.adjust import apply_factors
 from optimizer.forecast.demand import forecast_and_errors
-from optimizer.forecast.grid import WEEK, Grid, hourly_grid
+from optimizer.forecast.grid import KEPT_HOURS, WEEK, Grid, hourly_grid
 from optimizer.forecast.totals import Totals
 from optimizer.forecast.tracked import Tracked, track
 from optimizer.watch import SILENT, Watch
@@ -57,9 +57,10 @@ class Expectations:
 
     @property
     def events(self) -> tuple[DemandEvent, ...]:
-        """Those that touch the hours behind or ahead, by time."""
+        """Those ahead, and those of the weeks that forecasts learn from, by time."""
         ends = self.forecast.starts + self.forecast.periods * self.step
-        shown = [e for e in self.world.events if e.starts < ends and e.ends > self.past_starts]
+        first = self.forecast.starts - timedelta(hours=KEPT_HOURS)
+        shown = [e for e in self.world.events if e.starts < ends and e.ends > first]
         return tuple(sorted(shown, key=lambda event: (event.starts, event.name)))
 
     @property

@@ -198,7 +198,9 @@ def forecast_schema() -> Document:
                 "everything, origins and services that several series add up to",
             ),
             tracked={"anyOf": [_tracked_shape(), {"type": "null"}]},
-            events=said(list_of(_event()), "known events in the hours that are shown"),
+            events=said(
+                list_of(_event()), "known events ahead, and of the weeks that forecasts learn from"
+            ),
             anomalies=said(
                 list_of(_anomaly()), "what strayed in the hours of the history that are shown"
             ),
