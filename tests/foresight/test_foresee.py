@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,7 +14,7 @@ from models.errors import UnusableData
 from models.fleet import Fleet, Group
 from models.foreseen import Anomaly, Kind, Prediction
 from models.offerings import MONTHLY_INTERRUPTION, PriceBook, Purchase
-from models.rules import BudgetRule
+from models.rules import BudgetRule, LatencyRule
 from models.services import Dependency, Replica, Service
 from models.signals import SignalKey, Signals
 from models.world import World
@@ -169,6 +170,22 @@ def test_what_is_so_already_is_told_with_its_beginning() -> None:
     ended[-3:] = 12.0
     calm = foresee(world, signals(0, **{**changed, "back__latency_p95_ms": ended}), WEEK)
     assert not [p for p in calm.predictions if p.kind is Kind.BOTTLENECK and p.since]
+
+
+def test_an_objective_is_what_the_rule_leaves_and_what_is_stated_else() -> None:
+    slow = np.full(HOURS, 12.0)
+    slow[-9:] = 40.0
+    measured = signals(0, back__latency_p95_ms=slow)
+    it = a_world()
+    rule = LatencyRule(name="back", service="back", within_ms=300.0)
+    (own,) = foresee(it, measured, WEEK).curves
+    (ruled,) = foresee(replace(it, rules=(rule,)), measured, WEEK).curves
+    assert (own.objective_ms, own.objective_of) == (20.0, "service_time_ms")
+    assert own.prediction is not None
+    assert own.prediction.since == own.prediction.made_at - timedelta(hours=9)
+    assert 40.0 < ruled.objective_ms < 300.0  # users of Europe are far from there
+    assert ruled.objective_of.startswith("back answers users of every origin within 300 ms; ")
+    assert ruled.prediction is None or ruled.prediction.since is None
 
 
 def test_times_are_in_order_whatever_is_measured() -> None:
