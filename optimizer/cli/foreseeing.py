@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli.observing import duration, moment
+from optimizer.cli.observing import WEEK, duration, moment
 from optimizer.cli.options import QuietOption, TableFormat, WorldName
 
 
@@ -28,9 +28,8 @@ def foresee(
         typer.Option(
             "--horizon", metavar="DURATION", parser=duration,
             help="How far to look ahead: 6h, 7d or 2w, at most 28d.",
-            show_default="7d",
         ),
-    ] = timedelta(days=7),
+    ] = WEEK,
     at: Annotated[
         str | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from optimizer.cli.observing import duration
+from optimizer.cli.observing import DAY, duration
 from optimizer.cli.options import Format, GraphFormat, QuietOption
 
 HOUR_S = 3600
@@ -25,7 +25,6 @@ LastOption = Annotated[
         metavar="DURATION",
         parser=duration,
         help="How much of it, up to the last that was measured: 90m, 24h, 7d.",
-        show_default="24h",
     ),
 ]
 
@@ -118,7 +117,7 @@ def graph(
             metavar="[WORLD]", help="World whose dependencies are compared.", show_default=False
         ),
     ] = None,
-    last: LastOption = timedelta(days=1),
+    last: LastOption = DAY,
     form: Annotated[
         GraphFormat,
         typer.Option("--format", help="What is printed; yaml is for a world file."),
@@ -132,7 +131,7 @@ def graph(
 
 def incidents(
     telemetry: TelemetryFolder,
-    last: LastOption = timedelta(days=1),
+    last: LastOption = DAY,
     form: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.TABLE,
     quiet: QuietOption = False,
 ) -> None:

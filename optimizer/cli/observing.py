@@ -24,6 +24,25 @@ def duration(text: str | timedelta) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
+class Usually(timedelta):
+    """A default, shown as it is written."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Usually:
+        made = super().__new__(cls, seconds=duration(text).total_seconds())
+        made.text = text
+        return made
+
+    def __str__(self) -> str:
+        return self.text
+
+
+MINUTE: Final = Usually("60s")
+DAY: Final = Usually("24h")
+WEEK: Final = Usually("7d")
+
+
 def moment(text: str) -> datetime:
     """ISO 8601 with an offset, or a day, which starts at midnight UTC."""
     try:
@@ -92,9 +111,8 @@ def observe(
         timedelta,
         typer.Option(
             "--every", metavar="DURATION", parser=duration, help="With --follow: how often.",
-            show_default="60s",
         ),
-    ] = timedelta(seconds=60),
+    ] = MINUTE,
     metrics: Annotated[
         str,
         typer.Option(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from optimizer.cli.listening import LastOption, TelemetryFolder
-from optimizer.cli.observing import moment
+from optimizer.cli.observing import DAY, moment
 from optimizer.cli.options import Format, QuietOption
 
 Stretch = tuple[datetime, datetime, str]
@@ -30,7 +30,7 @@ def _stretch(text: str) -> Stretch:
 
 def anomalies(
     telemetry: TelemetryFolder,
-    last: LastOption = timedelta(days=1),
+    last: LastOption = DAY,
     once_in: Annotated[
         int,
         typer.Option(
