@@ -19,9 +19,16 @@ from optimizer.executor.seam import IN_PROCESS, Executor
 from optimizer.forecast.adjust import apply_factors
 from optimizer.forecast.demand import forecast_and_errors
 from optimizer.forecast.grid import KEPT_HOURS, WEEK, Grid, hourly_grid
+from optimizer.forecast.short import foresee_short, side_by_side
 from optimizer.forecast.totals import Totals
 from optimizer.forecast.tracked import Tracked, track
 from optimizer.watch import SILENT, Watch
+
+SOON_SERIES = 4
+"""So many series of minutes are a piece of work: some seconds."""
+
+SOON_SHOWN_STEPS = 240
+"""So many steps of the past are shown at least beside steps that are foreseen soon."""
 
 
 def past_hours(hours: int) -> int:
@@ -45,10 +52,17 @@ class Expectations:
     """Of everything, of origins and of services, where several series add up; see ``Totals``."""
     tracked: Tracked | None = None
     """How the last days would have been foretold, if that was asked for."""
+    measured: str = ""
+    """Whose telemetry this is of: what arrives at services, whoever asks. Empty: direct demand."""
 
     @property
     def past_starts(self) -> datetime:
-        return self.forecast.starts - int(self.past_rps.shape[1]) * self.step
+        return self.forecast.starts - self.past_shown
+
+    @property
+    def past_shown(self) -> timedelta:
+        """How much of the past there is."""
+        return int(self.past_rps.shape[1]) * self.step
 
     @property
     def step(self) -> timedelta:
@@ -56,10 +70,28 @@ class Expectations:
         return timedelta(seconds=self.forecast.step_s)
 
     @property
+    def lately(self) -> timedelta:
+        """How much of the past its mean is shown of."""
+        return timedelta(days=1) if self.step >= timedelta(hours=1) else timedelta(hours=1)
+
+    @property
+    def lately_rps(self) -> NDArray[np.float64]:
+        """Mean of that [series]; NaN where nothing of it was observed."""
+        values = self.past_rps[:, -(self.lately // self.step) :]
+        seen = ~np.isnan(values)
+        count = seen.sum(axis=1)
+        sums = np.where(seen, values, 0.0).sum(axis=1)
+        mean: NDArray[np.float64] = np.divide(
+            sums, count, out=np.full(len(values), np.nan), where=count > 0
+        )
+        return mean
+
+    @property
     def events(self) -> tuple[DemandEvent, ...]:
         """Those ahead, and those of the weeks that forecasts learn from, by time."""
         ends = self.forecast.starts + self.forecast.periods * self.step
-        first = self.forecast.starts - timedelta(hours=KEPT_HOURS)
+        known = timedelta(hours=KEPT_HOURS) if not self.measured else self.past_shown
+        first = self.forecast.starts - known
         shown = [e for e in self.world.events if e.starts < ends and e.ends > first]
         return tuple(sorted(shown, key=lambda event: (event.starts, event.name)))
 
@@ -137,6 +169,41 @@ def expect(
         totals=totals,
         tracked=tracked,
     )
+
+
+def expect_soon(
+    world: World,
+    measured: str,
+    requests: Signals,
+    steps: int,
+    *,
+    executor: Executor = IN_PROCESS,
+    watch: Watch = SILENT,
+) -> Expectations:
+    """Foresee what arrives at services in the next ``steps`` steps of ``requests``.
+
+    ``requests`` are those of services and origins until now, of a telemetry named ``measured``.
+    Raises ``ValueError`` as ``foresee_short`` does.
+    """
+    series = [(key.service, key.origin) for key in requests.keys]
+    with watch.stage("foresee"):
+        blocks = [slice(i, i + SOON_SERIES) for i in range(0, len(series), SOON_SERIES)]
+        parts = executor.map(
+            foresee_short,
+            [
+                (series[b], requests.values[b], requests.ends, requests.step_s, steps)
+                for b in blocks
+            ],
+        )
+        made = side_by_side(list(parts))
+    past = requests.values[:, -min(max(2 * steps, SOON_SHOWN_STEPS), requests.steps) :]
+    shown_from = requests.ends - past.shape[1] * timedelta(seconds=requests.step_s)
+    with watch.stage("look for what strays"):
+        found = beyond_chance(detect(requests), int((~np.isnan(requests.values)).sum()))
+    strayed = sorted(
+        (one for one in found if one.ends > shown_from), key=lambda one: (one.starts, one.key)
+    )
+    return Expectations(world, past, made, tuple(strayed), measured=measured)
 
 
 def _signals(grid: Grid, world: World) -> Signals:

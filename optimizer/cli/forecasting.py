@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
+from optimizer.cli.observing import Usually, duration
 from optimizer.cli.options import (
     DaskOption,
     OutOption,
@@ -15,6 +18,8 @@ from optimizer.cli.options import (
     WorldName,
     one_of,
 )
+
+THREE_HOURS: Final = Usually("3h")
 
 
 def forecast(
@@ -40,6 +45,32 @@ def forecast(
             show_default=False,
         ),
     ] = None,
+    telemetry: Annotated[
+        Path | None,
+        typer.Option(
+            "--telemetry",
+            metavar="DIR",
+            help="Foresee the next minutes instead: of the requests in this folder, as trimtab "
+            "observe keeps it.",
+            show_default=False,
+        ),
+    ] = None,
+    step: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--step", metavar="DURATION", parser=duration,
+            help="With --telemetry: the length of a period. Default: that of the telemetry, a "
+            "minute at least.",
+            show_default=False,
+        ),
+    ] = None,
+    ahead: Annotated[
+        timedelta,
+        typer.Option(
+            "--ahead", metavar="DURATION", parser=duration,
+            help="With --telemetry: how far to look ahead, at most 720 periods.",
+        ),
+    ] = THREE_HOURS,
     track: Annotated[
         int | None,
         typer.Option(
@@ -67,13 +98,22 @@ def forecast(
     workers: WorkersOption = 1,
     dask: DaskOption = None,
     quiet: QuietOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Say what users will ask of services, with quantiles, and what strayed from the usual.
 
     Demand that services cause by calling others is not in it: plans derive it.
     """
-    from optimizer.cli.expecting import Asked, forecast_world
+    from optimizer.cli.expecting import Asked, Soon, forecast_soon, forecast_world
 
     one_of(workers, dask)
+    if telemetry is not None:
+        others = {"--scenario": scenario, "--hours": hours, "--track": track}
+        for name in (name for name, value in others.items() if value is not None):
+            raise typer.BadParameter(f"{name} does not go with --telemetry: see --ahead and --step")
+        soon = Soon(telemetry, step, ahead)
+        asked = Asked(None, None, 0, plot, out, form, quiet, workers, dask)
+        raise typer.Exit(forecast_soon(world, asked, soon))
+    if step is not None or ahead is not THREE_HOURS:
+        raise typer.BadParameter("--step and --ahead go with --telemetry: see --hours")
     asked = Asked(scenario, hours, track or 0, plot, out, form, quiet, workers, dask)
     raise typer.Exit(forecast_world(world, asked))

@@ -8,6 +8,7 @@ next forecast will stray.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -24,6 +25,8 @@ Values = NDArray[np.float64]
 
 KNOTS: Final = (1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720)
 """Steps ahead that are foreseen; those between them are interpolated."""
+
+MOST_STEPS: Final = KNOTS[-1]
 
 POWERS: Final = (0.5, 1.0)
 """Errors that grow like those of counts, and in proportion: whichever loses less."""
@@ -52,7 +55,7 @@ def foresee_short(
     those of relative errors of the same forecaster, as many steps ahead, over the last two weeks.
     Raises ``ValueError`` for steps that do not divide a day, or that are too far.
     """
-    if step_s <= 0 or _DAY_S % step_s or not 1 <= steps <= KNOTS[-1]:
+    if step_s <= 0 or _DAY_S % step_s or not 1 <= steps <= MOST_STEPS:
         raise ValueError(f"{steps} steps of {step_s} s cannot be foreseen")
     level = np.asarray(levels, dtype=np.float64)
     knots = np.array([k for k in KNOTS if k < steps] + [steps])
@@ -76,6 +79,17 @@ def foresee_short(
         choices.append(ModelChoice(service, origin, "next_steps", (), why))
     return Forecast(
         starts, tuple(levels), tuple(series), mean, quantiles, tuple(choices), step_s=step_s
+    )
+
+
+def side_by_side(parts: Sequence[Forecast]) -> Forecast:
+    """Forecasts of different series for the same time, as one."""
+    return replace(
+        parts[0],
+        series=tuple(one for part in parts for one in part.series),
+        mean_rps=np.concatenate([part.mean_rps for part in parts]),
+        quantiles_rps=np.concatenate([part.quantiles_rps for part in parts]),
+        choices=tuple(one for part in parts for one in part.choices),
     )
 
 

@@ -37,7 +37,9 @@ def forecast_document(it: Expectations) -> Document:
         "version": FORECAST_VERSION,
         "world": {"name": it.world.name, "where": str(it.world.at)},
         "starts": utc_text(made.starts),
-        "hours": made.periods,
+        "hours": _whole_if_so(made.periods * made.step_s / 3600),
+        "step_s": made.step_s,
+        "telemetry": it.measured or None,
         "levels": [float(level) for level in made.levels],
         "series": [
             {
@@ -94,6 +96,10 @@ def forecast_document(it: Expectations) -> Document:
     }
 
 
+def _whole_if_so(value: float) -> float:
+    return int(value) if value.is_integer() else value
+
+
 def _tracked(it: Tracked) -> Document:
     """How the last days would have been foretold."""
     online = it.online
@@ -146,13 +152,17 @@ def tracked_table(it: Tracked) -> pd.DataFrame:
 
 
 def quantiles_table(made: Forecast) -> pd.DataFrame:
-    """One row per series and hour: mean and quantiles, rps. Empty cells: all services, origins."""
-    hours = pd.date_range(made.starts.astimezone(UTC), periods=made.periods, freq="h")
+    """One row per series and period: mean and quantiles, rps. Empty cells: all services, origins.
+
+    The column ``hour`` says when the hour starts; of shorter periods it is called ``starts``.
+    """
+    step = pd.Timedelta(seconds=made.step_s)
+    starts = pd.date_range(made.starts.astimezone(UTC), periods=made.periods, freq=step)
     table = {
         "service": np.repeat(np.array([s for s, _ in made.series], dtype=object), made.periods),
         "origin": np.repeat(np.array([o for _, o in made.series], dtype=object), made.periods),
-        "hour": np.tile(
-            np.asarray(hours.strftime("%Y-%m-%dT%H:%M:%SZ"), dtype=object), len(made.series)
+        "hour" if made.step_s == 3600 else "starts": np.tile(
+            np.asarray(starts.strftime("%Y-%m-%dT%H:%M:%SZ"), dtype=object), len(made.series)
         ),
         "mean_rps": significant(made.mean_rps).ravel(),
     }
@@ -167,13 +177,15 @@ def forecast_schema() -> Document:
     return {
         "$schema": SCHEMA_DIALECT,
         "title": "trimtab forecast",
-        "description": "Direct demand that is expected, in requests per second, hour by hour.",
+        "description": "Demand that is expected, in requests per second, by hours or less.",
         **record(
             format={"const": FORECAST_FORMAT},
             version={"const": FORECAST_VERSION},
             world=record(name=TEXT, where=TEXT),
-            starts=said(MOMENT, "the first hour that is foreseen"),
-            hours=COUNT,
+            starts=said(MOMENT, "of the first period that is foreseen"),
+            hours={"type": "number", "exclusiveMinimum": 0},
+            step_s=said(COUNT, "how long a period lasts"),
+            telemetry=said(TEXT_OR_NULL, "whose requests these are; null: direct demand"),
             levels=said(list_of({"type": "number"}), "of the quantiles, increasing"),
             series=list_of(
                 record(
@@ -182,8 +194,8 @@ def forecast_schema() -> Document:
                     model=TEXT,
                     why=said(TEXT, "why this model"),
                     scores=said(map_of(NUMBER_OR_NULL), "backtest score by model; lower is better"),
-                    mean_rps=said(rps, "by hour"),
-                    quantiles_rps=said(list_of(rps), "by hour and level"),
+                    mean_rps=said(rps, "by period"),
+                    quantiles_rps=said(list_of(rps), "by period and level"),
                 )
             ),
             totals=said(
@@ -191,8 +203,8 @@ def forecast_schema() -> Document:
                     record(
                         service=said(TEXT_OR_NULL, "null: all"),
                         origin=said(TEXT_OR_NULL, "null: all"),
-                        mean_rps=said(rps, "by hour: the sum of those of the series"),
-                        quantiles_rps=said(list_of(rps), "by hour and level"),
+                        mean_rps=said(rps, "by period: the sum of those of the series"),
+                        quantiles_rps=said(list_of(rps), "by period and level"),
                     )
                 ),
                 "everything, origins and services that several series add up to",

@@ -31,15 +31,18 @@ def forecast_text(it: Expectations, width: int, colour: bool) -> str:
 def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
     made = it.forecast
     starts = made.starts.strftime("%Y-%m-%d %H:%M UTC")
-    yield words(it.world.name, "bold").append(f"  {made.periods} h from {starts}", "dim")
+    yield words(it.world.name, "bold").append(
+        f"  {_lasting(made.periods * it.step)} from {starts}", "dim"
+    )
     yield ""
     wide = width >= WIDE
     level = min(max(it.world.policy.demand_quantile, made.levels[0]), made.levels[-1])
     median, high = made.at_level(0.5), made.at_level(level)
     heads = ["Service", "Origin", "Busiest", "When", f"{level:g} quantile"]
-    further = ["Last 24 h", "Last week", "Ahead", "Model"] if wide else []
+    further = [f"Last {_lasting(it.lately)}", "Last week", "Ahead", "Model"] if wide else []
     numbers = ["Busiest", f"{level:g} quantile", *further[:3]]
-    shown = table("Direct demand, rps", heads + further, numbers)
+    title = f"Requests in telemetry {it.measured!r}, rps" if it.measured else "Direct demand, rps"
+    shown = table(title, heads + further, numbers)
     changes = it.against_last_week
     for s in it.order[:MOST_SERIES]:
         service, origin = made.series[s]
@@ -53,7 +56,7 @@ def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
         ]
         if wide:
             cells += [
-                _lately(it.past_rps[s]),
+                _lately(float(it.lately_rps[s])),
                 _signed(float(changes[s])),
                 sketch(median[s]),
                 words(made.choices[s].model),
@@ -77,7 +80,7 @@ def _totals(it: Expectations, level: float, wide: bool) -> Iterator[RenderableTy
     made = it.forecast
     median, high = made.at_level(0.5), made.at_level(level)
     heads = ["Of", "Busiest", "When", f"{level:g} quantile"]
-    further = ["Last 24 h", "Last week", "Ahead"] if wide else []
+    further = [f"Last {_lasting(it.lately)}", "Last week", "Ahead"] if wide else []
     numbers = ["Busiest", f"{level:g} quantile", *further[:2]]
     shown = table("Totals, rps", heads + further, numbers)
     changes = it.against_last_week
@@ -90,7 +93,11 @@ def _totals(it: Expectations, level: float, wide: bool) -> Iterator[RenderableTy
             number(float(high[s].max())),
         ]
         if wide:
-            cells += [_lately(it.past_rps[s]), _signed(float(changes[s])), sketch(median[s])]
+            cells += [
+                _lately(float(it.lately_rps[s])),
+                _signed(float(changes[s])),
+                sketch(median[s]),
+            ]
         shown.add_row(*cells)
     yield shown
     if len(made.series) > MOST_SERIES:
@@ -152,9 +159,14 @@ def sketch(values: NDArray[np.float64]) -> str:
     return "".join(_BARS[min(int(part / highest * len(_BARS)), len(_BARS) - 1)] for part in parts)
 
 
-def _lately(past: NDArray[np.float64]) -> str:
-    seen = past[-24:][~np.isnan(past[-24:])]
-    return number(float(seen.mean())) if seen.size else ""
+def _lately(mean_rps: float) -> str:
+    return number(mean_rps) if math.isfinite(mean_rps) else ""
+
+
+def _lasting(span: timedelta) -> str:
+    """Whole hours as such, else minutes."""
+    minutes = round(span / timedelta(minutes=1))
+    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
 def _signed(change: float) -> str:

@@ -16,7 +16,7 @@ from optimizer.forecast.tracked import Tracked
 from optimizer.report.charts import Frame, ticks
 from optimizer.report.loads import HEIGHT, Hover, Tick, level_pairs
 from optimizer.report.page import render
-from optimizer.report.wording import NBSP, exact, hour, listed, number, percent, plural
+from optimizer.report.wording import NBSP, exact, hour, lasting, listed, number, percent, plural
 
 MOST_CHARTS = 60
 MOST_TOTALS = 24
@@ -87,6 +87,8 @@ class Told:
 class Page:
     world: str
     span: str
+    step: str
+    lately: str
     facts: tuple[tuple[str, str], ...]
     bands: str
     high: str
@@ -115,7 +117,9 @@ def _page(it: Expectations) -> Page:
     totals = () if it.totals is None else it.totals.series
     return Page(
         world=it.world.name,
-        span=f"{plural(it.forecast.periods, 'hour')} from {hour(it.forecast.starts)}",
+        span=f"{lasting(it.forecast.periods * it.step)} from {hour(it.forecast.starts)}",
+        step=lasting(it.step).removeprefix("1 "),
+        lately=lasting(it.lately).removeprefix("1 "),
         facts=_facts(it),
         bands=", ".join(f"{levels[low]:g}–{levels[high]:g}" for low, high in pairs),
         high=f"{_high_level(it):g}",
@@ -143,13 +147,17 @@ def _facts(it: Expectations) -> tuple[tuple[str, str], ...]:
     models = sorted({choice.model for choice in it.forecast.choices})
     observed = ~np.isnan(it.past_rps)
     share = float(observed.mean()) if observed.size else 0.0
-    shown = plural(it.past_rps.shape[1], "hour")
+    shown, asked = lasting(it.past_shown), "a service's direct users at one origin each"
+    if it.measured:
+        asked = "what arrives at a service from one origin each, or from all"
     facts = [
-        ("Series", f"{len(it.forecast.series):,} (a service's direct users at one origin each)"),
+        ("Series", f"{len(it.forecast.series):,} ({asked})"),
         ("History shown", f"{shown} to {hour(it.forecast.starts)}, {percent(exact(share))} seen"),
         ("Models", listed(models, 8)),
     ]  # fmt: skip
-    if it.world.history.note:
+    if it.measured:
+        facts.append(("Source", f"telemetry {it.measured!r}"))
+    elif it.world.history.note:
         facts.append(("Source", it.world.history.note))
     if it.world.demand_factors:
         facts.append(("What-if", "demand is scaled as the scenario says"))
@@ -168,12 +176,11 @@ def _row(it: Expectations, s: int, change: float) -> Row:
     peak = int(median.argmax())
     choice = it.forecast.choices[s]
     score = dict(choice.scores).get(choice.model, math.nan)
-    lately = it.past_rps[s, -24:]
-    seen = lately[~np.isnan(lately)]
+    lately = float(it.lately_rps[s])
     return Row(
         service=service,
         origin=origin,
-        lately=number(float(seen.mean())) if seen.size else "",
+        lately=number(lately) if math.isfinite(lately) else "",
         busiest=number(float(median[peak])),
         when=f"{it.forecast.starts + peak * it.step:%a %d %b %H:%M}",
         high=number(float(high.max())),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from models.offerings import Purchase
@@ -116,6 +116,12 @@ def listed(names: list[str], limit: int = 4, number: int | None = None) -> str:
     if more <= 0:
         return ", ".join(names)
     return f"{', '.join(names[:limit])} and {more:,} more"
+
+
+def lasting(span: timedelta) -> str:
+    """Whole hours as such, else minutes."""
+    minutes = round(span / timedelta(minutes=1))
+    return plural(minutes // 60, "hour") if minutes % 60 == 0 else plural(minutes, "minute")
 
 
 def hour(moment: datetime) -> str:

@@ -47,7 +47,7 @@ def test_history_breaks_at_gaps_and_quantiles_follow(plan: Plan) -> None:
     seen = re.findall(r'class="line seen" d="([^"]*)"', page)[1:]  # the first is the legend's
     assert [path.count("M") for path in seen] == [2, 2]
     assert page.count('class="band"') == 2  # 0.1 to 0.9 of two series
-    assert "Nothing in the hours that are shown." in page
+    assert "Nothing in the time that is shown." in page
 
 
 def test_what_strayed_is_marked_where_it_did(plan: Plan) -> None:
