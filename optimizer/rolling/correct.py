@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,16 +69,17 @@ def corrected(
     short = np.argwhere(needed - held > ALMOST * np.maximum(needed, 1.0))
     if not short.size:
         return Correction(wanted, ())
-    runs: dict[GroupKey, int] = {}
-    for cohort in running:
-        runs[cohort.key] = runs.get(cohort.key, 0) + cohort.count
     room = Room(facts, wanted)
-    for s, r in short.tolist():  # no start takes the room of what runs elsewhere
-        _Cell(facts, s, r, wanted, runs, room, starts=False).serve(float(needed[s, r]))
-    for s, r in short.tolist() if starts else ():
-        cell = _Cell(facts, s, r, wanted, runs, room, starts=True)
-        left = cell.serve(float(needed[s, r]))
-        name, place = facts.world.services[s].name, facts.world.regions[r].place
+    planned, runs = _by_cell(wanted.items()), _by_cell((one.key, one.count) for one in running)
+    cells = []
+    for s, r in short.tolist():
+        at = (facts.world.services[s].name, facts.world.regions[r].place)
+        own = (planned.get(at, {}), runs.get(at, {}))
+        cells.append(((s, r), at, _Cell(facts, (s, r), own, wanted, room)))
+    for (s, r), _, cell in cells:  # no start takes the room of what runs elsewhere
+        cell.serve(float(needed[s, r]), starts=False)
+    for (s, r), (name, place), cell in cells if starts else ():
+        left = cell.serve(float(needed[s, r]), starts=True)
         if cell.started:
             more = ", ".join(f"{count} x {key}" for key, count in cell.started.items())
             reasons.append(
@@ -94,24 +95,36 @@ def corrected(
     return Correction(wanted, tuple(reasons))
 
 
+Cell = tuple[str, str]
+"""A service and a place."""
+
+
+def _by_cell(groups: Iterable[tuple[GroupKey, int]]) -> dict[Cell, dict[GroupKey, int]]:
+    """Instances of every group, cell by cell."""
+    found: dict[Cell, dict[GroupKey, int]] = {}
+    for key, count in groups:
+        own = found.setdefault((key.service, key.place), {})
+        own[key] = own.get(key, 0) + count
+    return found
+
+
 class _Cell:
     """A service in a place, as instances are added to ``wanted``."""
 
     def __init__(
-        self, facts: Facts, service: int, region: int, wanted: dict[GroupKey, int],
-        runs: Mapping[GroupKey, int], room: Room, *, starts: bool,
+        self, facts: Facts, at: tuple[int, int],
+        own: tuple[Mapping[GroupKey, int], Mapping[GroupKey, int]],
+        wanted: dict[GroupKey, int], room: Room,
     ) -> None:  # fmt: skip
         self.started: dict[GroupKey, int] = {}
-        self._facts, self._at, self._wanted, self._room = facts, (service, region), wanted, room
-        self._share, self._starts = float(facts.spot_share[service]), starts
-        name, place = facts.world.services[service].name, facts.world.regions[region].place
-        self._runs = {k: n for k, n in runs.items() if (k.service, k.place) == (name, place)}
-        own = [key for key in wanted if (key.service, key.place) == (name, place)]
-        held = facts.roster(own).serves_rps * np.array([wanted[key] for key in own], np.int64)
-        spot = np.array([key.purchase is Purchase.SPOT for key in own], np.bool_)
-        self._held, self._spot = float(held.sum()), float(held[spot].sum())
+        self._facts, self._at, self._wanted, self._room = facts, at, wanted, room
+        self._share = float(facts.spot_share[at[0]])
+        planned, self._runs = own
+        self._held = self._spot = 0.0
+        for key, count in planned.items():
+            self._hold(key, count)
 
-    def serve(self, needed_rps: float) -> float:
+    def serve(self, needed_rps: float, *, starts: bool) -> float:
         """Keep and start what is needed; what is still lacking after.
 
         First what may not be on spot, then what runs, then what is cheaper to start.
@@ -119,9 +132,13 @@ class _Cell:
         lacking = max(needed_rps - self._held, 0.0)
         may = self._share * (self._held + lacking) - self._spot
         steady = lacking - min(max(may, 0.0), lacking)
-        left = self._start(self._keep(steady, spot=False), spot=False)
+        left = self._keep(steady, spot=False)
+        if starts:
+            left = self._start(left, spot=False)
         left = self._keep(lacking - steady + left, spot=True)
         left = self._keep(left, spot=False)
+        if not starts or left <= ALMOST:
+            return left
         if self._share and self._usd(left, spot=True) < self._usd(left, spot=False):
             left = self._start(left, spot=True)
         return self._start(left, spot=False)
@@ -135,25 +152,22 @@ class _Cell:
         ]
         if left <= ALMOST or not beyond:
             return left
-        roster = self._facts.roster(sorted(beyond))
-        usd = np.nan_to_num(roster.usd_per_hour, nan=np.inf)
-        order = np.argsort(usd / np.maximum(roster.serves_rps, ALMOST), kind="stable")
-        for i in order.tolist():
-            key, serves = roster.keys[i], float(roster.serves_rps[i])
+        for _, key in sorted((self._usd_per_rps(key), key) for key in beyond):
+            serves = self._facts.serves_rps(key)
             if serves > 0 and left > ALMOST:
                 spare = self._runs[key] - self._wanted.get(key, 0)
                 count = min(spare, self._count(left, serves, spot=spot))
-                left -= self._add(key, serves, self._room.take(key, count))
+                left -= self._add(key, self._room.take(key, count))
         return left
 
     def _start(self, left: float, *, spot: bool) -> float:
-        if left <= ALMOST or not self._starts:
+        if left <= ALMOST:
             return left
         for key in self._facts.spare(*self._at, left, spot=spot):
-            serves = float(self._facts.roster((key,)).serves_rps[0])
+            serves = self._facts.serves_rps(key)
             count = self._room.take(key, self._count(left, serves, spot=spot))
             if count:
-                left -= self._add(key, serves, count)
+                left -= self._add(key, count)
                 self.started[key] = self.started.get(key, 0) + count
             if left <= ALMOST:
                 break
@@ -167,54 +181,82 @@ class _Cell:
             count = min(count, max(int(room / serves + ALMOST), 0))
         return count
 
-    def _add(self, key: GroupKey, serves: float, count: int) -> float:
+    def _add(self, key: GroupKey, count: int) -> float:
         if count:
             self._wanted[key] = self._wanted.get(key, 0) + count
-        self._held += serves * count
+        return self._hold(key, count)
+
+    def _hold(self, key: GroupKey, count: int) -> float:
+        held = self._facts.serves_rps(key) * count
+        self._held += held
         if key.purchase is Purchase.SPOT:
-            self._spot += serves * count
-        return serves * count
+            self._spot += held
+        return held
+
+    def _usd_per_rps(self, key: GroupKey) -> float:
+        """Of an hour; infinite for what has no price."""
+        usd = self._facts.usd_per_hour(key)
+        return np.inf if np.isnan(usd) else usd / max(self._facts.serves_rps(key), ALMOST)
 
     def _usd(self, left: float, *, spot: bool) -> float:
         """An hour of what serves ``left`` for the least; infinite where nothing does."""
-        best = self._facts.spare(*self._at, max(left, ALMOST), spot=spot)[:1]
-        roster = self._facts.roster(best)
-        return float(
-            np.sum(np.ceil(left / roster.serves_rps - ALMOST) * roster.usd_per_hour)
-            if best
-            else np.inf
-        )
+        best = self._facts.spare(*self._at, left, spot=spot)[:1]
+        if not best:
+            return np.inf
+        count = np.ceil(left / self._facts.serves_rps(best[0]) - ALMOST)
+        return float(count * self._facts.usd_per_hour(best[0]))
 
 
 class Room:
-    """What quotas leave, as instances are added to ``wanted``."""
+    """What quotas leave beside the groups of ``wanted``, as it is taken."""
 
     def __init__(self, facts: Facts, wanted: Mapping[GroupKey, int]) -> None:
-        self._facts, self._wanted = facts, wanted
+        self._facts, self._wanted = facts, dict(wanted)
         rules = [rule for rule in facts.world.rules if isinstance(rule, QuotaRule)]
         self._quotas = [(rule, facts.counted(rule)) for rule in rules]
+        self._used: dict[str, list[_Used]] = {}
 
     def take(self, key: GroupKey, count: int) -> int:
         """So many of ``count`` instances more of ``key`` as every quota leaves room for."""
-        facts = self._facts
-        row = facts.row_of(key)
-        book = facts.world.book.offerings
-        for rule, counted in self._quotas:
-            if row < 0 or not counted[row]:
-                continue
-            here = [
-                (facts.row_of(other), n)
-                for other, n in self._wanted.items()
-                if other.place == key.place
-            ]
-            vcpus, instances = 0.0, 0
-            for other, n in here:
-                if other >= 0 and counted[other]:
-                    vcpus += n * float(book["vcpus"].iloc[other])
-                    instances += n
+        row = self._facts.row_of(key)
+        if row < 0:
+            return max(count, 0)
+        if key.place not in self._used:
+            self._used[key.place] = self._used_in(key.place)
+        vcpus = float(self._facts.vcpus[row])
+        against = [
+            (rule, used)
+            for (rule, counted), used in zip(self._quotas, self._used[key.place], strict=True)
+            if counted[row]
+        ]
+        for rule, used in against:
             if rule.vcpus_at_most is not None:
-                own = float(book["vcpus"].iloc[row])
-                count = min(count, int((rule.vcpus_at_most - vcpus) / own + ALMOST))
+                count = min(count, int((rule.vcpus_at_most - used.vcpus) / vcpus + ALMOST))
             if rule.instances_at_most is not None:
-                count = min(count, int(rule.instances_at_most - instances + ALMOST))
-        return max(count, 0)
+                count = min(count, int(rule.instances_at_most - used.instances + ALMOST))
+        count = max(count, 0)
+        for _, used in against:
+            used.add(count, vcpus)
+        return count
+
+    def _used_in(self, place: str) -> list[_Used]:
+        """[quota]: what the groups in a place take of it."""
+        found = [_Used() for _ in self._quotas]
+        for key, count in self._wanted.items():
+            row = self._facts.row_of(key) if key.place == place else -1
+            for (_, counted), used in zip(self._quotas, found, strict=True):
+                if row >= 0 and counted[row]:
+                    used.add(count, float(self._facts.vcpus[row]))
+        return found
+
+
+@dataclass(slots=True)
+class _Used:
+    """What is taken of a quota in a place."""
+
+    vcpus: float = 0.0
+    instances: int = 0
+
+    def add(self, count: int, vcpus: float) -> None:
+        self.vcpus += count * vcpus
+        self.instances += count

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.capacity import replicas_row_by_row
 from models.demand import CallGraph
@@ -21,6 +22,8 @@ from optimizer.problem import Bools, Floats, Ints
 
 ALMOST: Final = 1e-9
 """An instance more for less than this share of one is rounding."""
+SPARES: Final = 8
+"""So many groups that could help out are looked at."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -152,6 +155,24 @@ class Facts:
             usd,
         )
 
+    def serves_rps(self, key: GroupKey) -> float:
+        """What an instance serves; 0 for what the price book does not know."""
+        return self._of_one(key)[0]
+
+    def usd_per_hour(self, key: GroupKey) -> float:
+        """What an instance costs; NaN for what the price book does not know."""
+        return self._of_one(key)[1]
+
+    def _of_one(self, key: GroupKey) -> tuple[float, float]:
+        if key not in self._ones:
+            one = self._make_roster((key,))
+            self._ones[key] = (float(one.serves_rps[0]), float(one.usd_per_hour[0]))
+        return self._ones[key]
+
+    @cached_property
+    def _ones(self) -> dict[GroupKey, tuple[float, float]]:
+        return {}
+
     def row_of(self, key: GroupKey) -> int:
         """Its row of the price book; -1: it has no price."""
         return self._row.get((key.place, key.instance_type, _sold_as(key)), -1)
@@ -167,6 +188,11 @@ class Facts:
         return {}
 
     @cached_property
+    def vcpus(self) -> Floats:
+        """[row of the price book]"""
+        return self.world.book.offerings["vcpus"].to_numpy(np.float64)
+
+    @cached_property
     def _row(self) -> Mapping[tuple[str, str, str], int]:
         book = self.world.book.offerings
         place = book["cloud"].astype(str) + "/" + book["region"].astype(str)
@@ -180,16 +206,20 @@ class Facts:
 
         The best serves what is lacking for the least; of equals the one with the least to spare.
         """
-        options = self._options_of(int(self.market.shape_of_service[service]))
-        here = options.where((options.region == region) & (options.spot == spot))
+        here = self._options_in(int(self.market.shape_of_service[service]), region, spot)
         rate = self.world.services[service].replica.throughput_rps
         count = np.ceil(lacking_rps / (here.replicas * rate) - ALMOST)
         usd, held = count * here.price_usd_per_hour, count * here.replicas
-        order = np.lexsort((here.offering, held, usd))[:8]
-        kinds = self.world.book.offerings["instance_type"].iloc[here.offering[order]].astype(str)
+        if usd.size > SPARES:  # nothing that costs more than so many others is among the best
+            near = np.flatnonzero(usd <= np.partition(usd, SPARES - 1)[SPARES - 1])
+        else:
+            near = np.arange(usd.size)
+        best = near[np.lexsort((here.offering[near], held[near], usd[near]))[:SPARES]]
         name, place = self.world.services[service].name, self.world.regions[region].place
         how = Purchase.SPOT if spot else Purchase.ON_DEMAND
-        return tuple(GroupKey(name, place, kind, how) for kind in kinds)
+        return tuple(
+            GroupKey(name, place, str(kind), how) for kind in self._kinds[here.offering[best]]
+        )
 
     @cached_property
     def spot_share(self) -> Floats:
@@ -216,14 +246,22 @@ class Facts:
                 found[[self.world.service_index[name] for name in rule.services]] = True
         return found
 
-    def _options_of(self, shape: int) -> Options:
-        if shape not in self._options:
-            self._options[shape] = self.market.options_of(np.array([shape]))
-        return self._options[shape]
+    def _options_in(self, shape: int, region: int, spot: bool) -> Options:
+        key = (shape, region, spot)
+        if key not in self._options:
+            options = self.market.options_of(np.array([shape]))
+            here = (options.region == region) & (options.spot == spot)
+            self._options[key] = options.where(here)
+        return self._options[key]
 
     @cached_property
-    def _options(self) -> dict[int, Options]:
+    def _options(self) -> dict[tuple[int, int, bool], Options]:
         return {}
+
+    @cached_property
+    def _kinds(self) -> NDArray[np.object_]:
+        """[row of the price book]"""
+        return self.world.book.offerings["instance_type"].to_numpy(object)
 
 
 def _sold_as(key: GroupKey) -> str:

@@ -1,4 +1,4 @@
-"""Corrections serve what is needed, keep the share of spot, and start nothing for what runs."""
+"""Corrections serve what is needed, keep quotas and the share of spot, and keep what runs first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rolling_worlds import days
-from small_worlds import STARTS
+from small_worlds import STARTS, book
 
 from models.offerings import Purchase
-from models.rules import Rule, SpotRiskRule, SpotShareRule
+from models.places import PlaceFilter
+from models.rules import QuotaRule, Rule, SpotRiskRule, SpotShareRule
 from optimizer.rolling.correct import corrected
 from optimizer.rolling.facts import Facts, GroupKey
 from optimizer.rolling.state import Cohort
@@ -30,6 +31,8 @@ STEADY = GroupKey("shop", "aws/east", "m.2", Purchase.ON_DEMAND)
 SPOT = GroupKey("shop", "aws/east", "m.2", Purchase.SPOT)
 EACH_RPS = 40.0
 """What one of either serves: two replicas of 20."""
+STOCK = GroupKey("stock", "aws/east", "m.2", Purchase.ON_DEMAND)
+CORES = {"m.2": 2, "m.8": 8}
 
 
 @cache
@@ -93,3 +96,64 @@ def test_what_runs_is_kept_before_anything_cheaper_is_started() -> None:
     assert corrected(facts, {}, needing(facts, 2 * EACH_RPS), running(4, 3)).wanted == {
         STEADY: 1, SPOT: 1,
     }  # fmt: skip
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 6), min_size=3, max_size=3), st.integers(0, 9), st.integers(0, 80),
+    st.integers(0, 30), st.sampled_from((None, True, False)), st.floats(0.0, 2000.0),
+)  # fmt: skip
+def test_corrections_fill_quotas_and_no_more(
+    planned: list[int], beside: int, vcpus: int, instances: int, spot: bool | None, rps: float
+) -> None:
+    both = QuotaRule(
+        name="both",
+        where=PlaceFilter(),
+        spot=spot,
+        vcpus_at_most=vcpus,
+        instances_at_most=instances,
+    )
+    facts = Facts(replace(WORLD, rules=(*WORLD.rules, HALF, both)))
+    plan = {key: n for key, n in zip((STEADY, SPOT, STOCK), planned, strict=True) if n}
+    needed = needing(facts, rps)
+    needed[facts.world.service_index["stock"], facts.region_index["aws/east"]] = rps
+    found = corrected(facts, plan, needed, running(beside, beside)).wanted
+
+    def used(groups: dict[GroupKey, int]) -> tuple[int, int]:
+        """Virtual cores and instances that count."""
+        here = {k: n for k, n in groups.items() if spot in (None, k.purchase is Purchase.SPOT)}
+        return sum(n * CORES[k.instance_type] for k, n in here.items()), sum(here.values())
+
+    assert used(found)[0] <= max(vcpus, used(plan)[0])
+    assert used(found)[1] <= max(instances, used(plan)[1])
+    for steady in (STEADY, STOCK):
+        own = {key: n for key, n in found.items() if key.service == steady.service}
+        if served(facts, own) < rps - 1e-6:
+            cores, count = used({**found, steady: found.get(steady, 0) + 1})
+            assert cores > vcpus or count > instances
+
+
+@cache
+def crowded(seed: int) -> Facts:
+    """Forty kinds in one place, many of them equally dear."""
+    cores = np.random.default_rng(seed).integers(1, 17, 40).tolist()
+    offers = [
+        ("aws/east", f"k.{i}", "on_demand", round(0.05 * n, 2), n, 2 * n)
+        for i, n in enumerate(cores)
+    ]
+    return Facts(replace(WORLD, book=book(offers), rules=()))
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.integers(0, 3), st.floats(0.1, 5000.0))
+def test_the_best_to_start_serve_what_lacks_for_the_least(seed: int, lacking: float) -> None:
+    facts = crowded(seed)
+    at = facts.world.service_index["shop"], facts.region_index["aws/east"]
+    rated = []
+    for i, row in enumerate(facts.world.book.offerings.to_dict("records")):
+        replicas = int(min(row["vcpus"] / 1.0, row["memory_gib"] / 2.0))
+        count = np.ceil(lacking / (replicas * 20.0) - 1e-9)
+        usd = count * row["price_usd_per_hour"]
+        rated.append((usd, count * replicas, i, row["instance_type"]))
+    kinds = [key.instance_type for key in facts.spare(*at, lacking)]
+    assert kinds == [kind for *_, kind in sorted(rated)[:8]]
