@@ -16,14 +16,13 @@ from itertools import product
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from optimizer.forecast.demand import LEVELS
 from optimizer.problem import Floats, Ints
 from optimizer.rolling.correct import LEAST_GROWTH, MOST_GROWTH
 from optimizer.rolling.state import Hedge
 from optimizer.simulate.policies import enough, known
-from optimizer.simulate.replay import Replica, replay
+from optimizer.simulate.replay import Replica, over_last, replay
 
 LEVELS_TRIED: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Below the median a plan leaves more of the work to corrections."""
@@ -139,7 +138,7 @@ def play_back(
             for level in grid.levels
         }
         corrected = {
-            (target, hold): enough(_most_of(asked, hold) / target, part)
+            (target, hold): enough(over_last(np.maximum, asked, hold) / target, part)
             for target in grid.targets
             for hold in grid.holds
         }
@@ -171,9 +170,7 @@ def _planned(foretold: Floats, level: float, steps: int, boot_steps: int) -> Flo
     """The plan's quantile [step]; what an hour needs is there a boot before it begins."""
     at = np.array([np.interp(level, LEVELS, hour) for hour in foretold])
     planned = np.repeat(at, steps // len(foretold))
-    begun = np.concatenate([planned, np.full(boot_steps, planned[-1])])
-    most: Floats = sliding_window_view(begun, boot_steps + 1).max(axis=1)
-    return most
+    return over_last(np.maximum, planned[::-1], boot_steps + 1)[::-1]
 
 
 def _asked(load: Floats, foretold: Floats, boot_steps: int) -> Floats:
@@ -185,13 +182,6 @@ def _asked(load: Floats, foretold: Floats, boot_steps: int) -> Floats:
     growth = np.divide(later, shape, out=np.ones_like(shape), where=shape > 0)
     seen = load * np.clip(growth, LEAST_GROWTH, MOST_GROWTH)
     return np.concatenate([seen[:1], seen[:-1]])
-
-
-def _most_of(asked: Floats, hold_steps: int) -> Floats:
-    """The most of the last ``hold_steps`` steps."""
-    before = np.concatenate([np.full(hold_steps - 1, asked[0]), asked])
-    most: Floats = sliding_window_view(before, hold_steps).max(axis=1)
-    return most
 
 
 def choose(

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from optimizer.simulate.replay import Replica
+from optimizer.simulate.replay import Replica, over_last
 
 _ALMOST = 1e-9
 """A replica more for less than this share of one is rounding."""
@@ -63,10 +62,7 @@ class Reactive:
     def wanted(self, demand: NDArray[np.float64], replica: Replica) -> NDArray[np.int64]:
         said = enough(known(demand) / self.target, replica)
         said = np.concatenate([said[:1], said[:-1]])
-        first = np.full(self.stabilisation_steps - 1, said[0], dtype=np.int64)
-        windows = sliding_window_view(np.concatenate([first, said]), self.stabilisation_steps)
-        highest: NDArray[np.int64] = windows.max(axis=1)
-        return highest
+        return over_last(np.maximum, said, self.stabilisation_steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+Number = TypeVar("Number", np.int64, np.float64)
+
+
+def over_last(of: np.ufunc, values: NDArray[Number], steps: int) -> NDArray[Number]:
+    """``of``, a minimum or maximum, over the last ``steps`` of ``values`` [step], each step's own
+    included; before the first they were what the first is.
+
+    By windows that double, since those that overlap change neither.
+    """
+    found, width = np.concatenate([np.full(steps - 1, values[0]), values]), 1
+    while width < steps:
+        shift = min(width, steps - width)
+        found, width = of(found[shift:], found[:-shift]), width + shift
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +69,6 @@ def replay(wanted: NDArray[np.int64], demand: NDArray[np.float64], replica: Repl
     what serves is the least that was wanted since then. Before the first step, as many as in the
     first step were wanted for long. A request that is not served in its step is lost.
     """
-    before = np.full(replica.boot_steps, wanted[0], dtype=np.int64)
-    windows = sliding_window_view(np.concatenate([before, wanted]), replica.boot_steps + 1)
-    serving: NDArray[np.int64] = windows.min(axis=1)
+    serving = over_last(np.minimum, wanted, replica.boot_steps + 1)
     unserved = np.maximum(demand - serving * replica.serves, 0.0)
     return Replayed(wanted, serving, demand, unserved)

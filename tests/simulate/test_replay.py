@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.simulate.replay import Replica, replay
+from optimizer.simulate.replay import Replica, over_last, replay
 
 WANTED = st.lists(st.integers(0, 6), min_size=1, max_size=40)
 
@@ -47,3 +47,13 @@ def test_steps_of_which_nobody_knows_count_for_nothing() -> None:
 
 def test_no_demand_at_all_is_served() -> None:
     assert replay(np.array([1]), np.array([0.0]), Replica(1.0, 3)).unserved_share() == 0.0
+
+
+@given(WANTED, st.integers(1, 50))
+def test_the_most_and_least_of_the_last_steps(wanted: list[int], steps: int) -> None:
+    for of, one in ((np.minimum, min), (np.maximum, max)):
+        found = over_last(of, np.array(wanted), steps)
+        assert found.tolist() == [
+            one(wanted[max(i - steps + 1, 0) : i + 1] + wanted[:1] * (i < steps))
+            for i in range(len(wanted))
+        ]
