@@ -94,6 +94,8 @@ def longer_steps(signals: Signals, step_s: int) -> Signals:
     """
     if step_s % signals.step_s:
         raise ValueError(f"{step_s} s is not a multiple of {signals.step_s} s")
+    if step_s == signals.step_s:
+        return signals
     ratio = step_s // signals.step_s
     first = int(signals.starts.timestamp()) // signals.step_s
     lead = first % ratio

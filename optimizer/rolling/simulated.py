@@ -113,14 +113,22 @@ def _chosen(hedge: Hedge, service: int) -> str:
 
 
 def _figures(played: Played, service: int, told: slice, known: Bools) -> Figures:
-    """Of one service, from its minutes; a minute that loses more than a share misses."""
-    asked, lost = (of[service, told] * MINUTE_S for of in (played.asked_rps, played.lost_rps))
+    """Of one service, from its minutes; a minute that loses more than a share misses. Nothing
+    counts in those of which nobody knows the demand.
+    """
+    asked, lost, usd, started, stopped = (
+        of[service, told][known[told]]
+        for of in (
+            played.asked_rps * MINUTE_S, played.lost_rps * MINUTE_S, played.usd, played.started,
+            played.stopped,
+        )
+    )  # fmt: skip
     return Figures(
-        usd=float(played.usd[service, told].sum()),
+        usd=float(usd.sum()),
         asked=float(asked.sum()),
         lost=float(lost.sum()),
         minutes=int(known[told].sum()),
         missed_minutes=int((lost > LATE_SHARE * asked + 1e-9).sum()),
-        starts=int(played.started[service, told].sum()),
-        stops=int(played.stopped[service, told].sum()),
+        starts=int(started.sum()),
+        stops=int(stopped.sum()),
     )

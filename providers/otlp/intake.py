@@ -115,7 +115,7 @@ class Intake:
             if self.held >= self.pace.most_spans:
                 raise Full(max(1.0, self._next + self.pace.step_s + self.pace.wait_s - now))
         read = read_spans(request, self.names, now)
-        ancient = read.rows["ended"] < EARLIEST_S * NS
+        ancient = read.rows["ended"] - read.rows["ms"] * (NS / 1000) < EARLIEST_S * NS  # begun
         rows = read.rows[~ancient]
         late = rows["ended"] < self._next * NS
         ahead = rows["ended"] > (now + self.pace.wait_s) * NS

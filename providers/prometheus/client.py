@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
+from models.secrets import MASK
 from providers.prometheus.deadline import EndingAdapter, ends_within
 from providers.prometheus.errors import TooMuch, garbled, refused, unanswered
 
@@ -26,6 +28,8 @@ _RETRIED: Final = (429, 500, 502, 503, 504)
 _RETRIES: Final = 4
 _LONGEST_WAIT_S: Final = 20
 _PIECE: Final = 2**16
+_LEAST_SECRET: Final = 4
+"""Characters: what is shorter, such as the number of a tenant, stands in any text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +103,13 @@ class Server:
         return self._asked("query", {"query": query, "time": last_s})
 
     def _asked(self, what: str, form: dict[str, str | int]) -> Answer:
+        sent = _Credentials(self.headers(), self.user())
         try:
             with ends_within(self.patience_s), self._session.post(
                 f"{self.url.rstrip('/')}/api/v1/{what}",
                 data={**form, "timeout": f"{self.timeout_s:g}s"},
                 headers={"Accept": "application/json"},
-                auth=_Credentials(self.headers(), self.user()),
+                auth=sent,
                 timeout=self.timeout_s, verify=self.trust, allow_redirects=False, stream=True,
             ) as response:  # fmt: skip
                 body = b"".join(self._pieces(response))
@@ -114,7 +119,7 @@ class Server:
                 error = requests.exceptions.SSLError(str(error))
             failure = unanswered(self.name, error)
         else:
-            return self._read(status, body)
+            return self._read(status, body, sent)
         raise failure  # without the error: it may repeat what was sent
 
     def _pieces(self, response: requests.Response) -> Iterator[bytes]:
@@ -126,7 +131,7 @@ class Server:
                 raise TooMuch(self.name, message, "ask for fewer series, or a longer step")
             yield piece
 
-    def _read(self, status: int, body: bytes) -> Answer:
+    def _read(self, status: int, body: bytes, sent: _Credentials) -> Answer:
         if sum(body.count(mark) for mark in (b"[", b"{", b",", b":")) > self.most_values:
             message = f"an answer of more than {self.most_values:,} values"
             raise TooMuch(self.name, message, "ask for fewer series, or a longer step")
@@ -136,7 +141,7 @@ class Server:
             document = None
         if status != 200:
             said = document.get("error", "") if isinstance(document, dict) else ""
-            raise refused(self.name, status, str(said))
+            raise refused(self.name, status, sent.masked(str(said)))
         if not isinstance(document, dict) or document.get("status") != "success":
             raise garbled(self.name, "no status of success")
         data = document.get("data")
@@ -151,7 +156,8 @@ class Server:
         plain = tuple(one for one in found if one is not None)
         if any((one.at_ms < 0).any() for one in plain):
             raise garbled(self.name, "a sample of no moment between 1970 and 2100")
-        return Answer(plain, tuple(map(str, said)), len(found) - len(plain))
+        warned = tuple(sent.masked(str(one)) for one in said)
+        return Answer(plain, warned, len(found) - len(plain))
 
 
 def _series(one: Mapping[str, Any]) -> Series | None:
@@ -174,6 +180,16 @@ class _Credentials(requests.auth.AuthBase):
 
     headers: Mapping[str, str]
     user: tuple[str, str] | None
+
+    def masked(self, text: str) -> str:
+        """What a server said, without the secrets that it was sent."""
+        secrets = [value.rpartition(" ")[2] for value in self.headers.values()]
+        if self.user is not None:
+            secrets += [self.user[1], b64encode(":".join(self.user).encode()).decode()]
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _LEAST_SECRET:
+                text = text.replace(secret, MASK)
+        return text
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self.user is not None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.errors import UnusableData
-from models.signals import SignalKey, Signals
+from models.signals import SIGNALS, SignalKey, Signals
 from providers.telemetry.layout import DayOf
 
 Ints = NDArray[np.int64]
@@ -138,7 +138,12 @@ def _read(path: Path, wanted: Wanted) -> _Read:
             found = pq.ParquetFile(file).schema_arrow
             about = found.metadata or {}
             step_s, merged = int(about[_STEP]), int(about.get(_MERGED, 0))
-            if not found.remove_metadata().equals(_SCHEMA) or DAY_S % step_s or merged < 0:
+            if (
+                not found.remove_metadata().equals(_SCHEMA)
+                or step_s < 1
+                or DAY_S % step_s
+                or merged < 0
+            ):
                 raise KeyError(_STEP)
             table = pq.read_table(file, schema=_SCHEMA, filters=wanted.filters)
     except (KeyError, ValueError, ZeroDivisionError) as error:
@@ -162,6 +167,8 @@ def _signals(path: Path, of: DayOf, read: Sequence[_Read]) -> Signals:
     step_s, steps = read[0].step_s, DAY_S // read[0].step_s
     table = pa.concat_tables([one.table for one in read])
     keys, row = _keys_of(table)
+    if not {key.signal for key in keys} <= SIGNALS.keys():
+        raise UnusableData(f"{path} holds signals that this version does not know")
     ts_ms = table.column("ts").cast(pa.int64()).to_numpy() - int(starts.timestamp()) * 1000
     step, off = np.divmod(ts_ms, step_s * 1000)
     value = table.column("value").to_numpy()

@@ -81,11 +81,10 @@ class Store:
         """Days as each writer keeps them, sorted, and the number of the last increment."""
         found: dict[DayOf, int] = {}
         try:
-            days = [path.name for path in (self.folder / DAYS).glob("[0-9]*.parquet")]
-            increments = [path.name for path in (self.folder / INCREMENTS).glob("[0-9]*.parquet")]
+            names = [*_named(self.folder / DAYS), *_named(self.folder / INCREMENTS)]
         except OSError as error:
             raise UnusableData(f"{self.folder} cannot be read: {error.strerror}") from error
-        for name in (*days, *increments):
+        for name in names:
             known = day_of(name)
             if known is None:
                 raise UnusableData(f"{self.folder} holds {name}, which is no day")
@@ -154,10 +153,20 @@ class Store:
                 str(part): datetime.fromisoformat(until).astimezone(UTC)
                 for part, until in read.items()
             }
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise UnusableData(
                 f"{path} is damaged\n    → remove it, and sources are read again"
             ) from error
+
+
+def _named(folder: Path) -> list[str]:
+    """Names of days in a folder that may be missing. ``glob`` would take one that may not be read
+    for empty.
+    """
+    with suppress(FileNotFoundError):
+        names = [path.name for path in folder.iterdir()]
+        return [name for name in names if name[:1].isdigit() and name.endswith(".parquet")]
+    return []
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -168,7 +177,7 @@ def described(folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError) as error:
         message = f"{folder} holds no telemetry\n    → trimtab observe writes it"
         raise UnusableData(message) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UnusableData(f"{path} cannot be read as JSON") from error
     sound = isinstance(found, dict) and found.get("format") == FORMAT
     if not sound or found.get("version") not in READ_VERSIONS or not _is_step(found.get("step_s")):

@@ -115,7 +115,7 @@ def test_closed_spans_are_forgotten_in_time() -> None:
 
 
 def test_spans_that_break_the_format_are_rejected_by_reason() -> None:
-    request = request_of([Seen("web") for _ in range(6)])
+    request = request_of([Seen("web") for _ in range(7)])
     broken = [part.scope_spans[0].spans[0] for part in request.resource_spans]
     broken[0].span_id = b"short"
     broken[1].trace_id = bytes(16)
@@ -123,13 +123,14 @@ def test_spans_that_break_the_format_are_rejected_by_reason() -> None:
     broken[3].start_time_unix_nano = broken[3].end_time_unix_nano + 1
     broken[4].end_time_unix_nano = 2**64 - 1
     broken[5].start_time_unix_nano = broken[5].end_time_unix_nano = 10**15
+    broken[6].start_time_unix_nano = 1  # and not for more than fifty years
     rejected = Intake(Kept(), T0).take_spans(request, T0 + 20)
     assert rejected == {
         "an id of a wrong length": 1,
         "an id of zeros only": 1,
         "no time of its own": 2,
         "it ends before it starts": 1,
-        "a time before 1990": 1,
+        "a time before 1990": 2,
     }
 
 

@@ -31,8 +31,8 @@ from optimizer.rolling.hedge import (
 )
 from optimizer.rolling.past import HOUR, Past
 from optimizer.rolling.planning import foreseen
-from optimizer.rolling.play import Cloud, Trace, play
-from optimizer.rolling.simulated import direct_trace
+from optimizer.rolling.play import Cloud, Played, Trace, play
+from optimizer.rolling.simulated import _figures, direct_trace
 from optimizer.rolling.state import Ahead, Cohort, Decision, Routes
 
 FACTS = Facts(days(1).world)
@@ -332,6 +332,15 @@ def test_demand_is_split_over_origins_and_begins_with_an_hour() -> None:
     frame = FACTS.world.history.frame
     share = frame[frame["origin"] == "america"]["rps"].sum() / frame["rps"].sum()
     assert trace.rps[0] == pytest.approx(share * trace.rps[:2].sum(axis=0))
+
+
+def test_minutes_of_which_nobody_knows_count_for_nothing() -> None:
+    ones, known = np.ones((1, 6)), np.array([True, True, False, False, True, True])
+    counts = np.ones((1, 6), np.int64)
+    played = Played(60, ones, ones * known, ones * 0.0, counts, counts)
+    found = _figures(played, 0, slice(1, None), known)
+    assert (found.usd, found.minutes, found.starts, found.stops) == (3.0, 3, 3, 3)
+    assert (found.asked, found.lost, found.missed_minutes) == (180.0, 0.0, 0)
 
 
 def test_without_requests_there_is_nothing_to_roll_over() -> None:

@@ -197,6 +197,33 @@ def test_credentials_are_found_and_sent(
 
 
 @pytest.mark.parametrize(
+    ("credentials", "sent"),
+    [
+        ("bearer_from: {file: token}", "hunter2-x"),
+        ("headers_from: {X-Scope-OrgID: {file: token}}", "hunter2-x"),
+        ("basic: {user: me, password_from: {file: token}}", "hunter2-x"),
+        ("basic: {user: me, password_from: {file: token}}", "bWU6aHVudGVyMi14"),
+    ],
+)
+def test_secrets_that_a_server_sends_back_are_masked(
+    front: Front, tmp_path: Path, credentials: str, sent: str
+) -> None:
+    (tmp_path / "token").write_text("hunter2-x")
+    error = json.dumps({"status": "error", "error": f"nobody has {sent} here"}).encode()
+    front.script = [error]
+    with pytest.raises(SourceFailed) as failed:
+        read(telemetry(tmp_path, front.url, credentials))
+    assert sent not in str(failed.value)
+    answer = {"status": "success", "warnings": [f"{sent} is old"],
+              "data": {"resultType": "matrix", "result": []}}  # fmt: skip
+    front.script = [json.dumps(answer).encode()]
+    (part,) = parts_of(read_telemetry(telemetry(tmp_path, front.url, credentials)), retry_s=0.0)
+    told: list[str] = []
+    assert list(part.read(Grid(AT // 60, 60, 5), Listener(told.append)))
+    assert told == ["the server says: *** is old"]
+
+
+@pytest.mark.parametrize(
     ("credentials", "content", "said"),
     [
         ("bearer_from: {env: TOKEN_OF_TEST}", "", "bearer_from names is not set"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -502,6 +503,59 @@ def test_days_of_other_rows_are_refused(tmp_path: Path) -> None:
         Store(tmp_path).read(START, ramp().ends)
     pq.write_table(pq.read_table(second).drop_columns(["value"]), first)
     with pytest.raises(UnusableData, match="not telemetry as this version"):
+        Store(tmp_path).read(START, ramp().ends)
+
+
+@pytest.mark.parametrize("step_s", [b"-600", b"0", b"7"])
+def test_days_of_impossible_steps_are_refused(tmp_path: Path, step_s: bytes) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+    path = Store(tmp_path).path(START.date())
+    about = {b"trimtab.step_s": step_s}
+    pq.write_table(pq.read_table(path).slice(0, 0).replace_schema_metadata(about), path)
+    with pytest.raises(UnusableData, match="not telemetry as this version"):
+        Store(tmp_path).read(START, ramp().ends)
+
+
+def test_days_of_unknown_signals_are_refused(tmp_path: Path) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+    path = Store(tmp_path).path(START.date())
+    table = pq.read_table(path)
+    other = pa.array(["mood"] * len(table)).dictionary_encode()
+    pq.write_table(table.set_column(0, table.schema.field(0), other), path)
+    with pytest.raises(UnusableData, match="does not know"):
+        Store(tmp_path).read(START, ramp().ends)
+
+
+@pytest.mark.parametrize("name", ["telemetry.json", "progress.json"])
+def test_what_is_nested_without_end_is_refused(tmp_path: Path, name: str) -> None:
+    with writer(tmp_path) as out:
+        out.note_progress({"a": START})
+    (tmp_path / name).write_text("[" * 200_000)
+    with pytest.raises(UnusableData, match=name):
+        _ = (Store(tmp_path).step_s, Store(tmp_path).progress())
+
+
+@pytest.mark.parametrize("inside", ["days", "increments"])
+def test_days_that_may_not_be_listed_are_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    with writer(tmp_path) as out:
+        out.write(ramp())
+    listed = os.scandir, os.listdir
+
+    def forbidden(which: int) -> Callable[[Any], Any]:
+        def opened(path: Any) -> Any:
+            if Path(path) == tmp_path / inside:
+                raise PermissionError(13, "Permission denied", str(path))
+            return listed[which](path)
+
+        return opened
+
+    monkeypatch.setattr(os, "scandir", forbidden(0))
+    monkeypatch.setattr(os, "listdir", forbidden(1))
+    with pytest.raises(UnusableData, match="cannot be read: Permission denied"):
         Store(tmp_path).read(START, ramp().ends)
 
 
