@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import numpy as np
 
@@ -49,6 +50,9 @@ def groups_of(ahead: Ahead, counts: Ints) -> dict[GroupKey, int]:
     return {key: n for key, n in zip(ahead.keys, counts.tolist(), strict=True) if n}
 
 
+NOTHING: Final[Mapping[GroupKey, int]] = {}
+
+
 def corrected(
     facts: Facts,
     plan: Mapping[GroupKey, int],
@@ -56,12 +60,14 @@ def corrected(
     running: tuple[Cohort, ...],
     *,
     starts: bool = True,
+    beside: Mapping[GroupKey, int] = NOTHING,
 ) -> Correction:
     """Groups that serve what those of the plan lack of ``needed`` [service, region].
 
     What runs beyond the plan stays as long as it is needed, the cheapest for what it serves
     first; then, if anything may be started, instances are, as far as quotas leave room: on spot as
-    much as rules allow of what runs there, the rest on demand.
+    much as rules allow of what runs there, the rest on demand. ``beside``: what is wanted anyway,
+    and takes room of quotas; of a group, the more of both counts.
     """
     wanted, reasons = dict(plan), list[Reason]()
     roster = facts.roster(tuple(plan))
@@ -69,7 +75,7 @@ def corrected(
     short = np.argwhere(needed - held > ALMOST * np.maximum(needed, 1.0))
     if not short.size:
         return Correction(wanted, ())
-    room = Room(facts, wanted)
+    room = Room(facts, wanted, beside)
     planned, runs = _by_cell(wanted.items()), _by_cell((one.key, one.count) for one in running)
     cells = []
     for s, r in short.tolist():
@@ -208,16 +214,30 @@ class _Cell:
 
 
 class Room:
-    """What quotas leave beside the groups of ``wanted``, as it is taken."""
+    """What quotas leave beside the groups of ``wanted``, or more of them that are there anyway, as
+    it is taken.
+    """
 
-    def __init__(self, facts: Facts, wanted: Mapping[GroupKey, int]) -> None:
-        self._facts, self._wanted = facts, dict(wanted)
+    def __init__(
+        self, facts: Facts, wanted: Mapping[GroupKey, int], there: Mapping[GroupKey, int]
+    ) -> None:
+        self._facts, self._wanted = facts, {**wanted}
+        self._free: dict[GroupKey, int] = {}
+        for key, count in there.items():
+            self._free[key] = max(count - wanted.get(key, 0), 0)
+            self._wanted[key] = max(count, wanted.get(key, 0))
         rules = [rule for rule in facts.world.rules if isinstance(rule, QuotaRule)]
         self._quotas = [(rule, facts.counted(rule)) for rule in rules]
         self._used: dict[str, list[_Used]] = {}
 
     def take(self, key: GroupKey, count: int) -> int:
         """So many of ``count`` instances more of ``key`` as every quota leaves room for."""
+        free = min(self._free.get(key, 0), max(count, 0))
+        if free:
+            self._free[key] -= free
+        return free + self._more(key, count - free)
+
+    def _more(self, key: GroupKey, count: int) -> int:
         row = self._facts.row_of(key)
         if row < 0:
             return max(count, 0)

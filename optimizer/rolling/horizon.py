@@ -7,6 +7,7 @@ here reads a clock, keeps anything, or touches a cloud: whoever calls it does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -282,17 +283,13 @@ class Horizon:
         state = replace(state, need_rps=held)
         age = np.arange(held.shape[2], 0, -1)
         recent = np.where(age <= state.hedge.hold[:, None, None], held, 0.0).max(axis=2)
-        merged = dict(wanted)
         later = ahead.counts_at(state.now + self.boot)
-        found = corrected(facts, groups_of(ahead, later), recent, seen.running)
-        corrections = [found]
+        found = corrected(facts, groups_of(ahead, later), recent, seen.running, beside=wanted)
+        merged = _most(wanted, found.wanted, facts)
         if len(both) > 1:  # until what the next hour runs has booted, this one's plan must do
             now = groups_of(ahead, ahead.counts_at(state.now))
-            corrections.append(corrected(facts, now, recent, seen.running, starts=False))
-        for one in corrections:
-            for key, count in one.wanted.items():
-                if key.place not in facts.lost:
-                    merged[key] = max(merged.get(key, 0), count)
+            one = corrected(facts, now, recent, seen.running, starts=False, beside=merged)
+            merged = _most(merged, one.wanted, facts)
         before = running(seen)
         said = [r for r in found.reasons if r.cause is not Cause.OBSERVED or merged != before]
         return merged, state, said
@@ -324,3 +321,14 @@ class Horizon:
 
     def _usual(self, facts: Facts, now: datetime) -> Hedge:
         return usual_hedge(facts.shape[0], facts.world.policy.demand_quantile, now, self.step_s)
+
+
+def _most(
+    wanted: Mapping[GroupKey, int], more: Mapping[GroupKey, int], facts: Facts
+) -> dict[GroupKey, int]:
+    """The more of both of every group; nothing more where places are lost."""
+    found = dict(wanted)
+    for key, count in more.items():
+        if key.place not in facts.lost:
+            found[key] = max(found.get(key, 0), count)
+    return found

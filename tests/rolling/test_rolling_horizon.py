@@ -189,12 +189,13 @@ def test_a_surge_is_corrected_and_the_correction_ends(ran: Ran) -> None:
 
 
 def test_corrections_keep_quotas_and_say_what_they_may_not(ran: Ran) -> None:
+    """Also while one hour's plan runs on until what the next one's needs has booted."""
     busiest = max(sum(one.wanted.values()) for one in ran.decisions[MIDDAY : MIDDAY + 12])
     quota = QuotaRule(name="few", where=PlaceFilter(), instances_at_most=float(busiest))
     facts = Facts(replace(ran.days.world, rules=(*ran.days.world.rules, quota)))
     rps = ran.days.trace.rps.copy()
-    rps[:, MIDDAY : MIDDAY + 6] *= 12.0
-    again = ran.from_step(MIDDAY, 6, facts, replace(ran.days.trace, rps=rps))
+    rps[:, MIDDAY : MIDDAY + 14] *= 12.0
+    again = ran.from_step(MIDDAY, 14, facts, replace(ran.days.trace, rps=rps))
     assert any("nothing may be added" in what for what in again.reasons(Cause.REFUSED))
     for decision in again.decisions:
         for place in facts.region_index:
