@@ -69,7 +69,7 @@ COMMANDS: Final = {
     "forecast": Command(
         forecasting.forecast,
         "Say what users will ask for, with quantiles.",
-        "trimtab forecast shop --hours 48 --plot",
+        "trimtab forecast shop --hours 336 --plot",
     ),
     "foresee": Command(
         foreseeing.foresee,
