@@ -40,6 +40,10 @@ class Request:
     late: timedelta = timedelta()
     starts: datetime | None = None
 
+    @property
+    def oldest(self) -> datetime:
+        return self.now - timedelta(days=self.keep_days)
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -107,12 +111,17 @@ class PartRead:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """A round over all parts, in their order. ``stopped``: it was broken off."""
+    """A round over all parts, in their order.
+
+    ``stopped``: it was broken off. ``cut``: why less was read than was asked for; empty when it
+    was not.
+    """
 
     parts: tuple[PartRead, ...]
     took_s: float
     retired: int = 0
     stopped: bool = False
+    cut: str = ""
 
     @property
     def whole(self) -> bool:
@@ -149,7 +158,8 @@ def observe(
     retired = 0
     if not stop.is_set():
         retired = writer.retire(request.now, request.keep_days, hours_after_days)
-    return Observed(tuple(found), time.monotonic() - began, retired, stopped=stop.is_set())
+    took_s = time.monotonic() - began
+    return Observed(tuple(found), took_s, retired, stop.is_set(), _cut(request))
 
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -220,8 +230,16 @@ def _all_read(
         yield part, way
 
 
+def _cut(request: Request) -> str:
+    oldest = request.oldest
+    if request.starts is None or request.starts >= oldest:
+        return ""
+    at = f"{oldest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"before {at} nothing is read or kept: keep_days is {request.keep_days}"
+
+
 def _grid(part: Part, until: datetime | None, request: Request) -> Grid:
-    oldest = request.now - timedelta(days=request.keep_days)
+    oldest = request.oldest
     if request.starts is not None:
         starts = request.starts
     elif part.backfill is None:

@@ -19,6 +19,7 @@ from optimizer.foresight.saying import (
     Moment,
     already,
     growth_in_words,
+    load_words,
     percent_a_day,
     said,
 )
@@ -140,12 +141,14 @@ def _finding(
     elif breaks.high <= 0.0:
         says = "is broken whatever the load"
     elif not breaks.known:
-        highest = f"at most {breaks.highest_seen:.3g} {unit} were seen: too far from the knee"
-        says = f"holds up to {breaks.low:.3g} {unit} at least; {highest}{correction}"
+        highest = (
+            f"at most {load_words(breaks.highest_seen)} {unit} were seen: too far from the knee"
+        )
+        says = f"holds up to {load_words(breaks.low)} {unit} at least; {highest}{correction}"
     else:
-        highest = f"at most {breaks.highest_seen:.3g} {unit} were seen"
-        interval = f"{breaks.low:.3g} to {breaks.high:.3g}"
-        says = f"breaks at {breaks.load:.3g} {unit} ({interval}); {highest}{correction}"
+        highest = f"at most {load_words(breaks.highest_seen)} {unit} were seen"
+        interval = f"{load_words(breaks.low)} to {load_words(breaks.high)}"
+        says = f"breaks at {load_words(breaks.load)} {unit} ({interval}); {highest}{correction}"
         if seen.ahead is not None:
             per_day = np.expm1(seen.ahead.growth.rate[0] * moment.day_steps / seen.ahead.block)
             grows = growth_in_words(seen.ahead, 0, moment, percent_a_day(float(per_day)))
@@ -174,5 +177,7 @@ def _stated(service: Service, curve: Curve | None, stated: float | None) -> tupl
     wrong = stated * WRONG_BY < breaks.low or (breaks.known and stated > breaks.high * WRONG_BY)
     if not wrong:
         return False, ""
-    at = f"about {breaks.load:.3g}" if breaks.known else f"at least {breaks.low:.3g}"
-    return True, f"; the world says {stated:.3g} within {own:g} ms, the curve {at}"
+    at = (
+        f"about {load_words(breaks.load)}" if breaks.known else f"at least {load_words(breaks.low)}"
+    )
+    return True, f"; the world says {load_words(stated)} within {own:g} ms, the curve {at}"

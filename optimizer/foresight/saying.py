@@ -24,6 +24,11 @@ EARLIEST: Final = 0.1
 """Share of the chances that is used up by ``earliest_at``; by ``expected_at`` it is half."""
 
 
+def load_words(load: float) -> str:
+    """Three significant digits, and more of what is larger: ``53.7``, ``1,932``."""
+    return f"{load:,.0f}" if load >= 999.5 else f"{load:.3g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When something is foreseen, and how far ahead: times are UTC, ``step_s`` seconds a step."""

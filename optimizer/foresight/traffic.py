@@ -17,7 +17,7 @@ from models.world import World
 from optimizer.forecast.demand import forecast
 from optimizer.foresight.exhaustion import so_for
 from optimizer.foresight.lives import carried
-from optimizer.foresight.saying import EARLIEST, Moment, already
+from optimizer.foresight.saying import EARLIEST, Moment, already, load_words
 from optimizer.foresight.surges import (
     FACTOR,
     Crossing,
@@ -121,8 +121,8 @@ def _of_service(
         far = over_days(over, DAY)
         highest = float(quantiles[:, -1].max())
         evidence = (
-            f"replicas that run now serve {capacity:.3g} rps",
-            f"demand stays below {highest:.3g} rps with a chance of {100 * levels[-1]:g} %",
+            f"replicas that run now serve {load_words(capacity)} rps",
+            f"demand stays below {load_words(highest)} rps with a chance of {100 * levels[-1]:g} %",
         )
         nothing = Crossing(np.zeros(1))
         yield already(

@@ -70,7 +70,7 @@ def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
     if it.tracked is not None:
         yield from _tracked(it.tracked, it.order, wide)
     for event in it.events:
-        span = f"{event.starts:%Y-%m-%d %H:%M} to {event.ends:%d %b %H:%M}"
+        span = f"{event.starts:%Y-%m-%d %H:%M} to {event.ends:%Y-%m-%d %H:%M}"
         yield words(f"Event: {event.name} ({event.kind}), {span}")
     if it.anomalies:
         yield from _strayed(it)
@@ -143,7 +143,7 @@ def _when(it: Expectations, period: int) -> str:
 def _strayed(it: Expectations) -> Iterator[RenderableType]:
     yield words(f"{plural(len(it.anomalies), 'anomaly', 'anomalies')} in the history", "bold")
     for one in it.anomalies[-MOST_STRAYED:]:
-        span = f"{one.starts:%Y-%m-%d %H:%M} to {one.ends:%d %b %H:%M}"
+        span = f"{one.starts:%Y-%m-%d %H:%M} to {one.ends:%Y-%m-%d %H:%M}"
         yield Padding(words(f"{one.key.in_words}, {span}: {one.why}"), (0, 0, 0, 2))
     if len(it.anomalies) > MOST_STRAYED:
         yield _more(len(it.anomalies) - MOST_STRAYED)

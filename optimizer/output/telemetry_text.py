@@ -33,6 +33,8 @@ def observed_text(
     if not measured:
         text = "Nothing was measured in this time. Other times: --last 28d, or --from."
         parts.append(words(text, "yellow"))
+    if observed.cut:
+        parts.append(words(f"{observed.cut[:1].upper()}{observed.cut[1:]}.", "yellow"))
     for part in observed.parts:
         parts += [words(f"{part.title}: {text}", "yellow") for text in _said(part)]
     failed = [part for part in observed.parts if part.why]
@@ -77,6 +79,7 @@ def round_text(observed: Observed, at: datetime, told: set[str]) -> str:
     line += f"{plural(failed, 'part')} failed, {observed.took_s:.1f} s"
     more = [f"{what}: {why}" for what, why in _failures(observed)]
     odd = [f"{one.title}: {text}" for one in observed.parts for text in _said(one)]
+    odd += [observed.cut] if observed.cut else []
     more += [text for text in odd if text not in told]
     told.update(odd)
     return rendered(map(words, [line, *more]), 10_000, False).rstrip("\n")
@@ -93,6 +96,7 @@ def observed_document(
         "to": utc_text(ends),
         "took_s": round(observed.took_s, 3),
         "days_retired": observed.retired,
+        "cut": observed.cut,
         "signals": [
             {
                 "signal": one.signal, "service": one.service, "series": one.series,

@@ -158,7 +158,8 @@ def test_events_are_shown_and_do_not_stray(trimtab: Trimtab, tiny: Path) -> None
     assert mean[0] > 2 * 200 > mean[6]  # the sale is expected, and its end
     schema = json.loads(trimtab("schema", "forecast").out)
     Draft202012Validator(schema).validate(document)
-    assert "Event: next sale" in trimtab("forecast", tiny).out
+    said = trimtab("forecast", tiny).out
+    assert "Event: next sale (sale), 2026-03-01 00:00 to 2026-03-01 06:00" in said
     assert trimtab("plan", tiny, "--out", tiny.parent / "plan").code == ExitCode.FINE
     assert trimtab("verify", tiny.parent / "plan", tiny).code == ExitCode.FINE
 

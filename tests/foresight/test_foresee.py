@@ -87,6 +87,9 @@ def test_demand_above_what_runs_is_a_surge_that_is_expected() -> None:
     assert one.expected_at - one.made_at <= timedelta(hours=24)
     enough = find(foresee(a_world(), signals(), WEEK), Kind.SURGE, "front", "runs")
     assert enough.probability < 0.05
+    many = foresee(a_world(), signals(front__replicas=np.full(HOURS, 30.0)), WEEK)
+    said = find(many, Kind.SURGE, "front", "runs").evidence
+    assert said[0] == "replicas that run now serve 1,500 rps"
 
 
 def test_what_stays_high_is_a_surge_and_what_stays_low_a_drop() -> None:

@@ -18,7 +18,7 @@ from models.measured import Grid, Samples
 from models.signals import SignalKey
 from optimizer.metrics import Address, ObserveMetrics, served
 from optimizer.observe import _AHEAD, Observed, Request, follow, observe
-from optimizer.output.telemetry_text import observed_text, round_text
+from optimizer.output.telemetry_text import observed_document, observed_text, round_text
 from providers.telemetry.seam import Chunk, Listener, Part
 from providers.telemetry.store import Store
 from providers.telemetry.writing import StoreWriter
@@ -136,6 +136,19 @@ def test_what_was_missed_is_read_on(writer: StoreWriter) -> None:
     asked = request(NOW + timedelta(hours=9), starts=NOW - timedelta(days=90))
     observe(changed, writer, asked, None)
     assert grids[-1].steps == 30 * 1440  # no longer than signals are kept
+
+
+def test_what_is_too_old_to_be_kept_is_said(writer: StoreWriter) -> None:
+    parts = [Part("a", "p", "1", steady, timedelta(days=1))]
+    assert not observe(parts, writer, request(starts=NOW - timedelta(days=30)), None).cut
+    observed = observe(parts, writer, request(starts=NOW - timedelta(days=60)), None)
+    cut = "before 2026-01-31 12:00 UTC nothing is read or kept: keep_days is 30"
+    assert observed.cut == cut
+    assert cut[1:] in observed_text("t", observed, (), 100, False)
+    told: set[str] = set()
+    assert cut in round_text(observed, NOW, told)
+    assert cut not in round_text(observed, NOW, told)
+    assert observed_document("t", observed, (), NOW, NOW)["cut"] == cut
 
 
 def test_the_later_source_counts(writer: StoreWriter) -> None:
