@@ -112,7 +112,7 @@ def test_demand_comes_from_where_it_was_measured(
     played: Callable[..., Any], shop: World, folder: Path
 ) -> None:
     _, providers = played()
-    window = Window(shop.starts - timedelta(days=14), shop.starts)
+    window = Window(shop.starts - timedelta(days=21), shop.starts)  # the flash sale is in it
     request = Request("x", folder / "snapshots", window=window, service_of=_service)
     snapshot = collect(providers, request)
     path = folder / "world" / "world.yaml"
