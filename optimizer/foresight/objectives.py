@@ -33,8 +33,8 @@ def objectives(world: World) -> dict[str, Objective]:
 
     The way is that of users to the nearest place that runs the service today, and, of a workflow,
     the longest through the service: round trips and the stated times of the other steps. A rule
-    that the way alone breaks says nothing of load: it is passed over, and so is one of what runs
-    nowhere.
+    that the way and the service's own stated time break says nothing of load, but of where it
+    runs: it is passed over, and so is one of what runs nowhere.
     """
     found = {
         service.name: Objective(service.replica.service_time_ms, STATED)
@@ -49,7 +49,8 @@ def objectives(world: World) -> dict[str, Objective]:
         for service, ways in _ways(world, fleet, rule):
             name, way = max(ways.items(), key=lambda one: one[1], default=("", np.inf))
             left = rule.within_ms - way
-            if left > 0 and (service not in rules or left < rules[service].ms):
+            least = found[service].ms if service in found else 0.0
+            if left > 0 and left >= least and (service not in rules or left < rules[service].ms):
                 of = f"{rule.in_words}; {way:.0f} ms of that is the way from {name}"
                 rules[service] = Objective(round(left, 1), of)
     return found | rules

@@ -116,7 +116,7 @@ def _tracked(it: Tracked, order: NDArray[np.int64], wide: bool) -> Iterator[Rend
         cells: list[RenderableType] = [words(name) for name in online.series[s]]
         cells.append(f"{it.error[s]:.2f}" if math.isfinite(it.error[s]) else "")
         shares = online.coverage[s, shown_levels]
-        cells += ["" if math.isnan(share) else f"{share:.0%}" for share in shares]
+        cells += ["" if math.isnan(share) else f"{100 * share:.0f} %" for share in shares]
         if wide:
             cells.append(words(online.models[online.in_use[s]]))
         shown.add_row(*cells)

@@ -200,7 +200,10 @@ def _told(it: Tracked, order: list[int]) -> Told:
             (
                 *online.series[s],
                 f"{it.error[s]:.2f}" if math.isfinite(it.error[s]) else "",
-                tuple("" if math.isnan(share) else f"{share:.0%}" for share in online.coverage[s]),
+                tuple(
+                    "" if math.isnan(share) else f"{100 * share:.0f} %"
+                    for share in online.coverage[s]
+                ),
                 online.models[online.in_use[s]],
             )
             for s in order

@@ -57,6 +57,8 @@ def test_the_tightest_rule_less_the_way_counts_and_what_is_stated_elsewhere() ->
     assert found["b"] == Objective(30.0, STATED)
     assert found["c"] == Objective(40.0, STATED)
     assert "d" not in found  # no rule can be kept, and nothing is stated
+    tight: list[Rule] = [LatencyRule(name="tight", service="a", within_ms=far + 19.0)]
+    assert objectives(a_world({"a": PLACES[0]}, own, tight, []))["a"] == Objective(20.0, STATED)
 
 
 @settings(derandomize=True, max_examples=40, deadline=None)
