@@ -20,6 +20,10 @@ from providers.telemetry.layout import DayOf
 Ints = NDArray[np.int64]
 
 DAY_S: Final = 86_400
+
+MOST_VALUES: Final = 250_000_000
+"""A day is laid out whole: 2 GB, and some times that while it is written or read."""
+
 _NAMES: Final = ("signal", "service", "origin", "instance", "callee")
 _STEP: Final = b"trimtab.step_s"
 _MERGED: Final = b"trimtab.merged"
@@ -157,6 +161,15 @@ def _read(path: Path, wanted: Wanted) -> _Read:
     return _Read(table, step_s, merged)
 
 
+def check_room(where: object, series: int, step_s: int) -> None:
+    """Refuse a day of more values than fit in memory, all of whose steps are laid out."""
+    if series * (DAY_S // step_s) > MOST_VALUES:
+        raise UnusableData(
+            f"{where}: {series:,} series in steps of {step_s} s are more than {MOST_VALUES:,} "
+            "values a day\n    → keep longer steps, or fewer series"
+        )
+
+
 def _unreadable(path: Path, error: Exception) -> UnusableData:
     return UnusableData(f"{path} is not readable Parquet: {str(error)[:200]}")
 
@@ -174,6 +187,7 @@ def _signals(path: Path, of: DayOf, read: Sequence[_Read]) -> Signals:
     value = table.column("value").to_numpy()
     if off.any() or not ((step >= 0) & (step < steps)).all() or not np.isfinite(value).all():
         raise UnusableData(f"{path}, or an increment of it, holds rows that are not of its day")
+    check_room(path, len(keys), step_s)
     values = np.full((len(keys), steps), np.nan)
     low = 0
     for one in read:

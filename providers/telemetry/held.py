@@ -9,7 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from models.signals import SignalKey, Signals
-from providers.telemetry.days import DAY_S, Cells, Ints, KeptDay, cells_of, parts_of, table_of
+from providers.telemetry.days import (
+    DAY_S,
+    Cells,
+    Ints,
+    KeptDay,
+    cells_of,
+    check_room,
+    parts_of,
+    table_of,
+)
 from providers.telemetry.layout import DayOf
 
 
@@ -56,6 +65,7 @@ class HeldDay:
     def _rows_of(self, keys: Sequence[SignalKey]) -> Ints:
         new = [key for key in keys if key not in self._rows]
         if new:
+            check_room(self.of.day, len(self._rows) + len(new), self.step_s)
             self._rows.update({key: len(self._rows) + i for i, key in enumerate(new)})
             more = np.full((len(new), self._steps), np.nan)
             self._values = np.concatenate([self._values, more])

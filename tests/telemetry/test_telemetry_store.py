@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -567,3 +568,18 @@ def test_progress_is_kept(tmp_path: Path) -> None:
     (tmp_path / "progress.json").write_text("[1]")
     with pytest.raises(UnusableData, match=r"progress\.json is damaged"):
         Store(tmp_path).progress()
+
+
+def test_a_day_that_does_not_fit_in_memory_is_refused_before_it_is_laid_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tuple(SignalKey("requests_rps", f"s{i:04d}") for i in range(3000))
+    with StoreWriter(tmp_path, "many", 1) as out:
+        out.write(Signals(START, 1, keys[:2], np.ones((2, 1))))
+        with pytest.raises(UnusableData, match=r"3,000 series in steps of 1 s are more than"):
+            out.write(Signals(START, 1, keys, np.ones((3000, 1))))
+    read = partial(Store(tmp_path).read, START, START + timedelta(seconds=1))
+    assert read().keys == keys[:2]
+    monkeypatch.setattr("providers.telemetry.days.MOST_VALUES", 86_400)
+    with pytest.raises(UnusableData, match=r"(?s)2026-03-01.*keep longer steps, or fewer series"):
+        read()
