@@ -39,7 +39,7 @@ def _parts(it: Expectations, width: int) -> Iterator[RenderableType]:
     level = min(max(it.world.policy.demand_quantile, made.levels[0]), made.levels[-1])
     median, high = made.at_level(0.5), made.at_level(level)
     heads = ["Service", "Origin", "Busiest", "When", f"{level:g} quantile"]
-    further = [f"Last {_lasting(it.lately)}", "Last week", "Ahead", "Model"] if wide else []
+    further = [f"Last {_lasting(it.lately)}", "On last week", "Ahead", "Model"] if wide else []
     numbers = ["Busiest", f"{level:g} quantile", *further[:3]]
     title = f"Requests in telemetry {it.measured!r}, rps" if it.measured else "Direct demand, rps"
     shown = table(title, heads + further, numbers)
@@ -80,7 +80,7 @@ def _totals(it: Expectations, level: float, wide: bool) -> Iterator[RenderableTy
     made = it.forecast
     median, high = made.at_level(0.5), made.at_level(level)
     heads = ["Of", "Busiest", "When", f"{level:g} quantile"]
-    further = [f"Last {_lasting(it.lately)}", "Last week", "Ahead"] if wide else []
+    further = [f"Last {_lasting(it.lately)}", "On last week", "Ahead"] if wide else []
     numbers = ["Busiest", f"{level:g} quantile", *further[:2]]
     shown = table("Totals, rps", heads + further, numbers)
     changes = it.against_last_week

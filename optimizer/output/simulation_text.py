@@ -36,7 +36,6 @@ def _parts(it: Compared, services: bool, width: int) -> Iterator[RenderableType]
         f"{plural(len(study.held), 'service')}; demand: {study.source}. Parameters are chosen on "
         f"what came before, from {study.asked.starts:%Y-%m-%d %H:%M} on."
     )
-    yield ""
     yield _policies(study, width)
     if any(study.over_foresight(study.of(name), None) < 1 for name in study.policies):
         yield words("Below 1 ÷ foresight: requests waited or went unserved.", "dim")
