@@ -92,21 +92,30 @@ def _excesses(
     grid: NDArray[np.float64],
     least: int,
 ) -> NDArray[np.float64]:
-    blocks = relative.size // every + 1
+    blocks, width = relative.size // every + 1, grid[1] - grid[0]
     excess = np.empty((blocks, grid.size))
     for block in range(blocks):
         last = max(block * every - ahead, 0)
         first = max(last - window, 0)
-        sample = np.sort(relative[first:last][told[first:last]])
-        if sample.size < least:
+        # Of the errors between two points of the grid, the number and the sum are enough.
+        count, total = np.zeros(grid.size), np.zeros(grid.size)
+        samples = 0
+        for t in range(first, last):
+            if told[t]:
+                samples += 1
+                place = (relative[t] - grid[0]) / width
+                if place >= 0.0:
+                    j = int(min(place, grid.size - 1.0))
+                    count[j] += 1.0
+                    total[j] += relative[t]
+        if samples < least:
             # Until enough is known: Student's t with two degrees of freedom, whose tails are heavy.
             for j in range(grid.size):
                 excess[block, j] = 0.5 * (np.sqrt(grid[j] * grid[j] + 1.0) - grid[j])
             continue
-        beyond, above = 0, 0.0
+        beyond, above = 0.0, 0.0
         for j in range(grid.size - 1, -1, -1):
-            while beyond < sample.size and sample[sample.size - 1 - beyond] > grid[j]:
-                above += sample[sample.size - 1 - beyond]
-                beyond += 1
-            excess[block, j] = (above - grid[j] * beyond) / sample.size
+            beyond += count[j]
+            above += total[j]
+            excess[block, j] = max(above - grid[j] * beyond, 0.0) / samples
     return excess
